@@ -1,0 +1,16 @@
+//! The schema's history, one file a step. A step that has shipped is never edited; steps only add
+//! (`edges.md` §7), so that two versions of the program can run side by side.
+
+use sea_orm_migration::prelude::*;
+
+mod m0001_start;
+
+/// Runs the steps in order. Whoever calls it holds the lock that keeps a second process out.
+#[derive(Debug)]
+pub struct Migrator;
+
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![Box::new(m0001_start::Migration)]
+    }
+}

@@ -1,0 +1,375 @@
+//! The keys that live outside the store (`edges.md` §5): one master key, and what is derived from it.
+//!
+//! On Postgres the master key is given, so that all replicas share it; the embedded default makes it on first
+//! start. Who loses it loses every API token and page token, and nothing else.
+
+use std::fmt;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use base64::Engine as _;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig, general_purpose};
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
+use zeroize::Zeroizing;
+
+use super::chain::hex;
+use super::secret::{self, NoRandomness, Redacted};
+
+const LENGTH: usize = 32;
+/// A key file is longer than this only by mistake.
+const MAX_FILE: u64 = 1024;
+
+const LENIENT: GeneralPurposeConfig =
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, LENIENT);
+const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, LENIENT);
+
+/// The master key cannot be used. Shows nothing of it.
+#[derive(Debug, thiserror::Error)]
+pub enum BadKey {
+    /// Not base64, in neither alphabet.
+    #[error("the key is not base64: make one with `openssl rand -base64 32`")]
+    NotBase64,
+    /// Too short to be safe, or too long to be what it should be.
+    #[error("the key has {found} bytes, not 32: make one with `openssl rand -base64 32`")]
+    Length {
+        /// How many bytes the text stands for.
+        found: usize,
+    },
+    /// All bytes are equal, as in a placeholder or a cleared disk block.
+    #[error("all bytes of the key are equal: make one with `openssl rand -base64 32`")]
+    Uniform,
+    /// Others than its owner may open the key file.
+    #[error("key file `{}` has mode {mode:03o}, not 600: others may open it", path.display())]
+    Exposed {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// What the path names is a folder, a pipe or a device.
+    #[error("key file `{}` is not a regular file", path.display())]
+    NotAFile {
+        /// What was found.
+        path: PathBuf,
+    },
+    /// The file could not be read or made.
+    #[error("key file `{}` cannot be read or made", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// No key could be made.
+    #[error(transparent)]
+    NoRandomness(#[from] NoRandomness),
+}
+
+/// One key for each use, so that what is made for one use is worth nothing in another.
+///
+/// Each is HMAC-SHA-256 of a label under the master key, which is not kept. All are wiped on drop.
+pub struct KeyRing {
+    /// For the digests of API tokens.
+    pub(super) token: Zeroizing<[u8; LENGTH]>,
+    /// For sealing page tokens.
+    pub(super) page: Zeroizing<[u8; LENGTH]>,
+    /// For the nonces of page tokens.
+    pub(super) page_nonce: Zeroizing<[u8; LENGTH]>,
+    /// For the hashes of request bodies.
+    pub(super) request: Zeroizing<[u8; LENGTH]>,
+}
+
+impl KeyRing {
+    /// Derives the keys. A label that changes makes all that its key protected worthless.
+    pub(super) fn from_master(master: &[u8; LENGTH]) -> Self {
+        let derive = |label: &str| Zeroizing::new(mac(master, &[label.as_bytes()]));
+        Self {
+            token: derive("chancery/1/token"),
+            page: derive("chancery/1/page"),
+            page_nonce: derive("chancery/1/page-nonce"),
+            request: derive("chancery/1/request"),
+        }
+    }
+
+    /// Reads a master key of 32 bytes from base64, standard or URL-safe, padded or not; space around it is
+    /// passed over.
+    pub fn from_base64(text: &str) -> Result<Self, BadKey> {
+        Self::read(text.as_bytes())
+    }
+
+    fn read(text: &[u8]) -> Result<Self, BadKey> {
+        let text = text.trim_ascii();
+        let url_safe = text.iter().any(|letter| matches!(letter, b'-' | b'_'));
+        let engine = if url_safe { &URL_SAFE } else { &STANDARD };
+        // The decoder's own error quotes the text, so it is dropped.
+        let bytes = Zeroizing::new(engine.decode(text).map_err(|_| BadKey::NotBase64)?);
+        let found = bytes.len();
+        let master = bytes.first_chunk::<LENGTH>().filter(|_| found == LENGTH);
+        let master = master.ok_or(BadKey::Length { found })?;
+        let [first, rest @ ..] = master;
+        if rest.iter().all(|byte| byte == first) {
+            return Err(BadKey::Uniform);
+        }
+        Ok(Self::from_master(master))
+    }
+
+    /// Reads the master key from a file that only its owner may open.
+    pub fn load(path: &Path) -> Result<Self, BadKey> {
+        let failed = |source| BadKey::Io { path: path.to_owned(), source };
+        let file = File::open(path).map_err(failed)?;
+        // Of the file that was opened, not of what its name may mean a moment later.
+        let metadata = file.metadata().map_err(failed)?;
+        if !metadata.is_file() {
+            return Err(BadKey::NotAFile { path: path.to_owned() });
+        }
+        let mode = metadata.mode() & 0o777;
+        if mode & 0o077 != 0 {
+            return Err(BadKey::Exposed { path: path.to_owned(), mode });
+        }
+        // Room for all from the start: growing would leave a copy behind that nobody wipes.
+        let mut text = Zeroizing::new(Vec::with_capacity(2048));
+        file.take(MAX_FILE).read_to_end(&mut text).map_err(failed)?;
+        Self::read(&text)
+    }
+
+    /// Reads the master key from `path`, or makes one there if there is none: for the embedded default.
+    ///
+    /// When it returns, the key is on disk. Two processes that start together end with one key.
+    pub fn load_or_create(
+        path: &Path,
+        random: impl FnMut(&mut [u8]) -> Result<(), NoRandomness>,
+    ) -> Result<Self, BadKey> {
+        match Self::load(path) {
+            Err(BadKey::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                create(path, random)?;
+                Self::load(path)
+            }
+            read => read,
+        }
+    }
+}
+
+impl fmt::Debug for KeyRing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("KeyRing").field(&Redacted).finish()
+    }
+}
+
+/// Makes a key file, whole or not at all: it is written under another name, and gets its own by a link,
+/// which fails if the name is taken. A crash never leaves half a key that the next start would trip over.
+fn create(
+    path: &Path,
+    mut random: impl FnMut(&mut [u8]) -> Result<(), NoRandomness>,
+) -> Result<(), BadKey> {
+    let failed = |source| BadKey::Io { path: path.to_owned(), source };
+    let master = Zeroizing::new(secret::bytes::<LENGTH>(&mut random)?);
+    let mut text = Zeroizing::new(String::with_capacity(64));
+    general_purpose::STANDARD.encode_string(master.as_slice(), &mut text);
+    text.push('\n');
+
+    let mut draft = path.as_os_str().to_owned();
+    draft.push(format!(".{}.new", hex(&secret::bytes::<8>(&mut random)?)));
+    let draft = PathBuf::from(draft);
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft);
+    let made = write(file.map_err(failed)?, text.as_bytes());
+    let linked = made.and_then(|()| match fs::hard_link(&draft, path) {
+        // Somebody else was faster: theirs is the key.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        linked => linked,
+    });
+    // The draft goes in any case; what went wrong first is what is told.
+    let gone = fs::remove_file(&draft);
+    linked.and(gone).and_then(|()| sync_folder(path)).map_err(failed)
+}
+
+fn write(mut file: File, text: &[u8]) -> io::Result<()> {
+    file.write_all(text)?;
+    file.sync_all()
+}
+
+/// Makes the name as lasting as the content.
+fn sync_folder(path: &Path) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    File::open(folder.unwrap_or_else(|| Path::new(".")))?.sync_all()
+}
+
+/// Returns the HMAC-SHA-256 of the parts, one after another, under `key`.
+pub(super) fn mac(key: &[u8; LENGTH], parts: &[&[u8]]) -> [u8; 32] {
+    // HMAC itself fills a key up to its block with zeros; done here, there is no length left to be wrong.
+    let mut block = Zeroizing::new([0; 64]);
+    for (place, byte) in block.iter_mut().zip(key) {
+        *place = *byte;
+    }
+    let mut mac = Hmac::<Sha256>::new((&*block).into());
+    for part in parts {
+        mac.update(part);
+    }
+    mac.finalize().into_bytes().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const TEXT: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+
+    fn set_mode(path: &Path, mode: u32) {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    fn seeded(seed: u8) -> impl FnMut(&mut [u8]) -> Result<(), NoRandomness> {
+        let mut next = seed;
+        move |bytes| {
+            bytes.fill_with(|| {
+                next = next.wrapping_add(1);
+                next
+            });
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn the_mac_is_that_of_rfc_4231() {
+        let mut key = [0; 32];
+        key[..20].fill(0x0b);
+        assert_eq!(
+            hex(&mac(&key, &[b"Hi ", b"There"])),
+            "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7"
+        );
+        let mut key = [0; 32];
+        key[..4].copy_from_slice(b"Jefe");
+        assert_eq!(
+            hex(&mac(&key, &[b"what do ya want ", b"for nothing?"])),
+            "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
+        );
+    }
+
+    #[test]
+    fn the_derived_keys_stay_what_they_were() {
+        let keys = KeyRing::from_base64(TEXT).unwrap();
+        let all = [&keys.token, &keys.page, &keys.page_nonce, &keys.request].map(|key| hex(&**key));
+        assert_eq!(
+            all,
+            [
+                "5b64c33b3acae62fbc41c0fb63852a4438de43623f8e35f83b3b199823e048d3",
+                "9062df76f4b8742726f6bab147d72c3bd1e4f39a17339416d7236178a558b49a",
+                "d8012dfba4b6f71938ec414ef249038b60d08fc9cc4ee8b3257974b29105c4f5",
+                "d1bd10ad18d71da4a9bce8eba39bfe4250ad45ca9bf57e526e259d773728c3b6"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_key_is_read_in_every_spelling_of_base64() {
+        let bytes = [0xfb; 31].into_iter().chain([0xff]).collect::<Vec<u8>>();
+        let wanted = KeyRing::from_master(bytes.first_chunk().unwrap());
+        for text in [
+            general_purpose::STANDARD.encode(&bytes),
+            general_purpose::STANDARD_NO_PAD.encode(&bytes),
+            general_purpose::URL_SAFE.encode(&bytes),
+            format!("  {}\r\n", general_purpose::URL_SAFE_NO_PAD.encode(&bytes)),
+        ] {
+            assert_eq!(KeyRing::from_base64(&text).unwrap().token, wanted.token);
+        }
+    }
+
+    #[test]
+    fn weak_keys_are_refused() {
+        let encode = |bytes: &[u8]| general_purpose::STANDARD.encode(bytes);
+        let read = |text: &str| KeyRing::from_base64(text).unwrap_err();
+        assert!(matches!(read(""), BadKey::Length { found: 0 }));
+        assert!(matches!(read("change me!"), BadKey::NotBase64));
+        assert!(matches!(read(&encode(b"short")), BadKey::Length { found: 5 }));
+        assert!(matches!(read(&encode(&[0; 32])), BadKey::Uniform));
+        // 32 bytes written in hexadecimal digits, by mistake, are base64 too: of 48.
+        assert!(matches!(read(&hex(&[7; 32])), BadKey::Length { found: 48 }));
+    }
+
+    #[test]
+    fn a_key_is_made_once_for_its_owner_alone_and_read_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("chancery.key");
+        assert!(KeyRing::load(&path).is_err());
+        let made = KeyRing::load_or_create(&path, secret::system).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        let again = KeyRing::load_or_create(&path, |_| Err(NoRandomness)).unwrap();
+        assert_eq!(made.token, again.token);
+        let text = fs::read_to_string(&path).unwrap();
+        assert_eq!(made.token, KeyRing::from_base64(&text).unwrap().token);
+    }
+
+    #[test]
+    fn processes_that_start_together_end_with_one_key() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("chancery.key");
+        let path = path.as_path();
+        let tokens: Vec<_> = std::thread::scope(|scope| {
+            let start = || KeyRing::load_or_create(path, secret::system).unwrap().token.to_vec();
+            let threads: Vec<_> = (0..8).map(|_| scope.spawn(start)).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        assert!(tokens.windows(2).all(|two| two[0] == two[1]));
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_file_that_others_may_open_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("chancery.key");
+        fs::write(&path, TEXT).unwrap();
+        for mode in [0o640, 0o604, 0o620, 0o601, 0o644] {
+            set_mode(&path, mode);
+            let error = KeyRing::load_or_create(&path, secret::system).unwrap_err();
+            assert!(matches!(error, BadKey::Exposed { mode: found, .. } if found == mode));
+        }
+        set_mode(&path, 0o400);
+        assert!(KeyRing::load(&path).is_ok());
+    }
+
+    #[test]
+    fn a_bad_file_is_refused_and_never_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("chancery.key");
+        fs::write(&path, "").unwrap();
+        set_mode(&path, 0o600);
+        assert!(KeyRing::load_or_create(&path, secret::system).is_err());
+        assert_eq!(fs::read(&path).unwrap(), b"");
+        assert!(matches!(KeyRing::load(folder.path()), Err(BadKey::NotAFile { .. })));
+        let nowhere = folder.path().join("none").join("chancery.key");
+        assert!(matches!(KeyRing::load_or_create(&nowhere, seeded(0)), Err(BadKey::Io { .. })));
+    }
+
+    #[test]
+    fn without_chance_no_file_is_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("chancery.key");
+        assert!(KeyRing::load_or_create(&path, |_| Err(NoRandomness)).is_err());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn debug_and_errors_show_no_key() {
+        let keys = KeyRing::from_base64(TEXT).unwrap();
+        assert_eq!(format!("{keys:?}"), "KeyRing([redacted])");
+        let error = KeyRing::from_base64("c2VjcmV0!").unwrap_err();
+        assert!(!format!("{error} {error:?}").contains("c2Vj"));
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics(text in prop_oneof![".*", "[0-9A-Za-z+/_=-]{40,48}"]) {
+            let _ = KeyRing::from_base64(&text);
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! Secrets: keys, keyed hashes, sealed texts and the hash chain. Knows no users and no tables.
+//!
+//! Chance is an argument here: whoever needs it hands in [`secret::system`], a test something that
+//! it can foresee. Nothing in this room prints a secret, by `Debug` or in an error.
+
+pub mod chain;
+mod consistency;
+mod keys;
+pub mod seal;
+pub mod secret;
+pub mod token;
+
+pub use consistency::{BadConsistencyToken, ConsistencyToken};
+pub use keys::{BadKey, KeyRing};

@@ -1,0 +1,406 @@
+//! The decision (`model.md` §6): the one function behind `Authorize`, the rule layer and every check of our own.
+
+use super::question::{Answer, Because, Missing, Question, Reason, Subject, Worlds};
+use super::snapshot::{Held, Principal, Snapshot};
+use crate::model::catalogue::{Catalogue, Part, Permission, PermissionSet};
+use crate::model::{
+    AccountId, EffectiveStatus, Named, Reach, Relation, ResourcePath, RoleRef, TokenId, UserId,
+};
+
+/// Custom roles that include custom roles are followed this deep; writing refuses deeper ones.
+const INCLUDE_DEPTH: usize = 8;
+
+/// What is never permitted on oneself, whatever is held (`model.md` §3).
+const NEVER_ON_ONESELF: &[&str] = &[
+    "role.assign",
+    "role.revoke",
+    "rights_document.assign",
+    "rights_document.unassign",
+    "user.move",
+    "user.set_active",
+    "user.delete",
+    "user.offboard",
+    "user.assume",
+];
+
+/// What a suppressed user may still do to itself (`model.md` §6, step 3).
+const SPITE_OF_SUPPRESSION: &[&str] = &["session.read", "session.revoke"];
+
+/// Answers a question. The first reason in the order of `model.md` §6 ends it; silence denies.
+pub fn decide(worlds: Worlds<'_>, question: &Question<'_>) -> Answer {
+    match question.subject {
+        Subject::Unknown => Answer::deny(Reason::SubjectUnknown),
+        Subject::User(id) => match worlds.home.user(id) {
+            None => Answer::deny(Reason::SubjectUnknown),
+            Some(user) if !user.enabled => Answer::deny(Reason::SubjectDisabled),
+            Some(user) => Case { worlds, question, user }.decide(),
+        },
+        Subject::Account(id) => decide_account(worlds, question, id),
+    }
+}
+
+/// Computes the ceiling of an account: the roles of itself and of all above it together. `None` = no ceiling.
+///
+/// A role that has vanished from the catalogue leaves nothing (fail closed).
+pub fn ceiling(world: &Snapshot, account: AccountId) -> Option<PermissionSet> {
+    let mut found: Option<PermissionSet> = None;
+    for role in world.chain(account).filter_map(|account| account.role.as_deref()) {
+        let set = account_role(world, role);
+        match &mut found {
+            Some(found) => found.intersect_with(&set),
+            None => found = Some(set),
+        }
+    }
+    found
+}
+
+fn account_role(world: &Snapshot, role: &str) -> PermissionSet {
+    let catalogue = world.catalogue();
+    catalogue.role(role).map(|ix| catalogue.get(ix).expanded.clone()).unwrap_or_default()
+}
+
+/// Steps 2 and 5 are the same for users and accounts.
+fn status_denies(worlds: Worlds<'_>, question: &Question<'_>, account: AccountId) -> bool {
+    if worlds.home.effective_status(account) != Some(EffectiveStatus::Active) {
+        return true;
+    }
+    let at = question.resource.account;
+    let Some(there) = worlds.there else { return false };
+    match there.effective_status(at) {
+        None | Some(EffectiveStatus::Active) => false,
+        Some(_) => {
+            !(there.catalogue().is_core(question.permission) && there.is_above(account, at))
+        }
+    }
+}
+
+fn ceiling_denies(worlds: Worlds<'_>, question: &Question<'_>, account: AccountId) -> bool {
+    let catalogue = worlds.home.catalogue();
+    let lacks = worlds.home.chain(account).filter_map(|account| account.role.as_deref()).any(
+        |role| {
+            let role = catalogue.role(role).map(|ix| catalogue.get(ix));
+            role.is_none_or(|role| !role.expanded.contains(question.permission))
+        },
+    );
+    let role = worlds.home.account(account).and_then(|account| account.role.as_deref());
+    let confined = role
+        .and_then(|role| catalogue.role(role))
+        .is_some_and(|ix| catalogue.get(ix).reach == Reach::Account);
+    let elsewhere = account != question.resource.account;
+    lacks || (confined && elsewhere && !catalogue.is_shared_down(question.permission))
+}
+
+fn decide_account(worlds: Worlds<'_>, question: &Question<'_>, id: AccountId) -> Answer {
+    let Some(account) = worlds.home.account(id) else {
+        return Answer::deny(Reason::SubjectUnknown);
+    };
+    if status_denies(worlds, question, id) {
+        return Answer::deny(Reason::AccountNotActive);
+    }
+    let catalogue = worlds.home.catalogue();
+    let role = account.role.as_deref().and_then(|role| catalogue.role(role));
+    let mut near = Missing::NotGranted;
+    let granted = role.is_some_and(|ix| {
+        catalogue.get(ix).parts.iter().any(|part| {
+            part.permissions.contains(question.permission)
+                && part.when.is_none()
+                && worlds.there.is_some_and(|there| {
+                    let reached = reaches(there, part.reach, id, question)
+                        && names_what_is_there(there, question.resource, false);
+                    if !reached {
+                        near = Missing::OutOfReach;
+                    }
+                    reached
+                })
+        })
+    });
+    if !granted {
+        return Answer { missing: Some(near), ..Answer::deny(Reason::NoGrant) };
+    }
+    if ceiling_denies(worlds, question, id) {
+        return Answer::deny(Reason::AccountRoleCeiling);
+    }
+    let because = role.map(Because::AccountRole);
+    Answer { reason: Reason::Permitted, missing: None, because }
+}
+
+/// Returns whether a grant of `account` with `reach` gets to where the resource lies.
+fn reaches(there: &Snapshot, reach: Reach, account: AccountId, question: &Question<'_>) -> bool {
+    let at = question.resource.account;
+    if there.account(at).is_none() {
+        return false;
+    }
+    account == at
+        || (reach == Reach::Subtree && there.is_above(account, at))
+        || (there.catalogue().is_shared_down(question.permission)
+            && there.account(account).is_some()
+            && there.is_above(at, account))
+}
+
+/// Returns whether the core objects that a path names are there, where the path says (`edges.md` §3).
+fn names_what_is_there(there: &Snapshot, path: &ResourcePath, deleted_too: bool) -> bool {
+    let mut user: Option<UserId> = None;
+    let mut application: Option<&str> = None;
+    path.pairs.iter().all(|pair| {
+        let Named::Id(id) = &pair.named else { return true };
+        match pair.kind.as_str() {
+            "user" => {
+                let Some(found) = id.parse().ok().and_then(|id| there.any_user(id)) else {
+                    return false;
+                };
+                user = Some(found.id);
+                found.account == path.account && (deleted_too || found.exists())
+            }
+            "application" => {
+                application = Some(id);
+                true
+            }
+            "application_user" => match id.parse::<UserId>() {
+                Err(_) => true,
+                Ok(id) => there.any_user(id).is_some_and(|found| {
+                    found.account == path.account
+                        && (deleted_too || found.exists())
+                        && application.is_none_or(|app| found.application.as_deref() == Some(app))
+                }),
+            },
+            "api_token" => id
+                .parse::<TokenId>()
+                .ok()
+                .and_then(|id| there.token(id))
+                .is_some_and(|found| user.is_none_or(|user| found.token.user == user)),
+            _ => true,
+        }
+    })
+}
+
+/// One question about one enabled user.
+struct Case<'a> {
+    worlds: Worlds<'a>,
+    question: &'a Question<'a>,
+    user: &'a Principal,
+}
+
+impl Case<'_> {
+    fn catalogue(&self) -> &Catalogue {
+        self.worlds.home.catalogue()
+    }
+
+    fn permission(&self) -> Permission {
+        self.question.permission
+    }
+
+    fn decide(&self) -> Answer {
+        if status_denies(self.worlds, self.question, self.user.account) {
+            return Answer::deny(Reason::AccountNotActive);
+        }
+        let target = self.target();
+        if self.is_suppressed() && !self.is_spared(target) {
+            return Answer::deny(Reason::NoAccess);
+        }
+        let (granted, within_scopes) = match self.find(target) {
+            Err(missing) => {
+                return Answer { missing: Some(missing), ..Answer::deny(Reason::NoGrant) };
+            }
+            Ok(found) => found,
+        };
+        if ceiling_denies(self.worlds, self.question, self.user.account) {
+            return Answer::deny(Reason::AccountRoleCeiling);
+        }
+        let patterns =
+            self.question.limits.is_none_or(|limits| limits.allows(self.permission()));
+        if !patterns || !within_scopes {
+            return Answer::deny(Reason::TokenScope);
+        }
+        Answer { reason: Reason::Permitted, missing: None, because: Some(granted) }
+    }
+
+    /// The user that the path is about, if it has a `user` pair. `Some(None)` = `user/-`.
+    fn target(&self) -> Option<Option<UserId>> {
+        let pair = self.question.resource.pairs.iter().find(|pair| pair.kind == "user")?;
+        Some(match &pair.named {
+            Named::Any => None,
+            Named::Id(id) => id.parse().ok(),
+        })
+    }
+
+    fn is_suppressed(&self) -> bool {
+        let catalogue = self.catalogue();
+        self.user.held.iter().any(|held| {
+            held.is_live(self.question.now)
+                && held.built_in.is_some_and(|ix| {
+                    let role = catalogue.get(ix);
+                    role.suppress && role.active
+                })
+        })
+    }
+
+    fn is_spared(&self, target: Option<Option<UserId>>) -> bool {
+        target == Some(Some(self.user.id))
+            && SPITE_OF_SUPPRESSION.contains(&self.catalogue().name(self.permission()))
+    }
+
+    /// Finds the first grant that covers the question, and whether one does whose role the credential lets count.
+    fn find(&self, target: Option<Option<UserId>>) -> Result<(Because, bool), Missing> {
+        let Some(there) = self.worlds.there else { return Err(self.nearest_elsewhere()) };
+        let name = self.catalogue().name(self.permission());
+        let mut near = Missing::NotGranted;
+        if target == Some(Some(self.user.id)) && NEVER_ON_ONESELF.contains(&name) {
+            return Err(Missing::WrongRelation);
+        }
+        if !names_what_is_there(there, self.question.resource, name == "user.undelete") {
+            return Err(Missing::OutOfReach);
+        }
+        let mut first: Option<Because> = None;
+        for ix in self.catalogue().baseline(self.user.kind) {
+            for part in &self.catalogue().get(*ix).parts {
+                match self.covers(there, part, None, target, false) {
+                    Ok(()) => return Ok((Because::Baseline(*ix), true)),
+                    Err(missing) => near = near.max(missing),
+                }
+            }
+        }
+        for (place, held) in self.user.held.iter().enumerate() {
+            let widened = self.is_widened(held);
+            let mut covered = false;
+            self.each_part(held, &mut |part| {
+                if !covered {
+                    match self.covers(there, part, Some(held), target, widened) {
+                        Ok(()) => covered = true,
+                        Err(missing) => near = near.max(missing),
+                    }
+                }
+            });
+            if !covered {
+                continue;
+            }
+            let custom = match &held.role {
+                RoleRef::Custom(id) => Some(*id),
+                RoleRef::BuiltIn(_) => None,
+            };
+            let because = Because::Held { user: self.user.id, place, custom };
+            if self.question.limits.is_none_or(|limits| limits.counts(&held.role)) {
+                return Ok((because, true));
+            }
+            first.get_or_insert(because);
+        }
+        first.map(|because| (because, false)).ok_or(near)
+    }
+
+    /// Says how near a grant comes when the account asked about is not there at all.
+    fn nearest_elsewhere(&self) -> Missing {
+        let mut near = Missing::NotGranted;
+        for held in &self.user.held {
+            self.each_part(held, &mut |part| {
+                if part.permissions.contains(self.permission()) {
+                    near = Missing::OutOfReach;
+                }
+            });
+        }
+        near
+    }
+
+    /// Returns whether another role of the user makes this one count for siblings too (`widens`).
+    fn is_widened(&self, held: &Held) -> bool {
+        let Some(ix) = held.built_in else { return false };
+        self.user.held.iter().any(|other| {
+            other.is_live(self.question.now)
+                && other.scope.as_ref().is_none_or(|scope| scope.covers(self.question.resource))
+                && other.built_in.is_some_and(|other| {
+                    let role = self.catalogue().get(other);
+                    role.active && role.widens.contains(&ix)
+                })
+        })
+    }
+
+    fn each_part(&self, held: &Held, f: &mut dyn FnMut(&Part)) {
+        self.worlds.home.each_part(&held.role, f);
+    }
+
+    /// Tests one part of one grant; the order is that of [`Missing`].
+    fn covers(
+        &self,
+        there: &Snapshot,
+        part: &Part,
+        held: Option<&Held>,
+        target: Option<Option<UserId>>,
+        widened: bool,
+    ) -> Result<(), Missing> {
+        if !part.permissions.contains(self.permission()) {
+            return Err(Missing::NotGranted);
+        }
+        if !reaches(there, part.reach, self.user.account, self.question) {
+            return Err(Missing::OutOfReach);
+        }
+        let scope = held.and_then(|held| held.scope.as_ref());
+        if scope.is_some_and(|scope| !scope.covers(self.question.resource)) {
+            return Err(Missing::OutOfScope);
+        }
+        if !self.relates(there, part.on, target, widened) {
+            return Err(Missing::WrongRelation);
+        }
+        if part.when.is_some() {
+            // Conditions come with the rights documents; until then none is ever stored, and none ever holds.
+            return Err(Missing::ConditionFailed);
+        }
+        if held.is_some_and(|held| !held.is_live(self.question.now)) {
+            return Err(Missing::GrantExpired);
+        }
+        Ok(())
+    }
+
+    fn relates(
+        &self,
+        there: &Snapshot,
+        on: Option<Relation>,
+        target: Option<Option<UserId>>,
+        widened: bool,
+    ) -> bool {
+        let Some(target) = target else { return true };
+        let Some(on) = on else { return false };
+        if self.user.account != self.question.resource.account {
+            return on == Relation::Account;
+        }
+        match target {
+            None => on != Relation::Own || widened,
+            Some(target) => {
+                there.relates(self.user.id, on, target)
+                    || (widened && there.relates(self.user.id, Relation::Siblings, target))
+            }
+        }
+    }
+}
+
+impl Snapshot {
+    /// Visits what a role gives, part by part, what it includes as well. Inactive and vanished roles give nothing.
+    pub fn each_part(&self, role: &RoleRef, f: &mut dyn FnMut(&Part)) {
+        self.each_part_within(role, INCLUDE_DEPTH, f);
+    }
+
+    fn each_part_within(&self, role: &RoleRef, depth: usize, f: &mut dyn FnMut(&Part)) {
+        match role {
+            RoleRef::BuiltIn(name) => {
+                if let Some(ix) = self.catalogue().role(name) {
+                    self.catalogue().get(ix).parts.iter().for_each(f);
+                }
+            }
+            RoleRef::Custom(id) => {
+                let Some(role) = self.role(*id).filter(|role| role.role.active) else { return };
+                f(&role.own);
+                if depth > 0 {
+                    for included in &role.role.includes {
+                        self.each_part_within(included, depth - 1, f);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Returns whether the role takes everything else away (`suppress`).
+    pub fn is_suppressing(&self, role: &RoleRef) -> bool {
+        let RoleRef::BuiltIn(name) = role else { return false };
+        self.catalogue().role(name).is_some_and(|ix| {
+            let role = self.catalogue().get(ix);
+            role.suppress && role.active
+        })
+    }
+}

@@ -1,0 +1,522 @@
+//! The rule layer's decision: may this caller make this call? (`api.md`, Conventions; `model.md` §10.)
+//!
+//! The object concerned is loaded by its own id, every check is asked of the engine that serves `Authorize`,
+//! and a refusal says no more than the caller may see.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use super::decide::decide;
+use super::fields::Fields;
+use super::limits::Limits;
+use super::question::{Question, Reason, Subject, Worlds};
+use super::rule::{Access, Check, Rule, Slot, When};
+use super::snapshot::Snapshot;
+use crate::model::{
+    AccountId, EffectiveStatus, Named, ResourcePath, RoleId, TokenId, UserId, UserKind,
+};
+
+/// What a request may change of a user by `user.update_profile` alone.
+const PROFILE: &[&str] =
+    &["first_name", "last_name", "full_name", "phone_number", "regional_settings"];
+/// What else `UpdateUser` changes.
+const NOT_PROFILE: &[&str] = &["user_name", "email", "sso"];
+/// `USER_KIND_APPLICATION` on the wire.
+const KIND_APPLICATION: i64 = 3;
+
+/// Who calls, proved by a credential that was good a moment ago.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// The user whose rights count.
+    pub user: UserId,
+    /// Its account.
+    pub account: AccountId,
+    /// Its tenant.
+    pub tenant: AccountId,
+    /// What it is.
+    pub kind: UserKind,
+    /// The API token used.
+    pub token: Option<TokenId>,
+    /// The credential's own limits; `None` = none.
+    pub limits: Option<Arc<Limits>>,
+}
+
+/// One call as its rule sees it.
+#[derive(Debug, Clone)]
+pub struct Ask {
+    rule: Arc<Rule>,
+    fields: Fields,
+}
+
+/// Proof that a call was judged and permitted. Made here only.
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct Permit {
+    rule: Arc<Rule>,
+}
+
+impl Permit {
+    /// Returns the method that was permitted.
+    pub fn method(&self) -> &str {
+        &self.rule.method
+    }
+}
+
+/// The call is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// The caller's account, or that of the object, does not work.
+    #[error("the account is not active")]
+    AccountNotActive,
+    /// The caller sees the object but may not do this to it.
+    #[error("you do not have permission to access this resource: it needs `{permission}`")]
+    Forbidden {
+        /// What is missing.
+        permission: String,
+    },
+    /// The object is not there, or the caller may not know that it is.
+    #[error("{kind} `{id}` was not found")]
+    Unseen {
+        /// `account`, `user`, `role` or `token`.
+        kind: &'static str,
+        /// The id as sent.
+        id: String,
+    },
+}
+
+/// The object that a call names first of all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Anchor {
+    /// An account.
+    Account(AccountId),
+    /// A user.
+    User(UserId),
+    /// A custom role.
+    Role(RoleId),
+    /// An API token.
+    Token(TokenId),
+}
+
+/// What the anchor's row says.
+#[derive(Debug, Default)]
+struct Row {
+    account: Option<AccountId>,
+    user: Option<UserId>,
+    parent_account: Option<AccountId>,
+    created_by: Option<UserId>,
+    application: Option<Arc<str>>,
+    kind: Option<UserKind>,
+}
+
+impl Ask {
+    /// Makes the ask of a request: fills what the request leaves to its default, as the rule wants it.
+    pub fn new(rule: Arc<Rule>, mut fields: Fields, caller: Option<&Caller>) -> Self {
+        if let Some(caller) = caller {
+            for name in &rule.defaults {
+                if fields.text(name).is_some() {
+                    continue;
+                }
+                if name.ends_with("account_id") {
+                    fields.set_text(name, caller.account.to_string());
+                } else {
+                    fields.set_text(name, caller.user.to_string());
+                }
+            }
+        }
+        if let Some(application) = fields.text("filter").and_then(application_of) {
+            let application = application.to_owned();
+            fields.set_text("application_id", application);
+        }
+        Self { rule, fields }
+    }
+
+    /// Returns the rule.
+    pub const fn rule(&self) -> &Arc<Rule> {
+        &self.rule
+    }
+
+    /// Returns the request's fields, defaults filled in.
+    pub const fn fields(&self) -> &Fields {
+        &self.fields
+    }
+
+    /// Adds what only a look-up can tell, such as whose a token is.
+    pub fn fill(&mut self, name: &str, value: String) {
+        self.fields.set_text(name, value);
+    }
+
+    /// Returns the object that the rule is about, read from the end of its main path.
+    ///
+    /// `None` where the request names none that is stored, or names it malformed.
+    pub fn anchor(&self) -> Option<Anchor> {
+        let Access::Checked { main, .. } = &self.rule.access else { return None };
+        main.resource.iter().rev().find_map(|(kind, slot)| {
+            let Slot::Field(name) = slot else { return None };
+            let text = self.fields.text(name)?;
+            match &**kind {
+                "user" => text.parse().ok().map(Anchor::User),
+                "api_token" => text.parse().ok().map(Anchor::Token),
+                "role" => text.parse().ok().map(Anchor::Role),
+                "account" => text.parse().ok().map(Anchor::Account),
+                _ => None,
+            }
+        })
+    }
+
+    /// Returns the parent that a new or moved user is to have, its default filled in (`model.md` §3).
+    fn parent(&self, caller: &Caller, kind: Option<UserKind>) -> Option<String> {
+        if let Some(parent) = self.fields.text("parent_user_id") {
+            return Some(parent.to_owned());
+        }
+        let creates = self.rule.method.ends_with("/CreateUser");
+        let here = self.fields.text("account_id") == Some(caller.account.to_string().as_str());
+        let root = self.fields.number("user.root_user") == Some(1);
+        let application = kind == Some(UserKind::Application);
+        (creates && here && !root && !application).then(|| caller.user.to_string())
+    }
+}
+
+/// Finds the application that a filter names: `application_id = "…"`.
+fn application_of(filter: &str) -> Option<&str> {
+    let (_, rest) = filter.split_once("application_id")?;
+    let rest = rest.trim_start().strip_prefix('=')?.trim_start().strip_prefix('"')?;
+    rest.split_once('"').map(|(application, _)| application)
+}
+
+/// Judges a call. `there` is the tenant of its object, or the caller's own where it has none.
+pub fn judge(
+    ask: &Ask,
+    caller: &Caller,
+    home: &Snapshot,
+    there: &Snapshot,
+    now: DateTime<Utc>,
+) -> Result<Permit, Refused> {
+    if home.effective_status(caller.account) != Some(EffectiveStatus::Active) {
+        return Err(Refused::AccountNotActive);
+    }
+    let permit = || Permit { rule: Arc::clone(&ask.rule) };
+    let Access::Checked { main, also, or, answers } = &ask.rule.access else {
+        return Ok(permit());
+    };
+    if *answers {
+        return Ok(permit());
+    }
+    let judge = Judge { ask, caller, home, there, now, row: row_of(ask, there)? };
+    let mut refused = judge.check(main).err();
+    if refused.is_some() {
+        let alternative = |check: &&Check| judge.applies(check) && judge.check(check).is_ok();
+        if or.iter().any(|check| alternative(&check)) {
+            refused = None;
+        }
+    }
+    for check in also.iter().filter(|check| judge.applies(check)) {
+        match (judge.check(check), &refused) {
+            // What is not seen is said before what is not allowed.
+            (Err(unseen @ Refused::Unseen { .. }), Some(Refused::Forbidden { .. }) | None) => {
+                refused = Some(unseen);
+            }
+            (Err(error), None) => refused = Some(error),
+            _ => {}
+        }
+    }
+    refused.map_or_else(|| Ok(permit()), Err)
+}
+
+fn row_of(ask: &Ask, there: &Snapshot) -> Result<Row, Refused> {
+    let unseen = |kind: &'static str, id: String| Refused::Unseen { kind, id };
+    let of_user = |id: UserId| {
+        let deleted_too = ask.rule.method.ends_with("/UndeleteUser");
+        let user = if deleted_too { there.any_user(id) } else { there.user(id) };
+        user.map(|user| Row {
+            account: Some(user.account),
+            user: Some(user.id),
+            application: user.application.clone(),
+            kind: Some(user.kind),
+            ..Row::default()
+        })
+    };
+    match ask.anchor() {
+        None => Ok(Row::default()),
+        Some(Anchor::User(id)) => of_user(id).ok_or_else(|| unseen("user", id.to_string())),
+        Some(Anchor::Token(id)) => there
+            .token(id)
+            .and_then(|facts| of_user(facts.token.user))
+            .ok_or_else(|| unseen("token", id.to_string())),
+        Some(Anchor::Role(id)) => there
+            .role(id)
+            .map(|role| Row { account: Some(role.role.account), ..Row::default() })
+            .ok_or_else(|| unseen("role", id.to_string())),
+        Some(Anchor::Account(id)) => there
+            .account(id)
+            .map(|account| Row {
+                account: Some(id),
+                parent_account: account.parent,
+                created_by: account.created_by,
+                ..Row::default()
+            })
+            .ok_or_else(|| unseen("account", id.to_string())),
+    }
+}
+
+struct Judge<'a> {
+    ask: &'a Ask,
+    caller: &'a Caller,
+    home: &'a Snapshot,
+    there: &'a Snapshot,
+    now: DateTime<Utc>,
+    row: Row,
+}
+
+impl Judge<'_> {
+    fn applies(&self, check: &Check) -> bool {
+        let Some(when) = check.when else { return true };
+        let fields = &self.ask.fields;
+        match when {
+            When::ParentSet => self.parent().is_some(),
+            When::NoParent => {
+                self.parent().is_none() && self.kind() != Some(UserKind::Application)
+            }
+            When::RolesSet => fields.text("user.roles").is_some(),
+            When::KindApplication => self.kind() == Some(UserKind::Application),
+            When::ProfileOnly => self.is_profile_only(),
+            When::SubjectIsCaller => fields.text("token.user_id") == Some(&self.me()),
+            When::SubjectIsNotCaller => fields.text("token.user_id") != Some(&self.me()),
+            When::CreatedByCaller => {
+                self.row.created_by == Some(self.caller.user)
+                    && self.row.account != Some(self.caller.account)
+            }
+            When::ReassignSet => fields.text("reassign_user_id").is_some(),
+            When::FilterNamesApplication => fields.text("application_id").is_some(),
+        }
+    }
+
+    fn me(&self) -> String {
+        self.caller.user.to_string()
+    }
+
+    fn kind(&self) -> Option<UserKind> {
+        let wire = self.ask.fields.number("user.kind") == Some(KIND_APPLICATION);
+        self.row.kind.or(wire.then_some(UserKind::Application))
+    }
+
+    fn parent(&self) -> Option<String> {
+        self.ask.parent(self.caller, self.kind())
+    }
+
+    fn is_profile_only(&self) -> bool {
+        let fields = &self.ask.fields;
+        let top = |path: &str| path.split('.').next().unwrap_or_default().to_owned();
+        if fields.text("update_mask.paths").is_some() {
+            return fields
+                .texts("update_mask.paths")
+                .all(|path| PROFILE.contains(&top(path).as_str()));
+        }
+        !NOT_PROFILE.iter().any(|name| fields.has(&format!("user.{name}")))
+    }
+
+    /// Asks one check of the engine, for each element where a list is named.
+    fn check(&self, check: &Check) -> Result<(), Refused> {
+        for path in self.paths(check)? {
+            let mine = path.pairs.last().is_some_and(|pair| {
+                pair.kind == "user" && pair.named == Named::Id(self.me())
+            });
+            if check.or_self && mine {
+                continue;
+            }
+            self.ask_engine(&check.permission, path)?;
+        }
+        Ok(())
+    }
+
+    fn ask_engine(&self, permission: &str, path: ResourcePath) -> Result<(), Refused> {
+        let forbidden = || Refused::Forbidden { permission: permission.to_owned() };
+        let catalogue = self.home.catalogue();
+        let wanted = catalogue.parse(permission).ok_or_else(forbidden)?;
+        let kind = catalogue.kind_of(wanted);
+        let object = object_of(&path);
+        let path = if path.kind() == kind { path } else { path.with(kind, Named::Any) };
+        let answer = decide(
+            Worlds { home: self.home, there: Some(self.there) },
+            &Question {
+                subject: Subject::User(self.caller.user),
+                limits: self.caller.limits.as_deref(),
+                permission: wanted,
+                resource: &path,
+                now: self.now,
+            },
+        );
+        if answer.is_permit() {
+            return Ok(());
+        }
+        if !self.sees(&object, &path) {
+            let (kind, id) = object.name();
+            return Err(Refused::Unseen { kind, id });
+        }
+        Err(match answer.reason {
+            Reason::AccountNotActive => Refused::AccountNotActive,
+            _ => forbidden(),
+        })
+    }
+
+    fn sees(&self, object: &Object, path: &ResourcePath) -> bool {
+        let Self { caller, home, there, now, .. } = *self;
+        match object {
+            Object::Account(id) => sees_account(caller, home, there, *id, now),
+            Object::User(id) => {
+                id.parse().is_ok_and(|id| sees_user(caller, home, there, id, now))
+            }
+            Object::Role(_) => may(caller, home, there, "role.read", path, now),
+            Object::Token(_) => may(caller, home, there, "api_token.read", path, now),
+        }
+    }
+
+    /// Fills the template; several paths where it names a list.
+    fn paths(&self, check: &Check) -> Result<Vec<ResourcePath>, Refused> {
+        let mut steps = check.resource.iter();
+        let account = steps.next().map(|(_, slot)| self.values(slot)).unwrap_or_default();
+        let Some(Named::Id(account)) = account.into_iter().next() else {
+            return Err(Refused::Unseen { kind: "account", id: String::new() });
+        };
+        let id = account
+            .parse()
+            .map_err(|_| Refused::Unseen { kind: "account", id: account.clone() })?;
+        let mut paths = vec![ResourcePath::account(id)];
+        for (kind, slot) in steps {
+            let values = self.values(slot);
+            paths = paths
+                .iter()
+                .flat_map(|path| {
+                    values.iter().map(|value| path.clone().with(kind, value.clone()))
+                })
+                .collect();
+        }
+        if paths.is_empty() {
+            return Err(Refused::Forbidden { permission: check.permission.to_string() });
+        }
+        Ok(paths)
+    }
+
+    fn values(&self, slot: &Slot) -> Vec<Named> {
+        let Slot::Field(name) = slot else { return vec![Named::Any] };
+        let given: Vec<Named> =
+            self.ask.fields.texts(name).map(|text| Named::Id(text.to_owned())).collect();
+        if !given.is_empty() {
+            return given;
+        }
+        let caller = self.caller;
+        let derived = match &**name {
+            "caller.account_id" => Some(caller.account.to_string()),
+            "caller.user_id" => Some(self.me()),
+            "root_account_id" => {
+                self.there.chain(self.there.tenant()).last().map(|top| {
+                    top.parent.unwrap_or(top.id).to_string()
+                })
+            }
+            "account_id" => self.row.account.map(|id| id.to_string()),
+            "user_id" => self.row.user.map(|id| id.to_string()),
+            "parent_account_id" => self.row.parent_account.map(|id| id.to_string()),
+            "application_id" => self.row.application.as_deref().map(str::to_owned),
+            "parent_user_id" => self.parent(),
+            _ => None,
+        };
+        derived.map(Named::Id).into_iter().collect()
+    }
+}
+
+/// The object of a rule: the last stored pair of its path that is not `-` (`model.md` §10).
+enum Object {
+    Account(AccountId),
+    User(String),
+    Role(String),
+    Token(String),
+}
+
+impl Object {
+    fn name(self) -> (&'static str, String) {
+        match self {
+            Self::Account(id) => ("account", id.to_string()),
+            Self::User(id) => ("user", id),
+            Self::Role(id) => ("role", id),
+            Self::Token(id) => ("token", id),
+        }
+    }
+}
+
+fn object_of(path: &ResourcePath) -> Object {
+    let under_user = path.pairs.iter().any(|pair| pair.kind == "user");
+    path.pairs
+        .iter()
+        .rev()
+        .find_map(|pair| {
+            let Named::Id(id) = &pair.named else { return None };
+            match pair.kind.as_str() {
+                "user" => Some(Object::User(id.clone())),
+                "application_user" if id.parse::<UserId>().is_ok() => {
+                    Some(Object::User(id.clone()))
+                }
+                // On a user, a role is seen where the user is.
+                "role" if !under_user => Some(Object::Role(id.clone())),
+                "api_token" => Some(Object::Token(id.clone())),
+                _ => None,
+            }
+        })
+        .unwrap_or(Object::Account(path.account))
+}
+
+fn may(
+    caller: &Caller,
+    home: &Snapshot,
+    there: &Snapshot,
+    permission: &str,
+    path: &ResourcePath,
+    now: DateTime<Utc>,
+) -> bool {
+    let Some(permission) = home.catalogue().parse(permission) else { return false };
+    let question = Question {
+        subject: Subject::User(caller.user),
+        limits: caller.limits.as_deref(),
+        permission,
+        resource: path,
+        now,
+    };
+    decide(Worlds { home, there: Some(there) }, &question).is_permit()
+}
+
+/// Returns whether the caller sees an account: its own, or one that it may read.
+pub fn sees_account(
+    caller: &Caller,
+    home: &Snapshot,
+    there: &Snapshot,
+    id: AccountId,
+    now: DateTime<Utc>,
+) -> bool {
+    id == caller.account
+        || may(caller, home, there, "account.read", &ResourcePath::account(id), now)
+}
+
+/// Returns whether the caller sees a user: itself, or one that it may read (`model.md` §3, Visibility).
+pub fn sees_user(
+    caller: &Caller,
+    home: &Snapshot,
+    there: &Snapshot,
+    id: UserId,
+    now: DateTime<Utc>,
+) -> bool {
+    if id == caller.user {
+        return true;
+    }
+    let Some(user) = there.user(id) else { return false };
+    let name = || Named::Id(id.to_string());
+    let path = ResourcePath::account(user.account).with("user", name());
+    if may(caller, home, there, "user.read", &path, now) {
+        return true;
+    }
+    user.kind == UserKind::Application
+        && user.application.as_deref().is_some_and(|application| {
+            let path = ResourcePath::account(user.account)
+                .with("application", Named::Id(application.to_owned()))
+                .with("application_user", name());
+            may(caller, home, there, "application_user.read", &path, now)
+        })
+}

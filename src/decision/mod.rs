@@ -1,0 +1,24 @@
+//! Judging: who may do what, as a function of values.
+//!
+//! Nothing here waits, reads a clock or can fail. Whatever can go wrong goes wrong earlier, when a
+//! [`Snapshot`] is built or a request is read.
+
+mod apply;
+mod decide;
+mod escalation;
+mod fields;
+mod judge;
+mod limits;
+mod question;
+mod rule;
+mod snapshot;
+mod tree;
+
+pub use decide::{ceiling, decide};
+pub use escalation::{Escalation, Holding, escalation, holdings, within};
+pub use fields::{Fields, Value};
+pub use judge::{Anchor, Ask, Caller, Permit, Refused, judge, sees_account, sees_user};
+pub use limits::Limits;
+pub use question::{Answer, Because, Missing, Question, Reason, Subject, Worlds};
+pub use rule::{Access, BadRule, Check, Rule, Slot, When};
+pub use snapshot::{BrokenWorld, CompiledRole, Facts, Held, Principal, Snapshot, TokenFacts};

@@ -1,0 +1,130 @@
+//! What is asked, and what is answered (`model.md` §6).
+
+use chrono::{DateTime, Utc};
+
+use super::limits::Limits;
+use super::snapshot::Snapshot;
+use crate::model::catalogue::{Permission, RoleIx};
+use crate::model::{AccountId, ResourcePath, RoleId, UserId};
+
+/// Who is asked about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Subject {
+    /// A user.
+    User(UserId),
+    /// An account, which holds exactly its role.
+    Account(AccountId),
+    /// Nobody that is known here.
+    Unknown,
+}
+
+/// The two snapshots that a decision stands on.
+///
+/// They are one and the same, but for a user of the root account, whose standing, credential and grants are the
+/// platform's while status, tree and users are those of the resource's tenant.
+#[derive(Debug, Clone, Copy)]
+pub struct Worlds<'a> {
+    /// The subject's tenant.
+    pub home: &'a Snapshot,
+    /// The resource's tenant; `None` where there is none that the subject could reach.
+    pub there: Option<&'a Snapshot>,
+}
+
+/// One question.
+#[derive(Debug, Clone, Copy)]
+pub struct Question<'a> {
+    /// Who.
+    pub subject: Subject,
+    /// The limits of the credential used, if any.
+    pub limits: Option<&'a Limits>,
+    /// What.
+    pub permission: Permission,
+    /// On what.
+    pub resource: &'a ResourcePath,
+    /// When.
+    pub now: DateTime<Utc>,
+}
+
+/// Why it was decided so. In the order of `model.md` §6; the first that holds ends it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Reason {
+    /// It is permitted.
+    Permitted,
+    /// Nobody such is known here.
+    SubjectUnknown,
+    /// The user is disabled.
+    SubjectDisabled,
+    /// The credential is no credential.
+    TokenInvalid,
+    /// The credential has expired.
+    TokenExpired,
+    /// The credential was ended, or its user disabled or deleted.
+    TokenRevoked,
+    /// The subject's or the resource's account does not work.
+    AccountNotActive,
+    /// A suppressing role is held.
+    NoAccess,
+    /// Nothing that is held covers it.
+    NoGrant,
+    /// The role of the subject's account, or of one above it, lacks it.
+    AccountRoleCeiling,
+    /// The credential's own scopes lack it.
+    TokenScope,
+}
+
+/// For [`Reason::NoGrant`]: how near the nearest grant came. Ordered by nearness.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Missing {
+    /// No role held gives the permission at all.
+    NotGranted,
+    /// One does, but not in that account.
+    OutOfReach,
+    /// One does there, but its scope does not cover the resource.
+    OutOfScope,
+    /// One does, but not on that user.
+    WrongRelation,
+    /// One does, but its condition does not hold.
+    ConditionFailed,
+    /// One did, until it expired.
+    GrantExpired,
+}
+
+/// What permitted it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Because {
+    /// What every user of its kind holds without being given it.
+    Baseline(RoleIx),
+    /// The grant at this place of the holder's list.
+    Held {
+        /// Who holds it.
+        user: UserId,
+        /// Its place among the holder's grants.
+        place: usize,
+        /// The custom role, where it is one.
+        custom: Option<RoleId>,
+    },
+    /// The account's own role.
+    AccountRole(RoleIx),
+}
+
+/// The answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// Why; [`Reason::Permitted`] and nothing else is a permit.
+    pub reason: Reason,
+    /// How near the nearest grant came, for [`Reason::NoGrant`].
+    pub missing: Option<Missing>,
+    /// What permitted it.
+    pub because: Option<Because>,
+}
+
+impl Answer {
+    /// Returns whether it is a permit.
+    pub fn is_permit(&self) -> bool {
+        self.reason == Reason::Permitted
+    }
+
+    pub(super) const fn deny(reason: Reason) -> Self {
+        Self { reason, missing: None, because: None }
+    }
+}

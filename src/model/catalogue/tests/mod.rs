@@ -1,0 +1,1 @@
+//! What all loaded catalogues give together.

@@ -1,0 +1,181 @@
+//! Ids: a kind apiece, so that the compiler tells an account from a user.
+//!
+//! The text is a `TypeID`: a prefix that names the kind, an underscore, and the 128 bits of a `UUIDv7`
+//! in 26 characters of Crockford's base 32, lower case. Text order is creation order.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use uuid::{ContextV7, Timestamp, Uuid};
+
+use super::Clock;
+
+const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+const LENGTH: usize = 26;
+
+/// The text is not an id of the kind wanted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{text}` is not {kind} id, which looks like `{prefix}_` and 26 lower-case characters")]
+pub struct BadId {
+    kind: &'static str,
+    prefix: &'static str,
+    text: String,
+}
+
+fn write_base32(id: Uuid, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let bits = id.as_u128();
+    for place in (0..LENGTH).rev() {
+        let five = usize::try_from((bits >> (place * 5)) & 31).unwrap_or_default();
+        let letter = ALPHABET.get(five).copied().unwrap_or(b'0');
+        fmt::Write::write_char(f, char::from(letter))?;
+    }
+    Ok(())
+}
+
+fn read_base32(text: &str) -> Option<Uuid> {
+    let bytes = text.as_bytes();
+    // 26 characters hold 130 bits: the first may not use its upper two.
+    if bytes.len() != LENGTH || bytes.first().is_none_or(|first| *first > b'7') {
+        return None;
+    }
+    let mut bits = 0_u128;
+    for byte in bytes {
+        let five = ALPHABET.iter().position(|letter| letter == byte)?;
+        bits = (bits << 5) | u128::try_from(five).ok()?;
+    }
+    Some(Uuid::from_u128(bits))
+}
+
+fn new_v7(clock: &dyn Clock) -> Uuid {
+    static CONTEXT: std::sync::Mutex<ContextV7> = std::sync::Mutex::new(ContextV7::new());
+    let now = clock.now();
+    let context = CONTEXT.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let seconds = now.timestamp().unsigned_abs();
+    Uuid::new_v7(Timestamp::from_unix(&*context, seconds, now.timestamp_subsec_nanos()))
+}
+
+macro_rules! ids {
+    ($($(#[$doc:meta])* $name:ident = $prefix:literal, $kind:literal;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(pub Uuid);
+
+        impl $name {
+            /// The letters before the underscore.
+            pub const PREFIX: &'static str = $prefix;
+
+            /// Makes an id that nothing else has; later ids sort after earlier ones.
+            pub fn new(clock: &dyn Clock) -> Self {
+                Self(new_v7(clock))
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(concat!($prefix, "_"))?;
+                write_base32(self.0, f)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = BadId;
+
+            fn from_str(text: &str) -> Result<Self, BadId> {
+                text.strip_prefix(concat!($prefix, "_")).and_then(read_base32).map(Self).ok_or_else(
+                    || BadId { kind: $kind, prefix: $prefix, text: text.to_owned() },
+                )
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+                to.collect_str(self)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+                std::borrow::Cow::<'de, str>::deserialize(from)?.parse().map_err(de::Error::custom)
+            }
+        }
+    )*};
+}
+
+ids! {
+    /// Names one account of the tree (`model.md` §2). A tenant is named by its main account.
+    AccountId = "acc", "an account";
+    /// Names one user (`model.md` §3).
+    UserId = "usr", "a user";
+    /// Names one custom role (`model.md` §4).
+    RoleId = "rol", "a role";
+    /// Names one API token without being it (`model.md` §9).
+    TokenId = "tok", "a token";
+}
+
+/// How much of a tenant's history a reader has seen: the number of its newest ledger entry. Gapless, from 1.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
+pub struct Revision(pub u64);
+
+impl Revision {
+    /// Returns the revision after this one.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+}
+
+impl fmt::Display for Revision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::model::HeldClock;
+
+    #[test]
+    fn an_id_made_later_sorts_later_as_text_too() {
+        let clock = HeldClock::at(DateTime::from_timestamp(1_700_000_000, 0).unwrap());
+        let ids: Vec<String> = (0..1000).map(|_| UserId::new(&clock).to_string()).collect();
+        assert!(ids.is_sorted());
+        assert!(ids.windows(2).all(|two| two[0] != two[1]));
+    }
+
+    #[test]
+    fn another_kind_upper_case_and_overflow_are_no_ids() {
+        let id = AccountId(Uuid::from_u128(u128::MAX)).to_string();
+        assert_eq!(id, "acc_7zzzzzzzzzzzzzzzzzzzzzzzzz");
+        assert!(id.parse::<UserId>().is_err());
+        assert!(id.to_uppercase().parse::<AccountId>().is_err());
+        assert!("acc_80000000000000000000000000".parse::<AccountId>().is_err());
+        assert!("acc_7zzz".parse::<AccountId>().is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn every_id_reads_back(bits: u128) {
+            let id = TokenId(Uuid::from_u128(bits));
+            prop_assert_eq!(id.to_string().parse::<TokenId>().unwrap(), id);
+        }
+
+        #[test]
+        fn no_text_panics(text in ".*") {
+            let _ = text.parse::<RoleId>();
+            let _ = format!("rol_{text}").parse::<RoleId>();
+        }
+    }
+}

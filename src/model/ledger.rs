@@ -1,0 +1,123 @@
+//! What changes, as the ledger keeps it and as snapshots are kept current by it (`model.md` §8).
+
+use serde::{Deserialize, Serialize};
+
+use super::catalogue::CatalogueFile;
+use super::{Account, AccountId, ApiToken, CustomRole, RoleGrant, User};
+
+/// A noun as it stood before or after a change. Holds no secret and no hash of one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Image {
+    /// An account.
+    Account(Account),
+    /// A user.
+    User(User),
+    /// A role on a user.
+    RoleGrant(RoleGrant),
+    /// A custom role.
+    Role(CustomRole),
+    /// An API token.
+    ApiToken(ApiToken),
+    /// A catalogue file.
+    Catalogue(CatalogueFile),
+}
+
+impl Image {
+    /// Names the object, e.g. `user/usr_…`: the ledger's `entity`.
+    pub fn entity(&self) -> String {
+        match self {
+            Self::Account(account) => format!("account/{}", account.id),
+            Self::User(user) => format!("user/{}", user.id),
+            Self::RoleGrant(grant) => match &grant.scope {
+                None => format!("user/{}/role/{}", grant.user, grant.role),
+                Some(scope) => format!("user/{}/role/{}@{scope}", grant.user, grant.role),
+            },
+            Self::Role(role) => format!("role/{}", role.id),
+            Self::ApiToken(token) => format!("api_token/{}", token.id),
+            Self::Catalogue(file) => format!("catalogue/{}", file.name),
+        }
+    }
+}
+
+macro_rules! kinds {
+    ($($name:ident = $text:literal;)*) => {
+        /// What was done, in the words of the audit: `entity.verb`.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[expect(missing_docs, reason = "each is documented by its text")]
+        pub enum ChangeKind { $($name),* }
+
+        impl ChangeKind {
+            /// Every kind that this program knows.
+            pub const ALL: &[Self] = &[$(Self::$name),*];
+
+            /// Returns the text the ledger keeps.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$name => $text),* }
+            }
+        }
+
+        impl std::str::FromStr for ChangeKind {
+            type Err = String;
+
+            fn from_str(text: &str) -> Result<Self, String> {
+                Self::ALL.iter().copied().find(|kind| kind.name() == text)
+                    .ok_or_else(|| format!("`{text}` is no kind of change that this program knows"))
+            }
+        }
+    };
+}
+
+kinds! {
+    AccountCreate = "account.create";
+    AccountUpdate = "account.update";
+    AccountSetRole = "account.set_role";
+    AccountSuspend = "account.suspend";
+    AccountResume = "account.resume";
+    AccountClose = "account.close";
+    AccountMove = "account.move";
+    AccountQuarantine = "account.quarantine";
+    AccountRelease = "account.release";
+    TenantOpen = "tenant.open";
+    UserCreate = "user.create";
+    UserUpdate = "user.update";
+    UserSetActive = "user.set_active";
+    UserDelete = "user.delete";
+    UserUndelete = "user.undelete";
+    UserMove = "user.move";
+    UserOffboard = "user.offboard";
+    RoleCreate = "role.create";
+    RoleUpdate = "role.update";
+    RoleDelete = "role.delete";
+    RoleAssign = "role.assign";
+    RoleRevoke = "role.revoke";
+    TokenCreate = "api_token.create";
+    TokenRotate = "api_token.rotate";
+    TokenExpire = "api_token.expire";
+    TokenDelete = "api_token.delete";
+    TokenReportLeak = "api_token.report_leak";
+    CatalogueApply = "catalogue.apply";
+    Bootstrap = "bootstrap";
+}
+
+/// One change to one object: what a ledger entry holds of it.
+///
+/// `before` absent = it came to be; `after` absent = it is gone. Both name the same entity.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// The account whose audit it belongs to.
+    pub account: AccountId,
+    /// What was done.
+    pub kind: ChangeKind,
+    /// The object before.
+    pub before: Option<Image>,
+    /// The object after.
+    pub after: Option<Image>,
+}
+
+impl Change {
+    /// Returns the name of the object that changed; empty for a change about nothing, which is never written.
+    pub fn entity(&self) -> String {
+        self.after.as_ref().or(self.before.as_ref()).map(Image::entity).unwrap_or_default()
+    }
+}

@@ -1,0 +1,22 @@
+//! The nouns of the service and the rules that each one keeps by itself. No I/O, no clock of its own.
+
+mod account;
+pub mod catalogue;
+mod clock;
+mod fold;
+mod id;
+mod ledger;
+mod path;
+mod role;
+mod token;
+mod user;
+
+pub use account::{Account, AccountStatus, EffectiveStatus};
+pub use clock::{Clock, HeldClock, SystemClock};
+pub use fold::{BadName, Folded, fold};
+pub use id::{AccountId, BadId, Revision, RoleId, TokenId, UserId};
+pub use ledger::{Change, ChangeKind, Image};
+pub use path::{BadPath, Named, Pair, ResourcePath};
+pub use role::{CustomRole, Holder, Reach, Relation, RoleGrant, RoleRef};
+pub use token::ApiToken;
+pub use user::{RegionalSettings, User, UserKind};

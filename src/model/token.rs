@@ -1,0 +1,29 @@
+//! API tokens as the rest of the service knows them: never the secret, nor its hash (`model.md` §9).
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::{AccountId, TokenId, UserId};
+
+/// One API token of one user.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApiToken {
+    /// Its public accessor id.
+    pub id: TokenId,
+    /// Whose rights it carries.
+    pub user: UserId,
+    /// The user's account.
+    pub account: AccountId,
+    /// What people call it; two live ones may share a non-empty name.
+    pub display_name: String,
+    /// The limits asked for, as given: patterns, `role:NAME`, `ReadAccounts`, `*`. Empty = all that its user may.
+    pub scopes: Vec<String>,
+    /// The patterns of `scopes` as they expanded when it was minted, plus `*` and `role:…` as they are.
+    pub expanded: Vec<String>,
+    /// Who minted it; `None` = the bootstrap.
+    pub created_by: Option<UserId>,
+    /// When it was minted.
+    pub create_time: DateTime<Utc>,
+    /// From this instant on it is worth nothing; `None` = until deleted.
+    pub expire_time: Option<DateTime<Utc>>,
+}
