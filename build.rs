@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use prost::Message as _;
-use protox::prost_reflect::{DescriptorPool, FileDescriptor, MessageDescriptor};
+use protox::prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor};
 
 const PACKAGE: &str = "chancery.v1";
 
@@ -27,7 +27,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let secret = secretive(&compiler.descriptor_pool());
     std::fs::write(out.join("redacted.rs"), redacted(&secret)?)?;
 
-    let mut files = prost_types_of(&raw)?;
+    let mut files = tonic_prost_build::FileDescriptorSet::decode(raw.as_slice())?;
     // The HTTP annotations are for proxies; nothing here reads them as Rust.
     files.file.retain(|file| file.package() != "google.api");
     tonic_prost_build::configure()
@@ -49,29 +49,25 @@ fn ours(directory: &Path) -> Result<Vec<PathBuf>, Box<dyn Error>> {
     Ok(files)
 }
 
-/// The same bytes as the code generator wants them.
-fn prost_types_of(raw: &[u8]) -> Result<tonic_prost_build::FileDescriptorSet, Box<dyn Error>> {
-    Ok(tonic_prost_build::FileDescriptorSet::decode(raw)?)
-}
-
 /// Our messages with a field marked `debug_redact`.
 fn secretive(pool: &DescriptorPool) -> Vec<MessageDescriptor> {
     let ours = pool.files().filter(|file| file.package_name() == PACKAGE);
-    let messages = ours.flat_map(|file: FileDescriptor| file.messages().collect::<Vec<_>>());
+    let messages = ours.flat_map(|file| file.messages().collect::<Vec<_>>());
     messages.filter(|message| message.fields().any(|field| is_redacted(&field.options()))).collect()
 }
 
 /// Whether the options of a field mark it as secret.
-fn is_redacted(options: &protox::prost_reflect::DynamicMessage) -> bool {
+fn is_redacted(options: &DynamicMessage) -> bool {
     options.get_field_by_name("debug_redact").and_then(|value| value.as_bool()).unwrap_or(false)
 }
 
 /// `Debug` that says a message's name and nothing of what it holds, so that no log line can.
 fn redacted(messages: &[MessageDescriptor]) -> Result<String, std::fmt::Error> {
+    let signature = "fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result";
     let mut code = String::new();
     for name in messages.iter().map(MessageDescriptor::name) {
         writeln!(code, "impl ::core::fmt::Debug for {name} {{")?;
-        writeln!(code, "    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {{")?;
+        writeln!(code, "    {signature} {{")?;
         writeln!(code, "        f.debug_struct(\"{name}\").finish_non_exhaustive()")?;
         writeln!(code, "    }}\n}}")?;
     }

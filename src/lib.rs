@@ -2,6 +2,11 @@
 //!
 //! The rooms, lowest first; each imports only from those above it in this list (`tests/architecture.rs`).
 
+pub mod proto;
 pub mod model;
 pub mod decision;
 pub mod crypto;
+pub mod store;
+pub mod feed;
+pub mod layers;
+pub mod rpc;

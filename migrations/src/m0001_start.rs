@@ -87,7 +87,11 @@ impl MigrationTrait for Migration {
     }
 }
 
-fn index(name: &'static str, table: &'static str, columns: &[&'static str]) -> IndexCreateStatement {
+fn index(
+    name: &'static str,
+    table: &'static str,
+    columns: &[&'static str],
+) -> IndexCreateStatement {
     let mut index = Index::create();
     index.name(name).table(table);
     for column in columns {
@@ -105,7 +109,11 @@ fn key(name: &'static str, columns: &[&'static str]) -> IndexCreateStatement {
     key
 }
 
-fn refers(table: &'static str, column: &'static str, to: &'static str) -> ForeignKeyCreateStatement {
+fn refers(
+    table: &'static str,
+    column: &'static str,
+    to: &'static str,
+) -> ForeignKeyCreateStatement {
     ForeignKey::create()
         .name(format!("{table}_{column}_exists"))
         .from(table, column)
@@ -277,10 +285,7 @@ fn idempotency() -> TableCreateStatement {
         .col(big_integer("platform_revision"))
         .col(json_binary("outcome"))
         .col(timestamp_with_time_zone("at"))
-        .primary_key(&mut key(
-            "idempotency_caller",
-            &["caller", "acting_as", "rpc", "request_id"],
-        ))
+        .primary_key(&mut key("idempotency_caller", &["caller", "acting_as", "rpc", "request_id"]))
         .take()
 }
 

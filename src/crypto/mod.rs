@@ -4,6 +4,7 @@
 //! it can foresee. Nothing in this room prints a secret, by `Debug` or in an error.
 
 pub mod chain;
+mod etag;
 mod consistency;
 mod keys;
 pub mod seal;
@@ -11,4 +12,5 @@ pub mod secret;
 pub mod token;
 
 pub use consistency::{BadConsistencyToken, ConsistencyToken};
+pub use etag::etag;
 pub use keys::{BadKey, KeyRing};

@@ -380,7 +380,7 @@ impl Snapshot {
         match role {
             RoleRef::BuiltIn(name) => {
                 if let Some(ix) = self.catalogue().role(name) {
-                    self.catalogue().get(ix).parts.iter().for_each(f);
+                    self.catalogue().get(ix).parts.iter().for_each(|part| f(part));
                 }
             }
             RoleRef::Custom(id) => {

@@ -146,6 +146,13 @@ impl Ask {
         self.fields.set_text(name, value);
     }
 
+    /// Adds it where the request leaves it out.
+    pub fn fill_absent(&mut self, name: &str, value: &str) {
+        if self.fields.text(name).is_none() {
+            self.fields.set_text(name, value);
+        }
+    }
+
     /// Returns the object that the rule is about, read from the end of its main path.
     ///
     /// `None` where the request names none that is stored, or names it malformed.
@@ -307,7 +314,7 @@ impl Judge<'_> {
     fn is_profile_only(&self) -> bool {
         let fields = &self.ask.fields;
         let top = |path: &str| path.split('.').next().unwrap_or_default().to_owned();
-        if fields.text("update_mask.paths").is_some() {
+        if fields.has("update_mask.paths") {
             return fields
                 .texts("update_mask.paths")
                 .all(|path| PROFILE.contains(&top(path).as_str()));

@@ -16,7 +16,7 @@ pub use clock::{Clock, HeldClock, SystemClock};
 pub use fold::{BadName, Folded, fold};
 pub use id::{AccountId, BadId, Revision, RoleId, TokenId, UserId};
 pub use ledger::{Change, ChangeKind, Image};
-pub use path::{BadPath, Named, Pair, ResourcePath};
+pub use path::{BadPath, Named, Pair, ResourcePath, decode_id};
 pub use role::{CustomRole, Holder, Reach, Relation, RoleGrant, RoleRef};
 pub use token::ApiToken;
 pub use user::{RegionalSettings, User, UserKind};

@@ -86,7 +86,7 @@ impl ResourcePath {
 }
 
 /// Decodes one id: `%XX` only, and a real `-` must have been written `%2D`.
-pub(crate) fn decode_id(text: &str) -> Result<Named, BadPath> {
+pub fn decode_id(text: &str) -> Result<Named, BadPath> {
     if text == "-" {
         return Ok(Named::Any);
     }

@@ -77,9 +77,8 @@ impl Use {
     /// Lock, statement and idle-in-transaction timeouts in milliseconds (`edges.md` §7); 0 = none.
     const fn timeouts(self) -> [u32; 3] {
         match self {
-            Self::Writes => [2_000, 5_000, 5_000],
+            Self::Writes | Self::Credentials => [2_000, 5_000, 5_000],
             Self::Loads => [2_000, 30_000, 30_000],
-            Self::Credentials => [2_000, 5_000, 5_000],
             Self::Probe => [1_000, 2_000, 2_000],
             Self::Migration => [0, 0, 0],
         }

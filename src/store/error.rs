@@ -60,6 +60,9 @@ pub enum Error {
     /// The same request id came before with another body.
     #[error("the request id was used before, with another request")]
     RequestIdReused,
+    /// A change by somebody whose right to it was not judged: a fault of this program.
+    #[error("a change was made before its maker was judged")]
+    Unjudged,
     /// There is no such tenant.
     #[error("tenant `{0}` does not exist")]
     NoTenant(AccountId),

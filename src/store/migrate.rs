@@ -4,9 +4,9 @@ use std::collections::HashSet;
 
 use migrations::Migrator;
 use sea_orm::sea_query::{Expr, Func, Query};
-use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, EntityTrait as _};
+use sea_orm::{ConnectionTrait as _, DatabaseConnection, DatabaseTransaction, EntityTrait as _};
 use sea_orm_migration::{
-    MigrationName as _, MigratorTrait as _, SchemaManager, seaql_migrations as applied,
+    IntoSchemaManagerConnection, MigratorTrait as _, SchemaManager, seaql_migrations as applied,
 };
 
 use super::config::{Engine, Use};
@@ -68,11 +68,12 @@ impl Store {
     }
 }
 
-async fn pending<C: ConnectionTrait>(db: &C) -> Result<Vec<String>, Error> {
+async fn pending<'c>(db: impl IntoSchemaManagerConnection<'c>) -> Result<Vec<String>, Error> {
     let ours = Migrator::migrations();
     let mut done = HashSet::new();
-    if has_table(db).await? {
-        let rows = applied::Entity::find().all(db).await?;
+    let schema = SchemaManager::new(db);
+    if schema.has_table("seaql_migrations").await? {
+        let rows = applied::Entity::find().all(schema.get_connection()).await?;
         done.extend(rows.into_iter().map(|row| row.version));
     }
     let names = ours.iter().map(|step| step.name().to_owned());

@@ -91,8 +91,14 @@ mod tests {
     async fn one_runs_and_64_wait_and_the_next_is_told_to_come_later() {
         let places = Places::default();
         let running = places.take(tenant(1)).await.unwrap();
-        let mut waiting: Vec<_> =
-            (0..WAITING).map(|_| tokio::spawn({ let p = places.clone(); async move { p.take(tenant(1)).await } })).collect();
+        let mut waiting: Vec<_> = (0..WAITING)
+            .map(|_| {
+                tokio::spawn({
+                    let p = places.clone();
+                    async move { p.take(tenant(1)).await }
+                })
+            })
+            .collect();
         tokio::task::yield_now().await;
         assert!(matches!(places.take(tenant(1)).await, Err(Error::Overloaded(_))));
         assert!(places.take(tenant(2)).await.is_ok(), "another tenant is not held up");
@@ -100,7 +106,10 @@ mod tests {
         // Whoever gives up makes room; whoever leaves lets the next in.
         waiting.pop().unwrap().abort();
         tokio::task::yield_now().await;
-        let late = tokio::spawn({ let p = places.clone(); async move { p.take(tenant(1)).await } });
+        let late = tokio::spawn({
+            let p = places.clone();
+            async move { p.take(tenant(1)).await }
+        });
         drop(running);
         for one in waiting {
             drop(one.await.unwrap().unwrap());

@@ -24,7 +24,9 @@ pub enum CatalogueError {
         limit: usize,
     },
     /// The YAML is of another name or version than the file that is applied.
-    #[error("catalogue `{file}` version {version} holds the text of `{found}` version {found_version}")]
+    #[error(
+        "catalogue `{file}` version {version} holds the text of `{found}` version {found_version}"
+    )]
     Header {
         /// The file's name.
         file: String,
@@ -105,13 +107,17 @@ pub enum TypeFault {
         action: String,
     },
     /// The type is not this file's to add to.
-    #[error("belongs to catalogue `{0}`, and only actions of core's `account` and `application_user` can be added elsewhere")]
+    #[error(
+        "belongs to catalogue `{0}`, and only actions of core's `account` and `application_user` can be added elsewhere"
+    )]
     Foreign(String),
     /// An operator's file says more of a core type than actions.
     #[error("`{0}` of a core type is closed; only actions can be added")]
     Closed(&'static str),
     /// `product` names none, or two files disagree on it.
-    #[error("product `{0}` is not declared here, does not list the type, or differs from another catalogue's")]
+    #[error(
+        "product `{0}` is not declared here, does not list the type, or differs from another catalogue's"
+    )]
     Product(String),
 }
 
@@ -145,7 +151,9 @@ pub enum RoleFault {
     #[error("`inferred` names `{0}`, of which the role does not give all")]
     Inferred(String),
     /// `includes` or `widens` names no role of this file or of one that it uses.
-    #[error("`{key}` names `{role}`, no role of this catalogue or, as `catalogue/NAME`, of one that it uses")]
+    #[error(
+        "`{key}` names `{role}`, no role of this catalogue or, as `catalogue/NAME`, of one that it uses"
+    )]
     Unknown {
         /// The key.
         key: &'static str,

@@ -7,7 +7,7 @@ use super::compile::{Part, Role, RoleIx, role_error};
 use super::error::{CatalogueError, RoleFault};
 
 /// The most roles that one may include, at any depth.
-const MOST_INCLUDED: usize = 128;
+const MOST_INCLUDED: usize = 64;
 
 /// Works out `parts` and `expanded` of every role.
 pub(super) fn lay_flat(roles: &mut [Role]) -> Result<(), CatalogueError> {
@@ -22,7 +22,9 @@ pub(super) fn lay_flat(roles: &mut [Role]) -> Result<(), CatalogueError> {
         parts.push(giving.iter().filter_map(of).collect::<Vec<_>>());
     }
     for (role, parts) in roles.iter_mut().zip(parts) {
-        parts.iter().for_each(|part| role.expanded.union_with(&part.permissions));
+        for part in &parts {
+            role.expanded.union_with(&part.permissions);
+        }
         role.parts = parts;
     }
     Ok(())

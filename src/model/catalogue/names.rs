@@ -98,7 +98,11 @@ impl RoleNames {
 }
 
 /// Returns the names of permissions, of those in `within`, nearest to `text`.
-pub(super) fn nearest_permissions(types: &Types, within: &PermissionSet, text: &str) -> Vec<String> {
+pub(super) fn nearest_permissions(
+    types: &Types,
+    within: &PermissionSet,
+    text: &str,
+) -> Vec<String> {
     nearest(text, within.iter().map(|permission| types.name(permission)).map(|name| (name, name)))
 }
 
@@ -175,9 +179,13 @@ mod tests {
 
     #[test]
     fn edits_are_counted() {
-        for (a, b, n) in
-            [("", "", 0), ("", "abc", 3), ("abc", "", 3), ("kitten", "sitting", 3), ("gate", "gat", 1)]
-        {
+        for (a, b, n) in [
+            ("", "", 0),
+            ("", "abc", 3),
+            ("abc", "", 3),
+            ("kitten", "sitting", 3),
+            ("gate", "gat", 1),
+        ] {
             assert_eq!(count(a, b), n, "{a} {b}");
             assert_eq!(count(b, a), n, "{b} {a}");
         }

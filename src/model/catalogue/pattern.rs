@@ -19,7 +19,9 @@ impl<'a> Pattern<'a> {
             return Some(Self::Everything);
         }
         let (kind, action) = text.split_once('.')?;
-        Some(Self::Of { kind: part(kind)?, action: part(action)? })
+        let named = |part: &'a str| (part != "*").then_some(part);
+        let whole = is_part(kind) && is_part(action);
+        whole.then(|| Self::Of { kind: named(kind), action: named(action) })
     }
 
     /// Returns what it matches of `within`; the lone `*` matches beyond it.
@@ -40,13 +42,9 @@ impl<'a> Pattern<'a> {
     }
 }
 
-/// `*` is any; a name is itself; anything else is no part of a pattern.
-fn part(text: &str) -> Option<Option<&str>> {
-    match text {
-        "*" => Some(None),
-        "" => None,
-        name => (!name.contains(['*', '.'])).then_some(Some(name)),
-    }
+/// Returns whether a text is a whole part of a pattern: `*`, or what can be a name.
+fn is_part(text: &str) -> bool {
+    text == "*" || (!text.is_empty() && !text.contains(['*', '.']))
 }
 
 #[cfg(test)]
@@ -61,7 +59,9 @@ mod tests {
         assert_eq!(Pattern::parse("gate.*"), of(Some("gate"), None));
         assert_eq!(Pattern::parse("*.read"), of(None, Some("read")));
         assert_eq!(Pattern::parse("gate.read"), of(Some("gate"), Some("read")));
-        for bad in ["", "gate", "gate.", ".read", ".", "**", "ga*.read", "gate.re*", "a.b.c", "*.a.*"] {
+        for bad in
+            ["", "gate", "gate.", ".read", ".", "**", "ga*.read", "gate.re*", "a.b.c", "*.a.*"]
+        {
             assert_eq!(Pattern::parse(bad), None, "{bad}");
         }
     }

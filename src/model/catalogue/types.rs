@@ -42,7 +42,7 @@ pub struct Type {
 /// All types, and each permission's number: in the order of types, then of their actions.
 #[derive(Debug, Default)]
 pub(super) struct Types {
-    types: Vec<Type>,
+    list: Vec<Type>,
     by_name: HashMap<String, usize>,
     by_action: HashMap<String, PermissionSet>,
     permissions: Vec<Entry>,
@@ -60,11 +60,11 @@ struct Entry {
 
 impl Types {
     pub(super) fn list(&self) -> &[Type] {
-        &self.types
+        &self.list
     }
 
     pub(super) fn get(&self, name: &str) -> Option<&Type> {
-        self.types.get(*self.by_name.get(name)?)
+        self.list.get(*self.by_name.get(name)?)
     }
 
     pub(super) fn permission(&self, kind: &str, action: &str) -> Option<Permission> {
@@ -301,9 +301,8 @@ impl Merging {
 
     /// Gives each permission its number, and works out what needs numbers.
     fn number(self, files: &[Loaded]) -> Result<Types, CatalogueError> {
-        let mut types =
-            Types { types: self.types, by_name: self.by_name, ..Types::default() };
-        for (place, kind) in types.types.iter_mut().enumerate() {
+        let mut types = Types { list: self.types, by_name: self.by_name, ..Types::default() };
+        for (place, kind) in types.list.iter_mut().enumerate() {
             if kind.parents.is_empty() && kind.name != "account" {
                 let file = kind.catalogues.first().cloned().unwrap_or_default();
                 return Err(type_error(&file, &kind.name, TypeFault::Nowhere));
@@ -324,7 +323,7 @@ impl Merging {
         for (kind, form) in files.iter().flat_map(|file| file.form.resource_types.iter()) {
             for action in form.shared_down.iter().flatten() {
                 let permission = types.permission(kind, action);
-                let known = types.by_name.get(kind).and_then(|place| types.types.get_mut(*place));
+                let known = types.by_name.get(kind).and_then(|place| types.list.get_mut(*place));
                 if let (Some(permission), Some(known)) = (permission, known) {
                     known.shared_down.insert(permission);
                     types.shared_down.insert(permission);

@@ -34,7 +34,8 @@ impl TryFrom<CatalogueFile> for ActiveModel {
     type Error = Error;
 
     fn try_from(file: CatalogueFile) -> Result<Self, Error> {
-        let version = i32::try_from(file.version).map_err(|why| corrupt(TABLE, &file.name, &why))?;
+        let version =
+            i32::try_from(file.version).map_err(|why| corrupt(TABLE, &file.name, &why))?;
         Ok(Self { name: Set(file.name), version: Set(version), yaml: Set(file.yaml) })
     }
 }

@@ -1,7 +1,6 @@
 //! The tables as SeaORM sees them, each beside the noun it keeps. Private to the store.
 
 #![expect(unreachable_pub, reason = "SeaORM's derives want public models")]
-#![expect(missing_docs, reason = "a column is documented by the noun's field that it keeps")]
 
 pub(super) mod account;
 pub(super) mod api_token;
@@ -59,11 +58,7 @@ pub(super) fn key(table: &'static str, name: &str) -> Result<String, Error> {
 }
 
 /// Reads a hash.
-pub(super) fn hash(
-    table: &'static str,
-    id: &dyn Display,
-    bytes: &[u8],
-) -> Result<[u8; 32], Error> {
+pub(super) fn hash(table: &'static str, id: &dyn Display, bytes: &[u8]) -> Result<[u8; 32], Error> {
     bytes.try_into().map_err(|_| corrupt(table, id, &"a hash is not 32 bytes long"))
 }
 

@@ -1,0 +1,110 @@
+//! The administrators' door: figures and health, over HTTP, for scrapers and probes that speak no gRPC.
+//!
+//! Open to whoever reaches it (`edges.md` §6), so it tells no id, no name and no inner cause.
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{HeaderName, StatusCode, header};
+use axum::response::IntoResponse;
+use axum::routing::get;
+use serde::{Serialize, Serializer};
+use tokio::sync::watch;
+
+use crate::feed::Feed;
+use crate::telemetry::Figures;
+
+/// What must hold for the server to serve.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// Whether it can serve.
+    pub ready: bool,
+    /// What that rests on.
+    pub checks: Checks,
+}
+
+/// What readiness rests on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Checks {
+    /// The store answers, and was not written by a version that this one cannot read.
+    pub store: Check,
+    /// The schema is up to date.
+    pub migrations: Check,
+    /// The keys are those that the store's tokens stand under.
+    pub keys: Check,
+    /// What is in memory is not older than the staleness bound.
+    pub snapshots: Check,
+    /// The server is not stopping.
+    pub running: Check,
+}
+
+/// How one thing is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Check {
+    /// As it should be.
+    Good,
+    /// Not so; why, for people.
+    Bad(String),
+    /// Not known, since something that it needs is bad.
+    Unknown,
+}
+
+impl Serialize for Check {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(match self {
+            Self::Good => "ok",
+            Self::Bad(why) => why,
+            Self::Unknown => "unknown",
+        })
+    }
+}
+
+impl Report {
+    /// Sums up the checks.
+    pub fn of(checks: Checks) -> Self {
+        let Checks { store, migrations, keys, snapshots, running } = &checks;
+        let ready = [store, migrations, keys, snapshots, running].iter().all(|c| **c == Check::Good);
+        Self { ready, checks }
+    }
+}
+
+#[derive(Clone)]
+struct Shown {
+    figures: &'static Figures,
+    feed: Feed,
+    reports: watch::Receiver<Report>,
+}
+
+/// Makes the pages.
+pub fn pages(
+    figures: &'static Figures,
+    feed: Feed,
+    reports: watch::Receiver<Report>,
+) -> Router {
+    Router::new()
+        .route("/metrics", get(metrics))
+        .route("/livez", get(async || "ok\n"))
+        .route("/readyz", get(readyz))
+        .with_state(Shown { figures, feed, reports })
+}
+
+/// Shows the figures; those of the memory are taken now.
+#[expect(clippy::cast_precision_loss, reason = "a gauge is a double; 2^53 users are not to be expected")]
+async fn metrics(State(shown): State<Shown>) -> impl IntoResponse {
+    let (tenants, users) = shown.feed.size();
+    metrics::gauge!("chancery_tenants").set(tenants as f64);
+    metrics::gauge!("chancery_users").set(users as f64);
+    typed("text/plain; version=0.0.4; charset=utf-8", shown.figures.render())
+}
+
+/// Shows what the last probe found, which is about a second old: asking often costs the store nothing.
+async fn readyz(State(shown): State<Shown>) -> impl IntoResponse {
+    let report = shown.reports.borrow().clone();
+    let code = if report.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let mut text = serde_json::to_string_pretty(&report).unwrap_or_default();
+    text.push('\n');
+    (code, typed("application/json", text))
+}
+
+fn typed(kind: &'static str, text: String) -> ([(HeaderName, &'static str); 2], String) {
+    ([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "no-store")], text)
+}

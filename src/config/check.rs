@@ -1,0 +1,124 @@
+//! What the values must be: bounds, and what two settings have to do with one another.
+
+use secrecy::ExposeSecret as _;
+
+use super::{Config, Problem};
+use crate::store::Engine;
+
+/// A key, its value, and the least and the most that it may be.
+type Bounded = (&'static str, u64, u64, u64);
+
+impl Config {
+    /// Lists everything that is wrong with the values.
+    pub(super) fn check(&self) -> Vec<Problem> {
+        let mut problems: Vec<Problem> =
+            self.bounded().into_iter().filter_map(out_of_bounds).collect();
+        problems.extend(self.order());
+        problems.extend(self.doors());
+        problems.extend(self.keys());
+        if let Err(why) = self.log.check() {
+            problems.push(problem("log.level", why.to_string()));
+        }
+        problems
+    }
+
+    fn bounded(&self) -> [Bounded; 18] {
+        let (limits, store) = (&self.limits, &self.store);
+        let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+        [
+            ("staleness_ms", self.staleness_ms, 100, 30_000),
+            ("poll_ms", self.poll_ms, 10, 500),
+            ("limits.changes_per_minute", limits.changes_per_minute.into(), 0, 1_000_000),
+            ("limits.account_depth", limits.account_depth.into(), 1, 64),
+            ("limits.user_depth", limits.user_depth.into(), 1, 256),
+            ("limits.message_bytes", count(limits.message_bytes), 4 << 10, 64 << 20),
+            ("limits.in_flight", count(limits.in_flight), 1, 1_000_000),
+            ("limits.request_seconds", limits.request_seconds, 1, 3_600),
+            ("limits.request_max_seconds", limits.request_max_seconds, 1, 3_600),
+            ("limits.body_seconds", limits.body_seconds, 1, 60),
+            ("limits.streams_per_connection", limits.streams_per_connection.into(), 1, 10_000),
+            ("limits.connections_per_source", count(limits.connections_per_source), 1, 65_535),
+            ("store.write_connections", store.write_connections.into(), 1, 1_000),
+            ("store.load_connections", store.load_connections.into(), 1, 1_000),
+            ("store.credential_connections", store.credential_connections.into(), 1, 1_000),
+            ("store.acquire_timeout_ms", store.acquire_timeout_ms, 100, 60_000),
+            ("shutdown.drain_ms", self.shutdown.drain_ms, 0, 60_000),
+            ("shutdown.hard_seconds", self.shutdown.hard_seconds, 1, 600),
+        ]
+    }
+
+    /// Values that must not be larger than another.
+    fn order(&self) -> Vec<Problem> {
+        let pairs = [
+            ("poll_ms", self.poll_ms, "staleness_ms", self.staleness_ms),
+            (
+                "limits.request_seconds",
+                self.limits.request_seconds,
+                "limits.request_max_seconds",
+                self.limits.request_max_seconds,
+            ),
+            (
+                "shutdown.drain_ms",
+                self.shutdown.drain_ms,
+                "shutdown.hard_seconds",
+                self.shutdown.hard_seconds.saturating_mul(1_000),
+            ),
+        ];
+        let wrong = pairs.into_iter().filter(|(_, less, _, more)| less > more);
+        wrong.map(|(key, _, other, _)| problem(key, format!("is longer than {other}"))).collect()
+    }
+
+    fn doors(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        if !self.listen.ip().to_canonical().is_loopback() && !self.allow_plaintext {
+            let why = format!(
+                "`{}` can be reached from elsewhere, and gRPC is served in plain text, so that tokens could be read on \
+                 the way: listen on loopback, or, where a mesh or a proxy encrypts, say `allow_plaintext = true` \
+                 (CHANCERY_ALLOW_PLAINTEXT=true)",
+                self.listen
+            );
+            problems.push(problem("listen", why));
+        }
+        if self.listen == self.admin_listen && self.listen.port() != 0 {
+            let why = "is the same as listen: give it a port of its own".to_owned();
+            problems.push(problem("admin_listen", why));
+        }
+        problems
+    }
+
+    fn keys(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        if self.master_key.is_some() && self.master_key_file.is_some() {
+            let why = "is given, and master_key_file as well: keep one of them".to_owned();
+            problems.push(problem("master_key", why));
+        }
+        if self.master_key.as_ref().is_some_and(|key| key.expose_secret().trim().is_empty()) {
+            let why = "is empty: make one with `openssl rand -base64 32`".to_owned();
+            problems.push(problem("master_key", why));
+        }
+        let without = self.master_key.is_none() && self.master_key_file.is_none();
+        match self.store().engine() {
+            Err(why) => problems.push(problem(
+                "database_url",
+                format!("{why}; it is `sqlite://<file>` or `postgres://<user>@<host>/<database>`"),
+            )),
+            Ok(Engine::Postgres) if without => problems.push(problem(
+                "master_key",
+                "is needed on Postgres, the same for every replica: make one with `openssl rand -base64 32` and give \
+                 it as CHANCERY_MASTER_KEY, or in a file of mode 600 that master_key_file names"
+                    .to_owned(),
+            )),
+            Ok(Engine::Postgres | Engine::Sqlite) => {}
+        }
+        problems
+    }
+}
+
+fn out_of_bounds((key, value, least, most): Bounded) -> Option<Problem> {
+    let why = || format!("{value} is not from {least} to {most}");
+    (value < least || value > most).then(|| problem(key, why()))
+}
+
+fn problem(key: &str, why: String) -> Problem {
+    Problem { key: key.to_owned(), why }
+}

@@ -1,0 +1,226 @@
+//! Settings: built-in values, then a TOML file, then `CHANCERY_…` variables, then flags; what comes later wins.
+//!
+//! A key that is not known is refused wherever it stands, and all problems are told at once, each with its key and the
+//! way out. Reading is in `read`, what the values must be in `check`.
+
+mod check;
+mod read;
+mod url;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize, Serializer};
+
+use crate::store::{Engine, StoreConfig};
+use crate::telemetry::LogConfig;
+
+pub use read::{Problem, Problems, Sources};
+
+/// Every setting. The names of the fields are those of the file; `CHANCERY_LIMITS__IN_FLIGHT` is `limits.in_flight`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Where gRPC is served.
+    pub listen: SocketAddr,
+    /// Where metrics and health are served, over HTTP.
+    pub admin_listen: SocketAddr,
+    /// Whether gRPC in plain text may be served beyond loopback: behind something that encrypts.
+    pub allow_plaintext: bool,
+    /// `sqlite://<file>` or `postgres://…`. May hold a password.
+    #[serde(serialize_with = "url::masked")]
+    pub database_url: SecretString,
+    /// The master key, 32 bytes in base64.
+    #[serde(serialize_with = "hidden")]
+    pub master_key: Option<SecretString>,
+    /// A file that holds the master key and that only its owner may open.
+    pub master_key_file: Option<PathBuf>,
+    /// Where a user signs in who names no account: an id or a login alias.
+    pub default_account: Option<String>,
+    /// How long answers may rest on what the store has not confirmed, in milliseconds (`edges.md` §4).
+    pub staleness_ms: u64,
+    /// How often the store is asked for what is new, in milliseconds.
+    pub poll_ms: u64,
+    /// The log, on standard error.
+    pub log: LogConfig,
+    /// What a caller may use up.
+    pub limits: Limits,
+    /// Connections to the database.
+    pub store: Pools,
+    /// How the server stops.
+    pub shutdown: Shutdown,
+}
+
+/// What a caller may use up.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Changes a principal a minute; 0 = as many as it likes.
+    pub changes_per_minute: u32,
+    /// Levels of the account tree; the root is the first.
+    pub account_depth: u32,
+    /// Levels of a forest of users.
+    pub user_depth: u32,
+    /// The longest message, in bytes.
+    pub message_bytes: usize,
+    /// Requests worked on at once.
+    pub in_flight: usize,
+    /// How long a request may take that names no `grpc-timeout`, in seconds.
+    pub request_seconds: u64,
+    /// How long a request may take whatever it names, in seconds.
+    pub request_max_seconds: u64,
+    /// How long a request's body may take to arrive, and a new connection's first byte, in seconds.
+    pub body_seconds: u64,
+    /// Requests at once on one connection.
+    pub streams_per_connection: u32,
+    /// Connections at once from one address (IPv6: from one /64).
+    pub connections_per_source: usize,
+}
+
+/// Connections to the database, by what they are for (`edges.md` §7). Numbers are a process.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Pools {
+    /// For writes. SQLite has one writer, whatever this says.
+    pub write_connections: u32,
+    /// For loading tenants and following their ledgers.
+    pub load_connections: u32,
+    /// For credentials not seen before and single rows.
+    pub credential_connections: u32,
+    /// How long to wait for a free connection, in milliseconds.
+    pub acquire_timeout_ms: u64,
+}
+
+/// How the server stops: it says so, waits, finishes what has begun, and then ends in any case.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Shutdown {
+    /// How long it goes on taking connections after it has said that it stops, in milliseconds.
+    pub drain_ms: u64,
+    /// When connections are dropped that have not ended, in seconds after the signal.
+    pub hard_seconds: u64,
+}
+
+/// Where the master key is.
+#[derive(Debug, Clone)]
+pub enum KeySource {
+    /// In the configuration.
+    Given(SecretString),
+    /// In a file that must be there.
+    File(PathBuf),
+    /// In a file beside the SQLite file, made on first start.
+    Beside(PathBuf),
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 50051)),
+            admin_listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 9090)),
+            allow_plaintext: false,
+            database_url: SecretString::from("sqlite://chancery.db"),
+            master_key: None,
+            master_key_file: None,
+            default_account: None,
+            staleness_ms: 5_000,
+            poll_ms: 300,
+            log: LogConfig::default(),
+            limits: Limits::default(),
+            store: Pools::default(),
+            shutdown: Shutdown::default(),
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            changes_per_minute: 120,
+            account_depth: 8,
+            user_depth: 32,
+            message_bytes: 4 << 20,
+            in_flight: 1024,
+            request_seconds: 10,
+            request_max_seconds: 60,
+            body_seconds: 5,
+            streams_per_connection: 100,
+            connections_per_source: 64,
+        }
+    }
+}
+
+impl Default for Pools {
+    fn default() -> Self {
+        let StoreConfig {
+            url: _,
+            write_connections,
+            load_connections,
+            credential_connections,
+            acquire_timeout_ms,
+        } = StoreConfig::default();
+        Self { write_connections, load_connections, credential_connections, acquire_timeout_ms }
+    }
+}
+
+impl Default for Shutdown {
+    fn default() -> Self {
+        Self { drain_ms: 2_000, hard_seconds: 20 }
+    }
+}
+
+impl Config {
+    /// Reads all sources, or tells everything that is wrong with them.
+    pub fn load(sources: Sources) -> Result<Self, Problems> {
+        read::load(sources)
+    }
+
+    /// Writes the configuration as TOML. Secrets are not in it, nor the password of the database's address.
+    pub fn to_toml(&self) -> Result<String, toml::ser::Error> {
+        toml::to_string(self)
+    }
+
+    /// Returns the store's part of it.
+    pub fn store(&self) -> StoreConfig {
+        StoreConfig {
+            url: secrecy::ExposeSecret::expose_secret(&self.database_url).to_owned(),
+            write_connections: self.store.write_connections,
+            load_connections: self.store.load_connections,
+            credential_connections: self.store.credential_connections,
+            acquire_timeout_ms: self.store.acquire_timeout_ms,
+        }
+    }
+
+    /// Tells where the master key is; `None` on Postgres where nobody said, which `load` refuses.
+    pub fn key_source(&self) -> Option<KeySource> {
+        if let Some(key) = &self.master_key {
+            return Some(KeySource::Given(key.clone()));
+        }
+        if let Some(path) = &self.master_key_file {
+            return Some(KeySource::File(path.clone()));
+        }
+        let store = self.store();
+        (store.engine().ok()? == Engine::Sqlite)
+            .then(|| KeySource::Beside(url::sqlite_file(&store.url).with_file_name("chancery.key")))
+    }
+
+    /// How long answers may rest on what the store has not confirmed.
+    pub fn staleness(&self) -> Duration {
+        Duration::from_millis(self.staleness_ms)
+    }
+
+    /// How often the store is asked for what is new.
+    pub fn poll(&self) -> Duration {
+        Duration::from_millis(self.poll_ms)
+    }
+}
+
+/// Writes that there is a secret, and nothing of it.
+#[expect(clippy::ref_option, reason = "serde hands in a reference to the field")]
+fn hidden<S: Serializer>(secret: &Option<SecretString>, to: S) -> Result<S::Ok, S::Error> {
+    match secret {
+        None => to.serialize_none(),
+        Some(_) => to.serialize_some("[redacted]"),
+    }
+}

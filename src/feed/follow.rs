@@ -1,0 +1,119 @@
+//! Following the store: the poll over all warm tenants, and how one of them catches up.
+
+use std::sync::{Arc, PoisonError, Weak};
+use std::time::Instant;
+
+use super::slot::Slot;
+use super::{Error, Inner};
+use crate::decision::Snapshot;
+use crate::model::AccountId;
+use crate::store::{self, Head, follow};
+
+/// Further behind than this many entries, a tenant is loaded anew.
+const MOST_ENTRIES: usize = 20_000;
+/// Entries read at once.
+const PAGE: u64 = 1_000;
+
+/// Polls until the feed is dropped.
+pub(super) async fn run(inner: Weak<Inner>) {
+    loop {
+        let Some(poll) = inner.upgrade().map(|inner| inner.config.poll) else { return };
+        tokio::time::sleep(poll).await;
+        let Some(inner) = inner.upgrade() else { return };
+        if let Err(error) = inner.poll().await {
+            metrics::counter!("chancery_feed_poll_failures_total").increment(1);
+            tracing::warn!(error = %error, "could not read the tenants' heads");
+        }
+    }
+}
+
+impl Inner {
+    /// Reads the heads of all warm tenants in one statement and brings those that moved up to date.
+    async fn poll(self: &Arc<Self>) -> Result<(), Error> {
+        let warm: Vec<(Arc<Slot>, Arc<Snapshot>)> = {
+            let tenants = self.tenants.read().unwrap_or_else(PoisonError::into_inner);
+            tenants.values().filter_map(|slot| Some((Arc::clone(slot), slot.held()?))).collect()
+        };
+        let ids: Vec<AccountId> = warm.iter().map(|(slot, _)| slot.tenant).collect();
+        let read = Instant::now();
+        let heads = self.store.heads(&ids).await?;
+        for (slot, snapshot) in warm {
+            let head = heads.iter().find(|head| head.tenant == slot.tenant);
+            if head.is_some_and(|head| is_at(head, &snapshot)) {
+                slot.confirm(read);
+            } else if let Err(error) = self.refresh(&slot).await {
+                tracing::warn!(error = %error, "a tenant could not catch up");
+            }
+        }
+        Ok(())
+    }
+
+    /// Brings one tenant to its head: by applying entries where they fit what is held, else by a load.
+    pub(super) async fn catch_up(&self, slot: &Slot) -> Result<Arc<Snapshot>, Error> {
+        let Some(held) = slot.held() else { return self.load(slot).await };
+        let read = Instant::now();
+        // What is held was committed before this read: a head behind it is of another line of history.
+        let heads = self.store.heads(&[slot.tenant]).await?;
+        let Some(head) = heads.first() else {
+            return self.other_history(slot, "the tenant is gone from the store").await;
+        };
+        if is_at(head, &held) {
+            slot.confirm(read);
+            return Ok(held);
+        }
+        if head.revision <= held.revision() {
+            return self.other_history(slot, "the store's head is behind or beside").await;
+        }
+        let mut next = Snapshot::clone(&held);
+        let mut applied = 0;
+        while next.revision() < head.revision {
+            let entries = self.store.entries(slot.tenant, next.revision(), PAGE).await?;
+            applied += entries.len();
+            if entries.is_empty() || applied > MOST_ENTRIES {
+                return self.load(slot).await;
+            }
+            match follow(&mut next, &entries) {
+                Ok(false) => {}
+                Ok(true) => return self.new_catalogue(slot).await,
+                Err(store::Error::Forked { .. }) => {
+                    return self.other_history(slot, "an entry does not follow what is held").await;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let next = Arc::new(next);
+        slot.publish(Arc::clone(&next));
+        slot.confirm(read);
+        Ok(slot.held().unwrap_or(next))
+    }
+
+    /// The catalogues changed: everything compiled from them is made anew, each tenant in one swap.
+    async fn new_catalogue(&self, platform: &Slot) -> Result<Arc<Snapshot>, Error> {
+        let snapshot = self.load(platform).await?;
+        let others: Vec<Arc<Slot>> = {
+            let tenants = self.tenants.read().unwrap_or_else(PoisonError::into_inner);
+            tenants.values().filter(|slot| slot.tenant != platform.tenant).cloned().collect()
+        };
+        for slot in others {
+            let _turn = slot.turn.lock().await;
+            if slot.held().is_some() {
+                self.load(&slot).await?;
+            }
+        }
+        Ok(snapshot)
+    }
+
+    async fn other_history(&self, slot: &Slot, why: &'static str) -> Result<Arc<Snapshot>, Error> {
+        metrics::counter!("chancery_history_forks_total").increment(1);
+        tracing::error!(
+            why,
+            "ALARM: the store shows another history than the one that was served; everything held of it is dropped"
+        );
+        slot.clear();
+        self.load(slot).await
+    }
+}
+
+fn is_at(head: &Head, snapshot: &Snapshot) -> bool {
+    head.revision == snapshot.revision() && &head.hash == snapshot.head()
+}

@@ -1,0 +1,269 @@
+//! Knowing: the newest snapshot of each tenant in memory.
+//!
+//! A tenant is loaded when it is first asked about, once however many ask, and from then on kept current by
+//! applying ledger entries, never reloaded while they fit (`edges.md` §4). There is no cache of decisions.
+
+mod follow;
+mod slot;
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwapOption;
+use moka::future::Cache;
+
+use crate::crypto::ConsistencyToken;
+use crate::decision::{Anchor, BrokenWorld, Facts, Snapshot};
+use crate::model::catalogue::{Catalogue, CatalogueError};
+use crate::model::AccountId;
+use crate::store::{self, ObjectId, Store};
+use slot::Slot;
+
+/// How the feed keeps up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Config {
+    /// How often heads are read, which is the guarantee behind every notification.
+    pub poll: Duration,
+    /// How long a snapshot may go on answering without its head having been confirmed.
+    pub staleness: Duration,
+    /// How long a load may take before those who wait for it are told so.
+    pub load_deadline: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            poll: Duration::from_millis(300),
+            staleness: Duration::from_secs(5),
+            load_deadline: Duration::from_secs(10),
+        }
+    }
+}
+
+/// Why there is no snapshot to answer from.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Error {
+    /// The store could not be asked.
+    #[error("the store cannot be reached")]
+    Store(#[from] Arc<store::Error>),
+    /// What the store holds is not a tenant.
+    #[error("the store holds no sound tenant")]
+    World(#[from] BrokenWorld),
+    /// What the store holds is not a catalogue.
+    #[error("the store holds no sound catalogue")]
+    Catalogue(#[from] Arc<CatalogueError>),
+    /// The store has not been reached for longer than the staleness bound.
+    #[error("what is known is older than the staleness bound allows")]
+    Stale,
+    /// A load did not end in time.
+    #[error("the tenant was not loaded in time")]
+    Slow,
+    /// There is no such tenant.
+    #[error("there is no such tenant")]
+    NoTenant,
+    /// A token ahead of the head, or of another line of history.
+    #[error("the consistency token is of another history")]
+    OtherHistory,
+}
+
+impl From<store::Error> for Error {
+    fn from(error: store::Error) -> Self {
+        Self::Store(Arc::new(error))
+    }
+}
+
+/// The newest snapshots. Cheap to copy; all copies are one.
+#[derive(Debug, Clone)]
+pub struct Feed {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    store: Store,
+    config: Config,
+    root: AccountId,
+    catalogue: ArcSwapOption<Catalogue>,
+    tenants: RwLock<HashMap<AccountId, Arc<Slot>>>,
+    /// Whose an object is. It never changes, so it is never dropped for being old.
+    directory: Cache<ObjectId, AccountId>,
+}
+
+impl Feed {
+    /// Loads the platform's tenant and follows the store from then on, until the last copy is dropped.
+    ///
+    /// Refuses a store that has no root account yet ([`Error::NoTenant`]).
+    pub async fn start(store: Store, config: Config) -> Result<Self, Error> {
+        let root = store.root().await?.ok_or(Error::NoTenant)?;
+        let feed = Self {
+            inner: Arc::new(Inner {
+                store,
+                config,
+                root,
+                catalogue: ArcSwapOption::empty(),
+                tenants: RwLock::default(),
+                directory: Cache::new(1_000_000),
+            }),
+        };
+        feed.platform().await?;
+        tokio::spawn(follow::run(Arc::downgrade(&feed.inner)));
+        Ok(feed)
+    }
+
+    /// Returns the root account: the platform itself, and its tenant.
+    pub fn root(&self) -> AccountId {
+        self.inner.root
+    }
+
+    /// Returns the platform's own snapshot.
+    pub async fn platform(&self) -> Result<Arc<Snapshot>, Error> {
+        self.tenant(self.inner.root).await
+    }
+
+    /// Returns the catalogue in force.
+    pub async fn catalogue(&self) -> Result<Arc<Catalogue>, Error> {
+        Ok(Arc::clone(self.platform().await?.catalogue()))
+    }
+
+    /// Returns a tenant's newest snapshot: at once where it is in memory, else when it is loaded.
+    pub async fn tenant(&self, tenant: AccountId) -> Result<Arc<Snapshot>, Error> {
+        let slot = self.inner.slot(tenant);
+        match slot.newest(self.inner.config.staleness) {
+            Some(snapshot) => Ok(snapshot),
+            None => self.inner.refresh(&slot).await,
+        }
+    }
+
+    /// Returns a tenant's snapshot after having read its head once more (`Consistency.full`).
+    pub async fn fresh(&self, tenant: AccountId) -> Result<Arc<Snapshot>, Error> {
+        let slot = self.inner.slot(tenant);
+        self.inner.refresh(&slot).await
+    }
+
+    /// Returns a snapshot that shows everything up to a consistency token.
+    ///
+    /// A token ahead of the head after one fresh read, or of another line, is refused at once (`edges.md` §4).
+    pub async fn at_least(&self, token: &ConsistencyToken) -> Result<Arc<Snapshot>, Error> {
+        let mut snapshot = self.tenant(token.tenant).await?;
+        if snapshot.revision() < token.revision {
+            snapshot = self.fresh(token.tenant).await?;
+        }
+        if snapshot.revision() < token.revision {
+            return Err(Error::OtherHistory);
+        }
+        let hash = if snapshot.revision() == token.revision {
+            Some(*snapshot.head())
+        } else {
+            self.inner.store.hash_at(token.tenant, token.revision).await?
+        };
+        match hash {
+            Some(hash) if hash.starts_with(&token.hash8) => Ok(snapshot),
+            _ => Err(Error::OtherHistory),
+        }
+    }
+
+    /// Shows a snapshot that this process has just committed, so that it holds here at once.
+    pub fn publish(&self, snapshot: Arc<Snapshot>) {
+        self.inner.slot(snapshot.tenant()).publish(snapshot);
+    }
+
+    /// Finds the tenant of an object; `None` where nothing has that id.
+    pub async fn tenant_of(&self, anchor: Anchor) -> Result<Option<AccountId>, Error> {
+        let id = match anchor {
+            Anchor::Account(id) => ObjectId::Account(id),
+            Anchor::User(id) => ObjectId::User(id),
+            Anchor::Role(id) => ObjectId::Role(id),
+            Anchor::Token(id) => ObjectId::Token(id),
+        };
+        if let Some(tenant) = self.inner.directory.get(&id).await {
+            return Ok(Some(tenant));
+        }
+        let found = self.inner.store.tenant_of(id).await?;
+        if let Some(tenant) = found {
+            self.inner.directory.insert(id, tenant).await;
+        }
+        Ok(found)
+    }
+
+    /// Returns how many tenants and users are in memory, for the metrics.
+    pub fn size(&self) -> (usize, usize) {
+        let tenants = self.inner.tenants.read().unwrap_or_else(PoisonError::into_inner);
+        let users = tenants.values().filter_map(|slot| slot.held()).map(|s| s.user_count()).sum();
+        (tenants.len(), users)
+    }
+}
+
+impl Inner {
+    fn slot(&self, tenant: AccountId) -> Arc<Slot> {
+        let tenants = self.tenants.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(slot) = tenants.get(&tenant) {
+            return Arc::clone(slot);
+        }
+        drop(tenants);
+        let mut tenants = self.tenants.write().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(tenants.entry(tenant).or_insert_with(|| Arc::new(Slot::new(tenant))))
+    }
+
+    fn forget(&self, tenant: AccountId) {
+        self.tenants.write().unwrap_or_else(PoisonError::into_inner).remove(&tenant);
+    }
+
+    /// Brings a slot to its tenant's head. One does it at a time; the others get what that one found.
+    async fn refresh(&self, slot: &Arc<Slot>) -> Result<Arc<Snapshot>, Error> {
+        let asked = Instant::now();
+        let work = async {
+            let _turn = slot.turn.lock().await;
+            // Whoever waited for the turn is served by a refresh that began after it asked.
+            if let Some(snapshot) = slot.confirmed_since(asked) {
+                return Ok(snapshot);
+            }
+            self.catch_up(slot).await
+        };
+        match tokio::time::timeout(self.config.load_deadline, work).await {
+            Ok(Err(Error::Store(error))) if slot.held().is_some() => {
+                tracing::warn!(error = %error, "could not confirm a snapshot");
+                Err(Error::Stale)
+            }
+            Ok(done) => {
+                if matches!(done, Err(Error::NoTenant)) {
+                    self.forget(slot.tenant);
+                }
+                done
+            }
+            Err(_) => Err(Error::Slow),
+        }
+    }
+
+    /// Loads a tenant whole, in one read transaction.
+    async fn load(&self, slot: &Slot) -> Result<Arc<Snapshot>, Error> {
+        let began = Instant::now();
+        let world = match self.store.world(slot.tenant).await {
+            Err(store::Error::NoTenant(_)) => return Err(Error::NoTenant),
+            read => read?,
+        };
+        let catalogue = if slot.tenant == self.root {
+            let built = Catalogue::build(&world.catalogues).map_err(Arc::new)?;
+            let built = Arc::new(built);
+            self.catalogue.store(Some(Arc::clone(&built)));
+            built
+        } else {
+            self.catalogue.load_full().ok_or(Error::NoTenant)?
+        };
+        let facts = Facts {
+            tenant: Some(world.tenant),
+            revision: world.revision,
+            head: world.head,
+            accounts: world.accounts,
+            users: world.users,
+            grants: world.grants,
+            roles: world.roles,
+            tokens: world.tokens,
+        };
+        let snapshot = Arc::new(Snapshot::build(catalogue, facts)?);
+        slot.replace(Arc::clone(&snapshot), began);
+        metrics::counter!("chancery_tenant_loads_total").increment(1);
+        metrics::histogram!("chancery_tenant_load_seconds").record(began.elapsed().as_secs_f64());
+        Ok(snapshot)
+    }
+}

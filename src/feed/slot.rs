@@ -1,0 +1,81 @@
+//! One tenant's place in memory.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwapOption;
+
+use crate::decision::Snapshot;
+use crate::model::AccountId;
+
+/// The newest snapshot of one tenant, and when the store last confirmed it.
+#[derive(Debug)]
+pub(super) struct Slot {
+    pub(super) tenant: AccountId,
+    /// Held by whoever reads the store for this tenant.
+    pub(super) turn: tokio::sync::Mutex<()>,
+    snapshot: ArcSwapOption<Snapshot>,
+    /// Guards swaps, so that an older snapshot never replaces a newer one.
+    confirmed: Mutex<Option<Instant>>,
+}
+
+impl Slot {
+    pub(super) fn new(tenant: AccountId) -> Self {
+        Self {
+            tenant,
+            turn: tokio::sync::Mutex::default(),
+            snapshot: ArcSwapOption::empty(),
+            confirmed: Mutex::new(None),
+        }
+    }
+
+    /// Returns the snapshot whatever its age.
+    pub(super) fn held(&self) -> Option<Arc<Snapshot>> {
+        self.snapshot.load_full()
+    }
+
+    /// Returns the snapshot if it was confirmed within `staleness`.
+    pub(super) fn newest(&self, staleness: Duration) -> Option<Arc<Snapshot>> {
+        let confirmed = *self.confirmed.lock().unwrap_or_else(PoisonError::into_inner);
+        confirmed.filter(|at| at.elapsed() <= staleness)?;
+        self.held()
+    }
+
+    /// Returns the snapshot if a read that began after `asked` confirmed it.
+    pub(super) fn confirmed_since(&self, asked: Instant) -> Option<Arc<Snapshot>> {
+        let confirmed = *self.confirmed.lock().unwrap_or_else(PoisonError::into_inner);
+        confirmed.filter(|at| *at >= asked)?;
+        self.held()
+    }
+
+    /// Notes that the store's head, read at `read`, is the snapshot's.
+    pub(super) fn confirm(&self, read: Instant) {
+        let mut confirmed = self.confirmed.lock().unwrap_or_else(PoisonError::into_inner);
+        *confirmed = (*confirmed).max(Some(read));
+    }
+
+    /// Shows a newer snapshot; an older one is dropped.
+    pub(super) fn publish(&self, snapshot: Arc<Snapshot>) {
+        let confirmed = self.confirmed.lock().unwrap_or_else(PoisonError::into_inner);
+        let newer =
+            self.held().is_none_or(|held| held.revision() < snapshot.revision());
+        // Without a confirmed load there is nothing yet that this could be newer than.
+        if newer && confirmed.is_some() {
+            self.snapshot.store(Some(snapshot));
+        }
+    }
+
+    /// Puts a snapshot in place whatever was there: a fresh load, or another line of history.
+    pub(super) fn replace(&self, snapshot: Arc<Snapshot>, read: Instant) {
+        let mut confirmed = self.confirmed.lock().unwrap_or_else(PoisonError::into_inner);
+        self.snapshot.store(Some(snapshot));
+        *confirmed = Some(read);
+    }
+
+    /// Drops what is there: it is of a line of history that the store no longer has.
+    pub(super) fn clear(&self) {
+        let mut confirmed = self.confirmed.lock().unwrap_or_else(PoisonError::into_inner);
+        self.snapshot.store(None);
+        *confirmed = None;
+    }
+}

@@ -1,0 +1,230 @@
+//! The gate: reads the message, finds out who calls, holds the form against its rules and the call against its rule.
+//!
+//! Reads are judged here, at the newest snapshot. Changes are judged once, in their transaction, at the very
+//! revision they are written on. What has no rule does not pass.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Buf as _, Bytes};
+use http::{HeaderMap, Request};
+use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use tonic::Status;
+use tonic::body::Body;
+
+use super::authn::{BadCredential, Credentials};
+use super::form::{Form, Forms};
+use super::rate::ChangeRate;
+use super::rules::Rules;
+use super::status::{self, FieldFault};
+use crate::crypto::seal;
+use crate::decision::{Access, Anchor, Ask, Caller, Rule, Snapshot, judge};
+use crate::feed::Feed;
+use crate::model::Clock;
+
+/// One byte of flags and four of length stand before a gRPC message.
+const PREFIX: usize = 5;
+
+/// One call that may go on, as the services find it among the request's extensions.
+#[derive(Debug, Clone)]
+pub struct Call {
+    /// Who calls; `None` for public methods only.
+    pub caller: Option<Caller>,
+    /// What is asked, for the rule.
+    pub ask: Ask,
+    /// Tells this body from another under the same request id.
+    pub mac: [u8; 32],
+    /// Where it comes from, for the audit.
+    pub source: String,
+    /// The caller's snapshot that it was judged on, and that of its object.
+    pub worlds: Option<(Arc<Snapshot>, Arc<Snapshot>)>,
+}
+
+/// Judges every request.
+#[derive(Debug)]
+pub struct Gate {
+    /// Tells good credentials from bad ones.
+    pub credentials: Arc<Credentials>,
+    /// The newest snapshots.
+    pub feed: Feed,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Every method's rule.
+    pub rules: Arc<Rules>,
+    /// Every method's form.
+    pub forms: Forms,
+    /// How many changes a principal may make.
+    pub rate: ChangeRate,
+    /// The most bytes of a message.
+    pub message_bytes: usize,
+    /// How long a message may take to arrive.
+    pub body_deadline: Duration,
+}
+
+/// The whole message of a request, put aside while the request is judged.
+#[derive(Debug, Clone)]
+struct Message(Bytes);
+
+impl Gate {
+    /// Reads the whole message. The standard services' streams are passed on unread.
+    pub(super) async fn read(&self, request: Request<Body>) -> Result<Request<Body>, Status> {
+        if Rules::is_standard(request.uri().path()) {
+            return Ok(request);
+        }
+        let (mut parts, body) = request.into_parts();
+        let most = self.message_bytes + PREFIX;
+        let collected = tokio::time::timeout(self.body_deadline, Limited::new(body, most).collect())
+            .await
+            .map_err(|_| status::slow_body())?;
+        let bytes = collected
+            .map_err(|error| {
+                if error.is::<LengthLimitError>() {
+                    status::large_body(self.message_bytes)
+                } else {
+                    status::bad_field("INVALID_FIELD", "", "the request's body broke off")
+                }
+            })?
+            .to_bytes();
+        parts.extensions.insert(Message(bytes.clone()));
+        Ok(Request::from_parts(parts, Body::new(Full::new(bytes))))
+    }
+
+    /// Lets a request through with its [`Call`], or says why not, in the order of `model.md` §10.
+    pub(super) async fn admit(&self, mut request: Request<Body>) -> Result<Request<Body>, Status> {
+        let path = request.uri().path();
+        if Rules::is_standard(path) {
+            return Ok(request);
+        }
+        let rule = Arc::clone(self.rules.of(path).ok_or_else(status::unimplemented)?);
+        let caller = match rule.access {
+            Access::Public => None,
+            Access::Own | Access::Checked { .. } => {
+                Some(self.credentials.of_headers(request.headers()).await?)
+            }
+        };
+        if let Some(caller) = caller.as_ref().filter(|_| rule.mutates) {
+            self.rate.take(caller.user)?;
+        }
+        let message = request.extensions_mut().remove::<Message>().map(|message| message.0);
+        let message = unframed(message.unwrap_or_default())?;
+        let form = self.inspect(&rule, request.uri().path(), &message)?;
+        let mac = if rule.mutates && form.fields.text("request_id").is_some() {
+            seal::request_mac(self.credentials.keys(), &message)
+        } else {
+            [0; 32]
+        };
+        let source = source(&request);
+        let ask = self.ask(rule, form, caller.as_ref()).await?;
+        let worlds = match &caller {
+            None => None,
+            Some(caller) => Some(self.judge(&ask, caller, request.headers()).await?),
+        };
+        request.extensions_mut().insert(Call { caller, ask, mac, source, worlds });
+        Ok(request)
+    }
+
+    fn inspect(&self, rule: &Rule, path: &str, message: &[u8]) -> Result<Form, Status> {
+        // Of a method that answers refusals itself nothing is asked here, so nothing need be picked out.
+        let collect = !matches!(rule.access, Access::Checked { answers: true, .. });
+        let form = self.forms.inspect(path, message, collect).ok_or_else(status::unimplemented)?;
+        if form.faults.is_empty() {
+            return Ok(form);
+        }
+        let faults: Vec<FieldFault> = form
+            .faults
+            .into_iter()
+            .map(|fault| FieldFault { field: fault.field, why: fault.why })
+            .collect();
+        Err(status::invalid("INVALID_FIELD", &faults))
+    }
+
+    /// Makes the ask, and tells whose a token named in the request is, where the rule speaks of it.
+    async fn ask(
+        &self,
+        rule: Arc<Rule>,
+        form: Form,
+        caller: Option<&Caller>,
+    ) -> Result<Ask, Status> {
+        let mut ask = Ask::new(rule, form.fields, caller);
+        let secret = ask.fields().text("token").map(str::to_owned);
+        if let (Some(secret), Some(_)) = (secret, caller) {
+            let owner = self.credentials.owner(&secret).await.map_err(BadCredential::from)?;
+            if let Some((token, user, tenant)) = owner {
+                let world = self.feed.tenant(tenant).await?;
+                if let Some(user) = world.user(user) {
+                    ask.fill("token.account_id", user.account.to_string());
+                    ask.fill("token.user_id", user.id.to_string());
+                    ask.fill("token.token_id", token.to_string());
+                }
+                ask.fill_absent("token_id", &token.to_string());
+            }
+        }
+        Ok(ask)
+    }
+
+    /// Finds the snapshots a call stands on and, unless it is a change, judges it on them.
+    async fn judge(
+        &self,
+        ask: &Ask,
+        caller: &Caller,
+        headers: &HeaderMap,
+    ) -> Result<(Arc<Snapshot>, Arc<Snapshot>), Status> {
+        if let Some(token) = headers.get("chancery-at-least") {
+            let token = token.to_str().ok().and_then(|text| text.parse().ok());
+            let token = token.ok_or_else(|| {
+                status::bad_field(
+                    "INVALID_FIELD",
+                    "chancery-at-least",
+                    "must be a consistency token as a change answered it",
+                )
+            })?;
+            // What is shown from here on is at least as new.
+            self.feed.at_least(&token).await?;
+        }
+        let home = self.feed.tenant(caller.tenant).await?;
+        let there = self.there(ask.anchor(), caller, &home).await?;
+        if !ask.rule().mutates {
+            let _permit = judge(ask, caller, &home, &there, self.clock.now())?;
+        }
+        Ok((home, there))
+    }
+
+    /// Finds the tenant of a call's object. Only the platform's own users have business in another than theirs.
+    async fn there(
+        &self,
+        anchor: Option<Anchor>,
+        caller: &Caller,
+        home: &Arc<Snapshot>,
+    ) -> Result<Arc<Snapshot>, Status> {
+        let (Some(anchor), true) = (anchor, caller.tenant == self.feed.root()) else {
+            return Ok(Arc::clone(home));
+        };
+        match self.feed.tenant_of(anchor).await? {
+            Some(tenant) if tenant != caller.tenant => Ok(self.feed.tenant(tenant).await?),
+            _ => Ok(Arc::clone(home)),
+        }
+    }
+}
+
+/// Takes the frame off the one message of a unary request.
+fn unframed(mut framed: Bytes) -> Result<Bytes, Status> {
+    let bad = |why: &str| status::bad_field("INVALID_FIELD", "", why);
+    if framed.len() < PREFIX {
+        return Err(bad("the request holds no message"));
+    }
+    let compressed = framed.get_u8();
+    let length = usize::try_from(framed.get_u32()).unwrap_or(usize::MAX);
+    if compressed != 0 {
+        return Err(bad("compressed messages are not accepted"));
+    }
+    if framed.len() != length {
+        return Err(bad("the request holds other than one whole message"));
+    }
+    Ok(framed)
+}
+
+/// Says where a request comes from: the peer's address, without its port.
+fn source(request: &Request<Body>) -> String {
+    let info = request.extensions().get::<tonic::transport::server::TcpConnectInfo>();
+    info.and_then(|info| info.remote_addr).map(|peer| peer.ip().to_string()).unwrap_or_default()
+}

@@ -1,0 +1,88 @@
+//! The outermost layer: a request id, a span, the figures, and an end to panics.
+
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
+use std::time::Instant;
+
+use futures::FutureExt as _;
+use http::{HeaderValue, Request, Response};
+use tonic::body::Body;
+use tracing::Instrument as _;
+use uuid::Uuid;
+
+use super::status;
+
+const REQUEST_ID: &str = "x-request-id";
+
+/// Runs `next` within a span of its own, counts and times it, and puts the request id on its response.
+pub(super) async fn traced<F, R>(mut request: Request<Body>, next: F) -> Response<Body>
+where
+    F: FnOnce(Request<Body>) -> R,
+    R: Future<Output = Response<Body>>,
+{
+    let began = Instant::now();
+    let id = request_id(&request);
+    request.headers_mut().insert(REQUEST_ID, id.clone());
+    let method = method_label(request.uri().path());
+    let span = tracing::info_span!("rpc", method, request_id = id.to_str().unwrap_or_default());
+    let work = AssertUnwindSafe(next(request)).catch_unwind().instrument(span.clone());
+    let mut response = match work.await {
+        Ok(response) => response,
+        Err(panic) => span.in_scope(|| panicked(&*panic)),
+    };
+    response.headers_mut().insert(REQUEST_ID, id);
+    let code = code_label(&response);
+    let seconds = began.elapsed().as_secs_f64();
+    metrics::counter!("chancery_rpc_requests_total", "method" => method, "code" => code)
+        .increment(1);
+    metrics::histogram!("chancery_rpc_duration_seconds", "method" => method).record(seconds);
+    span.in_scope(|| tracing::debug!(code, seconds, "answered"));
+    response
+}
+
+fn panicked(panic: &(dyn Any + Send)) -> Response<Body> {
+    let text = panic.downcast_ref::<&str>().copied().or(panic.downcast_ref().map(String::as_str));
+    metrics::counter!("chancery_panics_total").increment(1);
+    tracing::error!(panic = text.unwrap_or("no text"), "a request panicked");
+    status::internal().into_http()
+}
+
+/// Takes the caller's id if it is a short printable word, else makes one.
+fn request_id(request: &Request<Body>) -> HeaderValue {
+    let sent = request.headers().get(REQUEST_ID).filter(|value| {
+        let bytes = value.as_bytes();
+        (1..=128).contains(&bytes.len()) && bytes.iter().all(u8::is_ascii_graphic)
+    });
+    sent.cloned().unwrap_or_else(|| {
+        HeaderValue::try_from(Uuid::new_v4().to_string())
+            .unwrap_or(HeaderValue::from_static("none"))
+    })
+}
+
+/// Labels only methods that exist: a stranger's path does not become a label.
+fn method_label(path: &str) -> &'static str {
+    super::rules::known_method(path).unwrap_or("unknown")
+}
+
+fn code_label(response: &Response<Body>) -> &'static str {
+    let sent = response.headers().get("grpc-status").and_then(|code| code.to_str().ok());
+    match sent {
+        None | Some("0") => "OK",
+        Some("1") => "CANCELLED",
+        Some("2") => "UNKNOWN",
+        Some("3") => "INVALID_ARGUMENT",
+        Some("4") => "DEADLINE_EXCEEDED",
+        Some("5") => "NOT_FOUND",
+        Some("6") => "ALREADY_EXISTS",
+        Some("7") => "PERMISSION_DENIED",
+        Some("8") => "RESOURCE_EXHAUSTED",
+        Some("9") => "FAILED_PRECONDITION",
+        Some("10") => "ABORTED",
+        Some("11") => "OUT_OF_RANGE",
+        Some("12") => "UNIMPLEMENTED",
+        Some("13") => "INTERNAL",
+        Some("14") => "UNAVAILABLE",
+        Some("16") => "UNAUTHENTICATED",
+        Some(_) => "OTHER",
+    }
+}

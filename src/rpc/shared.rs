@@ -1,0 +1,240 @@
+//! What every service is given, and the one way that a service writes.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tonic::{Request, Response, Status};
+
+use crate::crypto::{ConsistencyToken, KeyRing};
+use crate::decision::{Ask, Caller, Snapshot};
+use crate::feed::Feed;
+use crate::layers::{Call, Credentials, method_name, status};
+use crate::model::{AccountId, Change, Clock, Image, User, UserId};
+use crate::proto::v1 as pb;
+use crate::store::{Begun, Error, Opening, Outcome, Refusal, Store, Tx};
+
+/// How often a write is opened anew when the snapshot at hand was too old for it.
+const TRIES: usize = 4;
+
+/// What services answer by that is the operator's to say.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The most levels of accounts, the root's included (`model.md` §2).
+    pub account_depth: usize,
+    /// The most levels of users in an account (`edges.md` §1).
+    pub user_depth: usize,
+    /// What sign-in links begin with.
+    pub base_url: String,
+}
+
+/// The parts of the program that services share. Cheap to copy.
+#[derive(Debug, Clone)]
+pub struct Shared {
+    /// What is kept.
+    pub store: Store,
+    /// What is known.
+    pub feed: Feed,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// The keys that secrets and page tokens stand under.
+    pub keys: Arc<KeyRing>,
+    /// Tells good credentials from bad ones.
+    pub credentials: Arc<Credentials>,
+    /// What the operator says.
+    pub settings: Arc<Settings>,
+}
+
+/// An act under way.
+pub(super) type Acting<'t, T> = Pin<Box<dyn Future<Output = Result<T, Refusal>> + Send + 't>>;
+
+/// What a change came to.
+#[derive(Debug)]
+pub(super) struct Done<T> {
+    /// What the act said of itself: ids, never a secret. On a repeat, what it said then.
+    pub(super) outcome: T,
+    /// Whether the same request had been done before.
+    pub(super) repeat: bool,
+    /// Whether nothing was to be kept.
+    pub(super) dry_run: bool,
+    /// Whoever reads with it sees the change.
+    token: ConsistencyToken,
+    /// The tenant after the change.
+    pub(super) world: Arc<Snapshot>,
+    /// What changed; empty on a repeat.
+    changes: Vec<Change>,
+}
+
+impl<T> Done<T> {
+    /// Returns whether a secret that was just made may be shown: once, and only if it is one.
+    pub(super) const fn shows_secret(&self) -> bool {
+        !self.repeat && !self.dry_run
+    }
+
+    /// Returns the consistency token; empty where nothing was kept.
+    pub(super) fn consistency_token(&self) -> String {
+        if self.dry_run { String::new() } else { self.token.to_string() }
+    }
+
+    /// Returns the preview of a dry run.
+    pub(super) fn preview(&self) -> Option<pb::Preview> {
+        self.dry_run.then(|| pb::Preview { revision: self.token.revision.0, ..Default::default() })
+    }
+
+    /// Returns the last image of an object that this change made.
+    pub(super) fn after(&self, pick: impl Fn(&Image) -> bool) -> Option<&Image> {
+        self.changes.iter().rev().filter_map(|change| change.after.as_ref()).find(|i| pick(i))
+    }
+
+    /// Makes the response, with the revision beside it.
+    pub(super) fn respond<R>(&self, reply: R) -> Response<R> {
+        with_revision(Response::new(reply), &self.world)
+    }
+}
+
+/// Puts the revision that an answer stands at beside it.
+pub(super) fn with_revision<R>(mut response: Response<R>, world: &Snapshot) -> Response<R> {
+    if let Ok(revision) = world.revision().to_string().parse() {
+        response.metadata_mut().insert("chancery-revision", revision);
+    }
+    response
+}
+
+/// Takes a request apart: the call as it was judged, and its message.
+pub(super) fn open<R>(request: Request<R>) -> Result<(Call, R), Status> {
+    let (_, mut extensions, message) = request.into_parts();
+    // Without the door there is no call, and without a call nothing is answered.
+    let call = extensions.remove::<Call>().ok_or_else(status::internal)?;
+    Ok((call, message))
+}
+
+/// A read: who asks, and the snapshots it was judged on.
+pub(super) struct Reader {
+    /// Who asks.
+    pub(super) caller: Caller,
+    /// The caller's tenant.
+    pub(super) home: Arc<Snapshot>,
+    /// The object's tenant.
+    pub(super) there: Arc<Snapshot>,
+}
+
+/// Takes who asks from a call that needs a caller.
+pub(super) fn reader(call: &Call) -> Result<Reader, Status> {
+    let caller = call.caller.clone().ok_or_else(status::internal)?;
+    let (home, there) = call.worlds.clone().ok_or_else(status::internal)?;
+    Ok(Reader { caller, home, there })
+}
+
+impl Shared {
+    /// Makes a change: opens it under the tenant's lock, judges the caller at that very revision, acts, commits.
+    ///
+    /// It runs in a task of its own: a caller that goes away leaves no transaction open (`edges.md` §7).
+    pub(super) async fn change<T, A>(&self, call: Call, act: A) -> Result<Done<T>, Status>
+    where
+        T: Serialize + DeserializeOwned + Send + 'static,
+        A: for<'t> FnOnce(&'t mut Tx, &'t Caller) -> Acting<'t, T> + Send + 'static,
+    {
+        let shared = self.clone();
+        let work = tokio::spawn(async move { shared.change_here(call, act).await });
+        work.await.map_err(|error| {
+            tracing::error!(error = %error, "a change broke off");
+            status::internal()
+        })?
+    }
+
+    async fn change_here<T, A>(&self, call: Call, act: A) -> Result<Done<T>, Status>
+    where
+        T: Serialize + DeserializeOwned,
+        A: for<'t> FnOnce(&'t mut Tx, &'t Caller) -> Acting<'t, T>,
+    {
+        let Reader { caller, home, there } = reader(&call)?;
+        let dry_run = call.ask.fields().number("validate_only") == Some(1);
+        let mut tx = match self.begin(&call, &caller, home, there, dry_run).await? {
+            Begun::Repeat(outcome) => return self.repeated(outcome).await,
+            Begun::Fresh(tx) => tx,
+        };
+        tx.judge(&caller, &call.ask)?;
+        let outcome = act(&mut tx, &caller).await?;
+        let changes = tx.changes().to_vec();
+        let kept = serde_json::to_value(&outcome).map_err(|_| status::internal())?;
+        let committed = tx.commit(kept).await?;
+        if committed.changed {
+            self.feed.publish(Arc::clone(&committed.snapshot));
+        }
+        let world = committed.snapshot;
+        Ok(Done { outcome, repeat: false, dry_run, token: committed.token, world, changes })
+    }
+
+    async fn begin(
+        &self,
+        call: &Call,
+        caller: &Caller,
+        mut home: Arc<Snapshot>,
+        mut there: Arc<Snapshot>,
+        dry_run: bool,
+    ) -> Result<Begun, Status> {
+        let mut tries = 0;
+        loop {
+            let opened = self.store.begin(opening(call, caller, &home, &there, dry_run)?).await;
+            match opened {
+                Err(Error::Stale { .. } | Error::Forked { .. }) if tries < TRIES => {
+                    tries += 1;
+                    // Reading the head tells which it is, and raises the alarm where history forked.
+                    home = self.feed.fresh(home.tenant()).await?;
+                    there = self.feed.fresh(there.tenant()).await?;
+                }
+                done => return Ok(done?),
+            }
+        }
+    }
+
+    async fn repeated<T: DeserializeOwned>(&self, outcome: Outcome) -> Result<Done<T>, Status> {
+        let token = outcome.token;
+        let world = self.feed.at_least(&token).await?;
+        let outcome = serde_json::from_value(outcome.value).map_err(|_| status::internal())?;
+        Ok(Done { outcome, repeat: true, dry_run: false, token, world, changes: Vec::new() })
+    }
+
+    /// Finds a user as a change left it, or as it is now where the change made no new image of it.
+    pub(super) async fn user_after<T>(
+        &self,
+        done: &Done<T>,
+        id: UserId,
+    ) -> Result<Option<User>, Status> {
+        let image = done.after(|image| matches!(image, Image::User(user) if user.id == id));
+        match image {
+            Some(Image::User(user)) => Ok(Some(user.clone())),
+            _ => Ok(self.store.user(id).await?),
+        }
+    }
+}
+
+fn opening(
+    call: &Call,
+    caller: &Caller,
+    home: &Arc<Snapshot>,
+    there: &Arc<Snapshot>,
+    dry_run: bool,
+) -> Result<Opening, Status> {
+    let request_id = call.ask.fields().text("request_id").map(str::parse).transpose();
+    Ok(Opening {
+        tenant: there.tenant(),
+        there: Arc::clone(there),
+        home: Arc::clone(home),
+        actor: Some(caller.user),
+        acting_as: None,
+        source: call.source.clone(),
+        rpc: method_name(&call.ask.rule().method).ok_or_else(status::internal)?,
+        request_id: request_id
+            .map_err(|_| status::bad_field("INVALID_FIELD", "request_id", "must be a UUID"))?,
+        body_mac: call.mac,
+        dry_run,
+    })
+}
+
+/// Returns the account that a request is about: the named one, or the caller's, as the rule saw it.
+pub(super) fn account_of(ask: &Ask, field: &str) -> Result<AccountId, Status> {
+    let text = ask.fields().text(field).unwrap_or_default();
+    text.parse().map_err(|error| super::wire::bad_id(field, &error))
+}

@@ -1,0 +1,292 @@
+//! Taking connections: not too many from one source, none that stays silent, and all of them gone when time is up.
+
+use std::collections::HashMap;
+use std::io::{self, IoSlice};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tonic::transport::server::{Connected, TcpConnectInfo};
+
+use super::phase::{Phase, Phases};
+
+/// How long to wait when the system gives no connection: it has no file descriptor left, most likely.
+const RECOVER: Duration = Duration::from_millis(100);
+
+/// One listener and what it demands.
+#[derive(Debug)]
+pub(super) struct Listening {
+    /// Where.
+    pub(super) listener: TcpListener,
+    /// How the figures call it.
+    pub(super) name: &'static str,
+    /// The phase at which it takes no more.
+    pub(super) until: Phase,
+    /// Connections at once from one source.
+    pub(super) per_source: usize,
+    /// How long a connection may be silent at first.
+    pub(super) first_byte: Duration,
+}
+
+/// Takes connections in a task of its own, until the listener's phase is reached or nobody receives them.
+pub(super) fn connections(listening: Listening, phases: Phases) -> mpsc::Receiver<Conn> {
+    let (found, taken) = mpsc::channel(64);
+    tokio::spawn(async move {
+        let until = phases.clone().reached(listening.until);
+        tokio::select! {
+            () = until => {}
+            () = take(&listening, &phases, &found) => {}
+        }
+    });
+    taken
+}
+
+async fn take(listening: &Listening, phases: &Phases, found: &mpsc::Sender<Conn>) {
+    let sources = Sources { name: listening.name, most: listening.per_source, ..Sources::new() };
+    // Those that have not said anything yet; dropped, and so closed, with the listener.
+    let mut silent = JoinSet::new();
+    while !found.is_closed() {
+        while silent.try_join_next().is_some() {}
+        let (io, peer) = match listening.listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                tracing::debug!(%error, "no connection could be taken");
+                tokio::time::sleep(RECOVER).await;
+                continue;
+            }
+        };
+        let Some(place) = sources.take(peer.ip()) else {
+            refused("source");
+            continue;
+        };
+        // Answers are small: waiting to fill a packet costs two thirds of the throughput.
+        let _ = io.set_nodelay(true);
+        let conn = Conn::new(io, peer, place, phases.clone());
+        let (found, patience) = (found.clone(), listening.first_byte);
+        silent.spawn(async move {
+            match tokio::time::timeout(patience, conn.io.readable()).await {
+                Ok(Ok(())) => drop(found.send(conn).await),
+                Ok(Err(_)) => {}
+                Err(_) => refused("silent"),
+            }
+        });
+    }
+}
+
+fn refused(why: &'static str) {
+    metrics::counter!("chancery_connections_refused_total", "why" => why).increment(1);
+}
+
+/// How many connections each source has.
+#[derive(Debug, Clone)]
+struct Sources {
+    name: &'static str,
+    most: usize,
+    open: Arc<Mutex<HashMap<IpAddr, usize>>>,
+}
+
+/// A connection's place among those of its source. Leaving is dropping.
+#[derive(Debug)]
+struct Place {
+    sources: Sources,
+    source: IpAddr,
+}
+
+impl Sources {
+    fn new() -> Self {
+        Self { name: "", most: 0, open: Arc::default() }
+    }
+
+    fn take(&self, peer: IpAddr) -> Option<Place> {
+        let source = source(peer);
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = open.entry(source).or_default();
+        if *count >= self.most {
+            return None;
+        }
+        *count += 1;
+        metrics::gauge!("chancery_connections", "listener" => self.name).increment(1);
+        Some(Place { sources: self.clone(), source })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut open = self.sources.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = open.get_mut(&self.source) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                open.remove(&self.source);
+            }
+        }
+        metrics::gauge!("chancery_connections", "listener" => self.sources.name).decrement(1);
+    }
+}
+
+/// Returns what counts as one source: an address, or a /64 of IPv6, since whoever has one has all of it.
+pub(super) fn source(peer: IpAddr) -> IpAddr {
+    match peer.to_canonical() {
+        IpAddr::V4(address) => IpAddr::V4(address),
+        IpAddr::V6(address) => {
+            IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64)))
+        }
+    }
+}
+
+/// A connection that ends when the server is dead, whatever is under way on it.
+pub(super) struct Conn {
+    io: TcpStream,
+    peer: SocketAddr,
+    dead: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    _place: Place,
+}
+
+impl Conn {
+    fn new(io: TcpStream, peer: SocketAddr, place: Place, phases: Phases) -> Self {
+        Self { io, peer, dead: Some(Box::pin(phases.reached(Phase::Dead))), _place: place }
+    }
+
+    /// Returns who is at the other end.
+    pub(super) const fn peer(&self) -> SocketAddr {
+        self.peer
+    }
+
+    /// Fails instead of waiting, once the server is dead. Asked only where there would be a wait, so that it costs
+    /// a busy connection nothing.
+    fn or_dead<T>(
+        &mut self,
+        context: &mut Context<'_>,
+        done: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if done.is_ready() {
+            return done;
+        }
+        if let Some(dead) = &mut self.dead {
+            if dead.as_mut().poll(context).is_pending() {
+                return Poll::Pending;
+            }
+            self.dead = None;
+        }
+        Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()))
+    }
+}
+
+impl std::fmt::Debug for Conn {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Conn").field("peer", &self.peer).finish_non_exhaustive()
+    }
+}
+
+impl Connected for Conn {
+    type ConnectInfo = TcpConnectInfo;
+
+    fn connect_info(&self) -> TcpConnectInfo {
+        TcpConnectInfo { local_addr: self.io.local_addr().ok(), remote_addr: Some(self.peer) }
+    }
+}
+
+impl AsyncRead for Conn {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let done = Pin::new(&mut self.io).poll_read(context, buffer);
+        self.or_dead(context, done)
+    }
+}
+
+impl AsyncWrite for Conn {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let done = Pin::new(&mut self.io).poll_write(context, bytes);
+        self.or_dead(context, done)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let done = Pin::new(&mut self.io).poll_write_vectored(context, slices);
+        self.or_dead(context, done)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let done = Pin::new(&mut self.io).poll_flush(context);
+        self.or_dead(context, done)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let done = Pin::new(&mut self.io).poll_shutdown(context);
+        self.or_dead(context, done)
+    }
+}
+
+/// What the HTTP server takes connections from.
+#[derive(Debug)]
+pub(super) struct Incoming {
+    /// Where the listener is bound.
+    pub(super) local: SocketAddr,
+    /// The connections it takes.
+    pub(super) taken: mpsc::Receiver<Conn>,
+}
+
+impl axum::serve::Listener for Incoming {
+    type Io = Conn;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Conn, SocketAddr) {
+        match self.taken.recv().await {
+            Some(conn) => {
+                let peer = conn.peer();
+                (conn, peer)
+            }
+            // There will be no more; that the server stops, it is told by another way.
+            None => std::future::pending().await,
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        Ok(self.local)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_source_is_an_address_or_a_64() {
+        let read = |text: &str| source(text.parse().unwrap());
+        assert_eq!(read("::ffff:10.0.0.1"), read("10.0.0.1"));
+        assert_eq!(read("2001:db8:1:2::7"), read("2001:db8:1:2:ffff::"));
+        assert_ne!(read("2001:db8:1:2::7"), read("2001:db8:1:3::7"));
+    }
+
+    #[test]
+    fn a_source_gets_its_places_back() {
+        let sources = Sources { most: 2, ..Sources::new() };
+        let peer: IpAddr = "10.0.0.1".parse().unwrap();
+        let held = [sources.take(peer), sources.take(peer)];
+        assert!(held.iter().all(Option::is_some));
+        assert!(sources.take(peer).is_none());
+        assert!(sources.take("10.0.0.2".parse().unwrap()).is_some(), "another source has its own");
+        drop(held);
+        assert!(sources.take(peer).is_some());
+        assert!(sources.open.lock().unwrap().is_empty(), "who is gone is forgotten");
+    }
+}

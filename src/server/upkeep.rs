@@ -1,0 +1,46 @@
+//! What happens by itself: tokens' last uses are noted, and old requests are forgotten.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+
+use super::phase::{Phase, Phases};
+use crate::layers::Credentials;
+use crate::store::Store;
+
+/// Within five minutes is what is promised (`model.md` §9).
+const EVERY: Duration = Duration::from_secs(60);
+/// A little more than the day that is promised (`edges.md` §4).
+const REMEMBERED: TimeDelta = TimeDelta::hours(25);
+
+/// Does it every minute until the server is dead, and once more then.
+pub(super) async fn run(store: Store, credentials: Arc<Credentials>, phases: Phases) {
+    let dead = phases.reached(Phase::Dead);
+    tokio::pin!(dead);
+    loop {
+        tokio::select! {
+            () = &mut dead => break,
+            () = tokio::time::sleep(EVERY) => {}
+        }
+        note_uses(&store, &credentials).await;
+        let before = store.clock().now() - REMEMBERED;
+        match store.forget_requests(before).await {
+            Ok(0) => {}
+            Ok(count) => tracing::debug!(count, "forgot old requests"),
+            Err(error) => tracing::warn!(%error, "could not forget old requests"),
+        }
+    }
+    note_uses(&store, &credentials).await;
+}
+
+async fn note_uses(store: &Store, credentials: &Credentials) {
+    let uses = credentials.take_used();
+    if uses.is_empty() {
+        return;
+    }
+    // A trace: what is lost is the time of a use, not the use.
+    if let Err(error) = store.touch_tokens(&uses).await {
+        tracing::warn!(%error, "could not note when tokens were used");
+    }
+}

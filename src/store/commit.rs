@@ -1,0 +1,164 @@
+//! Keeping a write: rows, ledger entries, head and remembered request in one transaction, or nothing.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use sea_orm::sea_query::{
+    CommonTableExpression, Expr, ExprTrait as _, InsertStatement, Query, UpdateStatement,
+    WithClause,
+};
+use sea_orm::{ActiveValue::Set, ConnectionTrait as _, EntityTrait as _, QueryTrait as _};
+use serde_json::Value;
+
+use super::entries::Stamp;
+use super::idempotency::{remember, token};
+use super::rows::{ledger, number, tenant};
+use super::{Engine, Error, Head, Tx, write};
+use crate::crypto::{ConsistencyToken, chain};
+use crate::decision::Snapshot;
+use crate::model::{AccountId, Change, ChangeKind, Image, Revision};
+
+/// Entries a statement.
+const ENTRIES: usize = 500;
+
+/// What a write came to.
+#[derive(Debug, Clone)]
+pub struct Committed {
+    /// For the answer: whoever reads with it sees this write.
+    pub token: ConsistencyToken,
+    /// The revision that the write made; the one found, if it changed nothing.
+    pub revision: Revision,
+    /// The tenant at that revision. Of a dry run: as it would have become, under the revision it was judged at.
+    pub snapshot: Arc<Snapshot>,
+    /// The head of the tenant that was opened, if one was.
+    pub opened: Option<Head>,
+    /// Whether anything was written.
+    pub changed: bool,
+}
+
+impl Tx {
+    /// Keeps the write. `outcome` is what a repeat of the request will be answered from; it holds no secret.
+    ///
+    /// A write without changes takes no revision. Of a dry run nothing is kept, and the answer tells the
+    /// revision it was judged at. After [`Error::Unavailable`] it is unknown whether the write was kept:
+    /// repeat the request with its id.
+    pub async fn commit(mut self, outcome: Value) -> Result<Committed, Error> {
+        if self.is_dry_run() {
+            return Ok(committed(&self.head, self.platform, self.there));
+        }
+        if self.changes.is_empty() {
+            return self.commit_nothing(outcome).await;
+        }
+        let revision = self.head.revision.next();
+        let stamp = self.stamp(self.head.tenant, revision);
+        let opened = self.open(revision).await?;
+        write::changes(&self.db, self.head.tenant, &self.changes, &self.digests).await?;
+        let (entries, hash) = stamp.link(self.head.hash, &self.changes)?;
+        self.head = Head { tenant: self.head.tenant, revision, hash };
+        let request = remember(&self.request, &self.head, stamp.platform, outcome, self.now)?;
+        self.seal(entries, request).await?;
+        self.there.advance(revision, hash);
+
+        let Self { db, place, there, head, platform, .. } = self;
+        db.commit().await?;
+        drop(place);
+        Ok(Committed { opened, changed: true, ..committed(&head, platform, there) })
+    }
+
+    /// Gives the lock back first: what is left to do does not need it.
+    async fn commit_nothing(self, outcome: Value) -> Result<Committed, Error> {
+        let Self { db, place, store, request, there, head, platform, .. } = self;
+        db.rollback().await?;
+        let stands = platform.unwrap_or(head.revision);
+        store.remember_unchanged(&request, &head, stands, outcome).await?;
+        drop(place);
+        Ok(committed(&head, platform, there))
+    }
+
+    /// Returns what the entries of this write have in common, in the ledger of `tenant`.
+    fn stamp(&self, tenant: AccountId, revision: Revision) -> Stamp {
+        Stamp {
+            tenant,
+            revision,
+            at: self.now,
+            actor: self.request.actor,
+            acting_as: self.request.acting_as,
+            request_id: self.request.id,
+            source: self.request.source.clone(),
+            platform: self.platform.unwrap_or(revision),
+        }
+    }
+
+    /// Begins the ledger of a tenant that this write opens; its account is written with the other changes.
+    async fn open(&self, platform: Revision) -> Result<Option<Head>, Error> {
+        let Some(account) = &self.opened else { return Ok(None) };
+        let change = Change {
+            account: account.id,
+            kind: ChangeKind::AccountCreate,
+            before: None,
+            after: Some(Image::Account(account.clone())),
+        };
+        let stamp = Stamp { platform, ..self.stamp(account.id, Revision::default().next()) };
+        let (entries, hash) = stamp.link(chain::first(&account.id.to_string()), &[change])?;
+        let row = tenant::ActiveModel {
+            id: Set(account.id.0),
+            revision: Set(number(stamp.revision)?),
+            hash: Set(hash.to_vec()),
+            last_at: Set(self.now),
+        };
+        tenant::Entity::insert(row).exec_without_returning(&self.db).await?;
+        ledger::Entity::insert_many(entries).exec_without_returning(&self.db).await?;
+        Ok(Some(Head { tenant: account.id, revision: stamp.revision, hash }))
+    }
+
+    /// Writes the entries, the tenant's new head and the remembered request.
+    ///
+    /// In Postgres as one statement, since others wait for every way to the server and back (`edges.md` §7).
+    async fn seal(
+        &self,
+        mut entries: Vec<ledger::ActiveModel>,
+        request: Option<InsertStatement>,
+    ) -> Result<(), Error> {
+        while entries.len() > ENTRIES {
+            let rest = entries.split_off(ENTRIES);
+            ledger::Entity::insert_many(entries).exec_without_returning(&self.db).await?;
+            entries = rest;
+        }
+        let entries = ledger::Entity::insert_many(entries).into_query();
+        let mut head = advance(&self.head, self.now);
+        let named = [("entries", Some(entries)), ("request", request)];
+        let inserts = named.into_iter().filter_map(|(name, insert)| Some((name, insert?)));
+        if self.store.engine() == Engine::Postgres {
+            let mut with = WithClause::new();
+            for (name, insert) in inserts {
+                with.cte(CommonTableExpression::new().table_name(name).query(insert).to_owned());
+            }
+            head.with_cte(with);
+        } else {
+            for (_, insert) in inserts {
+                self.db.execute(&insert).await?;
+            }
+        }
+        self.db.execute(&head).await?;
+        Ok(())
+    }
+}
+
+fn advance(head: &Head, at: DateTime<Utc>) -> UpdateStatement {
+    Query::update()
+        .table(tenant::Entity)
+        .value(tenant::Column::Hash, head.hash.to_vec())
+        .value(tenant::Column::LastAt, at)
+        .and_where(Expr::col(tenant::Column::Id).eq(head.tenant.0))
+        .to_owned()
+}
+
+fn committed(head: &Head, platform: Option<Revision>, there: Snapshot) -> Committed {
+    Committed {
+        token: token(head, platform.unwrap_or(head.revision)),
+        revision: head.revision,
+        snapshot: Arc::new(there),
+        opened: None,
+        changed: false,
+    }
+}

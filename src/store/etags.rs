@@ -1,0 +1,41 @@
+//! The etag of each noun: of its own fields; a user's also of its roles (`api.md`, Conventions).
+
+use super::Refusal;
+use crate::crypto::etag;
+use crate::decision::Snapshot;
+use crate::model::{Account, ApiToken, CustomRole, User};
+
+/// Returns an account's etag.
+pub fn account_etag(account: &Account) -> String {
+    etag(account)
+}
+
+/// Returns a user's etag; it changes with its roles too, but not with its children.
+pub fn user_etag(world: &Snapshot, user: &User) -> String {
+    let held = world.any_user(user.id).map(|found| found.held.as_slice()).unwrap_or_default();
+    let mut roles: Vec<String> = held
+        .iter()
+        .map(|held| {
+            let scope = held.scope.as_ref().map(ToString::to_string);
+            let ends = held.expire_time.map(|at| at.to_rfc3339());
+            format!("{}|{}|{}", held.role, scope.unwrap_or_default(), ends.unwrap_or_default())
+        })
+        .collect();
+    roles.sort_unstable();
+    etag(&(user, roles))
+}
+
+/// Returns a custom role's etag.
+pub fn role_etag(role: &CustomRole) -> String {
+    etag(role)
+}
+
+/// Returns a token's etag; its last use is no part of it.
+pub fn token_etag(token: &ApiToken) -> String {
+    etag(token)
+}
+
+/// Refuses a change to an object that is no longer what its caller read; an empty etag asks for nothing.
+pub(super) fn unchanged(wanted: &str, is: &str) -> Result<(), Refusal> {
+    if wanted.is_empty() || wanted == is { Ok(()) } else { Err(Refusal::Stale) }
+}

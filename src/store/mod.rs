@@ -1,0 +1,163 @@
+//! Everything that is kept. The only room that knows there is a database.
+//!
+//! Reads are methods of [`Store`], one file a noun. Writes go through [`Store::begin`], which takes the tenant's
+//! lock, and [`Tx::commit`], which writes rows, ledger, head and remembered request, or nothing. Rows and
+//! queries stay inside; nouns go in and come out.
+
+mod commit;
+mod config;
+mod entries;
+mod error;
+mod etags;
+mod first;
+mod history;
+mod idempotency;
+mod migrate;
+mod place;
+mod reads;
+mod refusal;
+mod rows;
+mod traces;
+mod tx;
+mod verify;
+mod world;
+mod write;
+
+use std::sync::{Arc, OnceLock};
+
+use sea_orm::{
+    AccessMode, DatabaseConnection, DatabaseTransaction, EntityTrait as _, IsolationLevel,
+    SqliteTransactionMode, TransactionOptions, TransactionTrait as _,
+};
+
+use crate::model::{AccountId, Clock};
+use config::Use;
+use place::Places;
+use rows::{corrupt, service_state};
+
+pub use commit::Committed;
+pub use config::{Engine, StoreConfig};
+pub use entries::{Entry, follow};
+pub use etags::{account_etag, role_etag, token_etag, user_etag};
+pub use error::{Cause, Constraint, Error};
+pub use idempotency::Outcome;
+pub use reads::{KeptToken, ObjectId};
+pub use refusal::Refusal;
+pub use tx::{Begun, Opening, Tx};
+pub use verify::{Fault, Verified};
+pub use world::{Head, World};
+
+/// The key in `service_state` under which the root account's id stands from the bootstrap on.
+const ROOT: &str = "root";
+
+/// A database, Postgres or SQLite, and the queues before it. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Store(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    config: StoreConfig,
+    engine: Engine,
+    writes: DatabaseConnection,
+    loads: DatabaseConnection,
+    credentials: DatabaseConnection,
+    probe: DatabaseConnection,
+    places: Places,
+    root: OnceLock<AccountId>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Store {
+    /// Opens the pools. A SQLite file that is not there is made; the schema is left as it is.
+    pub async fn open(config: &StoreConfig, clock: Arc<dyn Clock>) -> Result<Self, Error> {
+        // The writer first: it makes the file, and turns on the journal that readers need.
+        let writes = config.connect(Use::Writes).await?;
+        Ok(Self(Arc::new(Inner {
+            config: config.clone(),
+            engine: config.engine()?,
+            writes,
+            loads: config.connect(Use::Loads).await?,
+            credentials: config.connect(Use::Credentials).await?,
+            probe: config.connect(Use::Probe).await?,
+            places: Places::default(),
+            root: OnceLock::new(),
+            clock,
+        })))
+    }
+
+    /// Returns which kind of database it is.
+    pub fn engine(&self) -> Engine {
+        self.0.engine
+    }
+
+    /// Returns the clock that everything kept is stamped with.
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.0.clock
+    }
+
+    /// Returns the id of the root account, which is the platform's tenant; `None` before the bootstrap.
+    pub async fn root(&self) -> Result<Option<AccountId>, Error> {
+        if let Some(root) = self.0.root.get() {
+            return Ok(Some(*root));
+        }
+        let row = service_state::Entity::find_by_id(ROOT).one(self.credentials()).await?;
+        let Some(row) = row else { return Ok(None) };
+        let root = row.value.parse().map_err(|why| corrupt("service_state", &ROOT, &why))?;
+        Ok(Some(*self.0.root.get_or_init(|| root)))
+    }
+
+    /// Closes every connection, once those in use are given back.
+    pub async fn close(&self) -> Result<(), Error> {
+        for pool in [&self.0.probe, &self.0.credentials, &self.0.loads, &self.0.writes] {
+            pool.close_by_ref().await?;
+        }
+        Ok(())
+    }
+
+    fn config(&self) -> &StoreConfig {
+        &self.0.config
+    }
+
+    fn writes(&self) -> &DatabaseConnection {
+        &self.0.writes
+    }
+
+    fn loads(&self) -> &DatabaseConnection {
+        &self.0.loads
+    }
+
+    fn credentials(&self) -> &DatabaseConnection {
+        &self.0.credentials
+    }
+
+    fn probe_connection(&self) -> &DatabaseConnection {
+        &self.0.probe
+    }
+
+    fn places(&self) -> &Places {
+        &self.0.places
+    }
+
+    /// Opens a transaction that reads one state of the database from beginning to end.
+    #[expect(clippy::disallowed_methods, reason = "it writes nothing")]
+    async fn reading(&self, pool: &DatabaseConnection) -> Result<DatabaseTransaction, Error> {
+        // In SQLite every transaction is such a one.
+        let postgres = self.engine() == Engine::Postgres;
+        let options = TransactionOptions {
+            isolation_level: postgres.then_some(IsolationLevel::RepeatableRead),
+            access_mode: postgres.then_some(AccessMode::ReadOnly),
+            sqlite_transaction_mode: None,
+        };
+        Ok(pool.begin_with_options(options).await?)
+    }
+}
+
+/// Opens a transaction that will write: in SQLite it takes the lock at once, since a reader that turns writer fails.
+#[expect(clippy::disallowed_methods, reason = "the one place that opens what writes")]
+async fn immediate(pool: &DatabaseConnection) -> Result<DatabaseTransaction, Error> {
+    let options = TransactionOptions {
+        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+        ..TransactionOptions::default()
+    };
+    Ok(pool.begin_with_options(options).await?)
+}

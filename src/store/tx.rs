@@ -1,0 +1,349 @@
+//! Writing. A write has its tenant's lock, a revision and a line in the ledger, or it does not happen.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use sea_orm::sea_query::{Alias, Expr, ExprTrait as _, Query, SelectStatement};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, EntityTrait as _, QuerySelect as _};
+use uuid::Uuid;
+
+use super::place::Place;
+use super::rows::{hash, revision, tenant};
+use super::{Engine, Error, Head, Outcome, Store, entries, follow, idempotency, immediate};
+use crate::decision::{Ask, Caller, Permit, Refused, Snapshot, judge};
+use crate::model::{
+    Account, AccountId, Change, ChangeKind, Image, Revision, TokenId, User, UserId,
+};
+
+/// Revisions read at a time when a snapshot is behind.
+const BEHIND: u64 = 1_000;
+
+/// What a write is opened with.
+#[derive(Debug, Clone)]
+pub struct Opening {
+    /// The tenant that it changes.
+    pub tenant: AccountId,
+    /// The newest snapshot of that tenant at hand; brought up to date under the lock.
+    pub there: Arc<Snapshot>,
+    /// The snapshot of the caller's own tenant: the same, unless the caller is of the root account.
+    pub home: Arc<Snapshot>,
+    /// Who does it.
+    pub actor: Option<UserId>,
+    /// As whom, if the actor has assumed somebody.
+    pub acting_as: Option<UserId>,
+    /// Where the request came from, for the ledger.
+    pub source: String,
+    /// The RPC's name, part of a request's identity.
+    pub rpc: &'static str,
+    /// The request's own name, if it is to be done once only.
+    pub request_id: Option<Uuid>,
+    /// A keyed hash of the request without secret fields, to tell a repeat from a reuse.
+    pub body_mac: [u8; 32],
+    /// Only look: no lock, and nothing is kept.
+    pub dry_run: bool,
+}
+
+/// What an opened write is.
+#[derive(Debug)]
+pub enum Begun {
+    /// A write to go on with.
+    Fresh(Box<Tx>),
+    /// The request was done before; this is what it did.
+    Repeat(Outcome),
+}
+
+/// Who asked for a write, and in which request.
+#[derive(Debug)]
+pub(super) struct Request {
+    pub(super) actor: Option<UserId>,
+    pub(super) acting_as: Option<UserId>,
+    pub(super) source: String,
+    pub(super) rpc: &'static str,
+    pub(super) id: Option<Uuid>,
+    pub(super) body_mac: [u8; 32],
+}
+
+/// An open write. Dropping it undoes it; [`Tx::commit`] keeps it.
+#[derive(Debug)]
+#[must_use = "a write that is not committed is undone"]
+pub struct Tx {
+    // Dropped first: the transaction ends before the next one in the queue begins.
+    pub(super) db: DatabaseTransaction,
+    pub(super) place: Option<Place>,
+    pub(super) store: Store,
+    pub(super) request: Request,
+    pub(super) there: Snapshot,
+    home: Option<Snapshot>,
+    /// The head that the write goes on from.
+    pub(super) head: Head,
+    /// The platform's revision that the write stands on; `None` = it is the platform that is written.
+    pub(super) platform: Option<Revision>,
+    pub(super) now: DateTime<Utc>,
+    pub(super) changes: Vec<Change>,
+    pub(super) digests: HashMap<TokenId, [u8; 32]>,
+    pub(super) opened: Option<Account>,
+    /// The proof that the caller may do this, judged at the very revision that is written on.
+    permit: Option<Permit>,
+}
+
+/// A tenant's row, locked.
+struct Locked {
+    head: Head,
+    last_at: DateTime<Utc>,
+    platform: Option<Revision>,
+}
+
+impl Store {
+    /// Opens a write on a tenant, or finds that the request was done before.
+    ///
+    /// Waits for the tenant's turn in this process, then for its row; from then on nobody else writes to the
+    /// tenant until the write is committed or dropped. The snapshots are brought to the locked revision.
+    /// [`Error::Stale`]: take the newest snapshots and open again.
+    pub async fn begin(&self, opening: Opening) -> Result<Begun, Error> {
+        if opening.dry_run {
+            return self.rehearse(opening).await;
+        }
+        let root = self.root().await?.ok_or(Error::NoTenant(opening.tenant))?;
+        let place = self.places().take(opening.tenant).await?;
+        let db = immediate(self.writes()).await?;
+        let mut locked = lock(&db, opening.tenant, root).await?;
+        let (request, there, home) = opening.split();
+        if let Some(outcome) = idempotency::find(&db, &request).await? {
+            db.rollback().await?;
+            return Ok(Begun::Repeat(outcome));
+        }
+        let home = match home {
+            Some(home) => {
+                let head = self.share(&db, home.tenant()).await?;
+                locked.platform = Some(head.revision);
+                Some(catch_up(&db, &home, &head).await?)
+            }
+            None => None,
+        };
+        let there = catch_up(&db, &there, &locked.head).await?;
+        let now = std::cmp::max(self.clock().now(), locked.last_at);
+        let mut tx = Tx::new(db, self.clone(), request, there, now);
+        tx.place = Some(place);
+        tx.home = home;
+        tx.platform = locked.platform;
+        Ok(Begun::Fresh(Box::new(tx)))
+    }
+
+    /// Opens what looks like a write and keeps nothing: on the snapshot as given, without a lock (`edges.md` §4).
+    async fn rehearse(&self, opening: Opening) -> Result<Begun, Error> {
+        let db = self.reading(self.credentials()).await?;
+        let (request, there, home) = opening.split();
+        let root = self.root().await?.ok_or(Error::NoTenant(there.tenant()))?;
+        let mut tx = Tx::new(db, self.clone(), request, (*there).clone(), self.clock().now());
+        if let Some(home) = home {
+            tx.platform = Some(home.revision());
+            tx.home = Some((*home).clone());
+        } else if root != there.tenant() {
+            let row = tenant::Entity::find_by_id(root.0).one(&tx.db).await?;
+            tx.platform = Some(Head::try_from(row.ok_or(Error::NoTenant(root))?)?.revision);
+        }
+        Ok(Begun::Fresh(Box::new(tx)))
+    }
+
+    /// Locks the caller's own tenant against changes, but not against others who only rest on it.
+    async fn share(&self, db: &DatabaseTransaction, tenant: AccountId) -> Result<Head, Error> {
+        let mut row = tenant::Entity::find_by_id(tenant.0);
+        if self.engine() == Engine::Postgres {
+            row = row.lock_shared();
+        }
+        row.one(db).await?.ok_or(Error::NoTenant(tenant))?.try_into()
+    }
+}
+
+impl Opening {
+    fn split(self) -> (Request, Arc<Snapshot>, Option<Arc<Snapshot>>) {
+        let request = Request {
+            actor: self.actor,
+            acting_as: self.acting_as,
+            source: self.source,
+            rpc: self.rpc,
+            id: self.request_id,
+            body_mac: self.body_mac,
+        };
+        let other = self.home.tenant() != self.there.tenant();
+        (request, self.there, other.then_some(self.home))
+    }
+
+    /// Takes the opening apart for the write that makes the first tenant.
+    pub(super) fn first(self) -> (Request, Arc<Snapshot>) {
+        let (request, there, _) = self.split();
+        (request, there)
+    }
+}
+
+/// Takes the tenant's lock and its next revision in one statement, and looks how far the platform is.
+async fn lock(
+    db: &DatabaseTransaction,
+    tenant: AccountId,
+    root: AccountId,
+) -> Result<Locked, Error> {
+    let mut update = Query::update();
+    update
+        .table(tenant::Entity)
+        .value(tenant::Column::Revision, Expr::col(tenant::Column::Revision).add(1))
+        .and_where(Expr::col(tenant::Column::Id).eq(tenant.0))
+        .returning(Query::returning().exprs([
+            Expr::col(tenant::Column::Revision),
+            Expr::col(tenant::Column::Hash),
+            Expr::col(tenant::Column::LastAt),
+            Expr::from(platform(root)),
+        ]));
+    let row = db.query_one(&update).await?.ok_or(Error::NoTenant(tenant))?;
+    let taken = revision("tenants", &tenant, row.try_get_by_index(0)?)?;
+    let before = Revision(taken.0.saturating_sub(1));
+    let bytes: Vec<u8> = row.try_get_by_index(1)?;
+    let platform: i64 = row.try_get_by_index(3)?;
+    Ok(Locked {
+        head: Head { tenant, revision: before, hash: hash("tenants", &tenant, &bytes)? },
+        last_at: row.try_get_by_index(2)?,
+        // What the platform's own write rests on is what it makes.
+        platform: (tenant != root).then_some(revision("tenants", &root, platform)?),
+    })
+}
+
+fn platform(root: AccountId) -> SelectStatement {
+    let platform = Alias::new("platform");
+    Query::select()
+        .column((platform.clone(), tenant::Column::Revision))
+        .from_as(tenant::Entity, platform.clone())
+        .and_where(Expr::col((platform, tenant::Column::Id)).eq(root.0))
+        .take()
+}
+
+/// Brings a copy of a snapshot to the head that is locked.
+async fn catch_up(
+    db: &DatabaseTransaction,
+    snapshot: &Snapshot,
+    head: &Head,
+) -> Result<Snapshot, Error> {
+    let tenant = head.tenant;
+    let mut snapshot = snapshot.clone();
+    if snapshot.tenant() != tenant {
+        return Err(Error::NoTenant(snapshot.tenant()));
+    }
+    while snapshot.revision() < head.revision {
+        let behind = entries::read(db, tenant, snapshot.revision(), BEHIND).await?;
+        if behind.is_empty() {
+            return Err(Error::Forked { tenant });
+        }
+        if follow(&mut snapshot, &behind)? {
+            return Err(Error::Stale { tenant });
+        }
+    }
+    if snapshot.revision() != head.revision || *snapshot.head() != head.hash {
+        return Err(Error::Forked { tenant });
+    }
+    Ok(snapshot)
+}
+
+impl Tx {
+    /// Makes a write that goes on from the snapshot's own head.
+    pub(super) fn new(
+        db: DatabaseTransaction,
+        store: Store,
+        request: Request,
+        there: Snapshot,
+        now: DateTime<Utc>,
+    ) -> Self {
+        let head = Head { tenant: there.tenant(), revision: there.revision(), hash: *there.head() };
+        Self {
+            db,
+            place: None,
+            store,
+            request,
+            there,
+            home: None,
+            head,
+            platform: None,
+            now,
+            changes: Vec::new(),
+            digests: HashMap::new(),
+            opened: None,
+            permit: None,
+        }
+    }
+
+    /// Returns the tenant as it stands in this write, what was put so far included.
+    pub const fn world(&self) -> &Snapshot {
+        &self.there
+    }
+
+    /// Returns the caller's own tenant; for all but the platform's operators that is [`Tx::world`].
+    pub fn home(&self) -> &Snapshot {
+        self.home.as_ref().unwrap_or(&self.there)
+    }
+
+    /// Returns the time that everything in this write is stamped with; never before the tenant's last entry.
+    pub const fn now(&self) -> DateTime<Utc> {
+        self.now
+    }
+
+    /// Returns whether nothing of this will be kept.
+    pub const fn is_dry_run(&self) -> bool {
+        self.place.is_none()
+    }
+
+    /// Judges the caller at the locked revision; without it nothing can be put (`api.md`, Conventions).
+    pub fn judge(&mut self, caller: &Caller, ask: &Ask) -> Result<(), Refused> {
+        self.permit = Some(judge(ask, caller, self.home(), &self.there, self.now)?);
+        Ok(())
+    }
+
+    /// Returns what was put so far.
+    pub fn changes(&self) -> &[Change] {
+        &self.changes
+    }
+
+    /// Makes a change: it shows in [`Tx::world`] at once, and is written by [`Tx::commit`].
+    ///
+    /// A change from something to the same is none. After an error the write is to be dropped.
+    pub fn put(&mut self, change: Change) -> Result<(), Error> {
+        // Whoever acts has been judged; the program itself acts as nobody.
+        if self.request.actor.is_some() && self.permit.is_none() {
+            return Err(Error::Unjudged);
+        }
+        if change.before != change.after {
+            self.there.apply(&change)?;
+            self.changes.push(change);
+        }
+        Ok(())
+    }
+
+    /// Keeps the digest by which a new token is found; it stands in no image and in no ledger.
+    pub fn set_digest(&mut self, token: TokenId, digest: [u8; 32]) {
+        self.digests.insert(token, digest);
+    }
+
+    /// Makes a main account, which opens a tenant: entry 1 of its own ledger, and one in the platform's.
+    ///
+    /// Only in a write on the platform's tenant, and once.
+    pub fn open_tenant(&mut self, account: Account) -> Result<(), Error> {
+        let root = self.there.tenant();
+        let main = account.parent == Some(root) && account.tenant == account.id;
+        if !main || self.opened.is_some() {
+            return Err(crate::decision::BrokenWorld::Misfit(account.id.to_string()).into());
+        }
+        self.changes.push(Change {
+            account: root,
+            kind: ChangeKind::TenantOpen,
+            before: None,
+            after: Some(Image::Account(account.clone())),
+        });
+        self.opened = Some(account);
+        Ok(())
+    }
+
+    /// Finds a user among what was put.
+    pub(super) fn pending_user(&self, id: UserId) -> Option<User> {
+        self.changes.iter().rev().find_map(|change| match &change.after {
+            Some(Image::User(user)) if user.id == id => Some(user.clone()),
+            _ => None,
+        })
+    }
+}

@@ -1,0 +1,221 @@
+//! Everything that decisions about one tenant rest on, read as of one revision; and how far tenants are.
+
+use sea_orm::{
+    ColumnTrait as _, Condition, ConnectionTrait, DatabaseTransaction, EntityTrait as _,
+    QueryFilter as _, QueryOrder as _, QuerySelect as _,
+};
+use uuid::Uuid;
+
+use super::rows::{
+    account, api_token, catalogue_file, custom_role, hash, revision, role_grant, tenant, user,
+};
+use super::{Error, Store};
+use crate::model::catalogue::CatalogueFile;
+use crate::model::{Account, AccountId, ApiToken, CustomRole, Revision, RoleGrant, User};
+
+/// Rows a page. Pages are found by key, so that each costs the same.
+const PAGE: u64 = 4_000;
+
+/// So many tenants are asked for in one statement.
+const TENANTS: usize = 30_000;
+
+/// How far a tenant's history is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Head {
+    /// Whose.
+    pub tenant: AccountId,
+    /// Its newest revision.
+    pub revision: Revision,
+    /// The hash of that revision's last ledger entry.
+    pub hash: [u8; 32],
+}
+
+/// One tenant, whole, as it stood at one revision.
+#[derive(Debug, Clone)]
+pub struct World {
+    /// The tenant.
+    pub tenant: AccountId,
+    /// The revision that the rest stands at.
+    pub revision: Revision,
+    /// The hash of that revision's last ledger entry.
+    pub head: [u8; 32],
+    /// Every account, closed ones included, in order of id.
+    pub accounts: Vec<Account>,
+    /// Every user, deleted ones included, in order of id.
+    pub users: Vec<User>,
+    /// Every role on a user, expired ones included.
+    pub grants: Vec<RoleGrant>,
+    /// Every custom role, in order of id.
+    pub roles: Vec<CustomRole>,
+    /// Every API token, expired ones included.
+    pub tokens: Vec<ApiToken>,
+    /// The catalogue files in force, by name; only of the platform's tenant, which keeps them.
+    pub catalogues: Vec<CatalogueFile>,
+}
+
+impl TryFrom<tenant::Model> for Head {
+    type Error = Error;
+
+    fn try_from(row: tenant::Model) -> Result<Self, Error> {
+        let id = AccountId(row.id);
+        Ok(Self {
+            tenant: id,
+            revision: revision("tenants", &id, row.revision)?,
+            hash: hash("tenants", &id, &row.hash)?,
+        })
+    }
+}
+
+impl Store {
+    /// Tells how far these tenants are, in one statement. A tenant that does not exist is left out.
+    pub async fn heads(&self, tenants: &[AccountId]) -> Result<Vec<Head>, Error> {
+        let mut heads = Vec::with_capacity(tenants.len());
+        for tenants in tenants.chunks(TENANTS) {
+            let rows = tenant::Entity::find()
+                .filter(tenant::Column::Id.is_in(tenants.iter().map(|id| id.0)))
+                .all(self.loads())
+                .await?;
+            for row in rows {
+                heads.push(Head::try_from(row)?);
+            }
+        }
+        Ok(heads)
+    }
+
+    /// Reads a tenant in one transaction, so that rows and revision agree, page by page.
+    pub async fn world(&self, tenant: AccountId) -> Result<World, Error> {
+        let root = self.root().await?;
+        let db = self.reading(self.loads()).await?;
+        let world = read(&db, tenant, root == Some(tenant)).await?;
+        db.commit().await?;
+        Ok(world)
+    }
+}
+
+/// Reads a tenant as the transaction sees it.
+pub(super) async fn read(
+    db: &DatabaseTransaction,
+    tenant: AccountId,
+    platform: bool,
+) -> Result<World, Error> {
+    let row = tenant::Entity::find_by_id(tenant.0).one(db).await?;
+    let head = Head::try_from(row.ok_or(Error::NoTenant(tenant))?)?;
+    let mut world = World {
+        tenant,
+        revision: head.revision,
+        head: head.hash,
+        accounts: accounts(db, tenant).await?,
+        users: Vec::new(),
+        grants: Vec::new(),
+        roles: roles(db, tenant).await?,
+        tokens: Vec::new(),
+        catalogues: Vec::new(),
+    };
+    read_users(db, &mut world).await?;
+    if platform {
+        let files = catalogue_file::Entity::find().order_by_asc(catalogue_file::Column::Name);
+        for row in files.all(db).await? {
+            world.catalogues.push(row.try_into()?);
+        }
+    }
+    Ok(world)
+}
+
+async fn accounts(db: &DatabaseTransaction, tenant: AccountId) -> Result<Vec<Account>, Error> {
+    let mut all = Vec::new();
+    loop {
+        let after = all.last().map(|account: &Account| account.id.0);
+        let rows = account::Entity::find()
+            .filter(account::Column::TenantId.eq(tenant.0))
+            .filter(behind(account::Column::Id, after))
+            .order_by_asc(account::Column::Id)
+            .limit(PAGE)
+            .all(db)
+            .await?;
+        let last = is_last(rows.len());
+        for row in rows {
+            all.push(row.try_into()?);
+        }
+        if last {
+            return Ok(all);
+        }
+    }
+}
+
+async fn roles(db: &DatabaseTransaction, tenant: AccountId) -> Result<Vec<CustomRole>, Error> {
+    let mut all = Vec::new();
+    loop {
+        let after = all.last().map(|role: &CustomRole| role.id.0);
+        let rows = custom_role::Entity::find()
+            .filter(custom_role::Column::TenantId.eq(tenant.0))
+            .filter(behind(custom_role::Column::Id, after))
+            .order_by_asc(custom_role::Column::Id)
+            .limit(PAGE)
+            .all(db)
+            .await?;
+        let last = is_last(rows.len());
+        for row in rows {
+            all.push(row.try_into()?);
+        }
+        if last {
+            return Ok(all);
+        }
+    }
+}
+
+/// Reads users page by page, and with each page what its users hold.
+async fn read_users(db: &DatabaseTransaction, world: &mut World) -> Result<(), Error> {
+    let tenant = world.tenant.0;
+    loop {
+        let after = world.users.last().map(|user| user.id.0);
+        let rows = user::Entity::find()
+            .filter(user::Column::TenantId.eq(tenant))
+            .filter(behind(user::Column::Id, after))
+            .order_by_asc(user::Column::Id)
+            .limit(PAGE)
+            .all(db)
+            .await?;
+        let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return Ok(()) };
+        let (first, last) = (first.id, last.id);
+        let done = is_last(rows.len());
+        for row in rows {
+            world.users.push(row.try_into()?);
+        }
+        read_held(db, world, first, last).await?;
+        if done {
+            return Ok(());
+        }
+    }
+}
+
+async fn read_held<C: ConnectionTrait>(
+    db: &C,
+    world: &mut World,
+    first: Uuid,
+    last: Uuid,
+) -> Result<(), Error> {
+    let tenant = world.tenant.0;
+    let grants = role_grant::Entity::find()
+        .filter(role_grant::Column::TenantId.eq(tenant))
+        .filter(role_grant::Column::UserId.between(first, last))
+        .all(db)
+        .await?;
+    world.grants.extend(grants.into_iter().map(RoleGrant::from));
+    let tokens = api_token::Entity::find()
+        .filter(api_token::Column::TenantId.eq(tenant))
+        .filter(api_token::Column::UserId.between(first, last))
+        .all(db)
+        .await?;
+    for row in tokens {
+        world.tokens.push(row.try_into()?);
+    }
+    Ok(())
+}
+
+fn behind<C: sea_orm::ColumnTrait>(id: C, after: Option<Uuid>) -> Condition {
+    after.map_or_else(Condition::all, |after| Condition::all().add(id.gt(after)))
+}
+
+fn is_last(rows: usize) -> bool {
+    u64::try_from(rows).is_ok_and(|rows| rows < PAGE)
+}
