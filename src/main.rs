@@ -1,2 +1,7 @@
-//! Serves.
-fn main() {}
+//! The program: see [`chancery::cli`].
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    chancery::cli::run()
+}

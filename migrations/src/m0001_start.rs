@@ -76,7 +76,13 @@ impl MigrationTrait for Migration {
         for (name, table, columns) in INDEXES {
             manager.create_index(index(name, table, columns)).await?;
         }
-        Ok(())
+        // From this version of the program on, the store can be read.
+        let first = Query::insert()
+            .into_table("service_state")
+            .columns(["key", "value"])
+            .values_panic(["min_reader".into(), "1".into()])
+            .take();
+        manager.execute(first).await
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
@@ -221,6 +227,7 @@ fn role_grants() -> TableCreateStatement {
         .take()
 }
 
+/// A token that was ended keeps its row, with `end_time`: whoever still sends it is told that it was revoked.
 fn api_tokens() -> TableCreateStatement {
     Table::create()
         .table("api_tokens")
@@ -236,6 +243,7 @@ fn api_tokens() -> TableCreateStatement {
         .col(timestamp_with_time_zone_null("expire_time"))
         .col(var_binary("digest", 32))
         .col(timestamp_with_time_zone_null("last_used_time"))
+        .col(timestamp_with_time_zone_null("end_time"))
         .foreign_key(&mut refers("api_tokens", "user_id", "users"))
         .take()
 }

@@ -16,6 +16,10 @@ impl Config {
         problems.extend(self.order());
         problems.extend(self.doors());
         problems.extend(self.keys());
+        if !["http://", "https://"].iter().any(|scheme| self.base_url.starts_with(scheme)) {
+            let why = format!("`{}` begins with neither `https://` nor `http://`", self.base_url);
+            problems.push(problem("base_url", why));
+        }
         if let Err(why) = self.log.check() {
             problems.push(problem("log.level", why.to_string()));
         }
@@ -29,8 +33,8 @@ impl Config {
             ("staleness_ms", self.staleness_ms, 100, 30_000),
             ("poll_ms", self.poll_ms, 10, 500),
             ("limits.changes_per_minute", limits.changes_per_minute.into(), 0, 1_000_000),
-            ("limits.account_depth", limits.account_depth.into(), 1, 64),
-            ("limits.user_depth", limits.user_depth.into(), 1, 256),
+            ("limits.account_depth", count(limits.account_depth), 1, 64),
+            ("limits.user_depth", count(limits.user_depth), 1, 256),
             ("limits.message_bytes", count(limits.message_bytes), 4 << 10, 64 << 20),
             ("limits.in_flight", count(limits.in_flight), 1, 1_000_000),
             ("limits.request_seconds", limits.request_seconds, 1, 3_600),

@@ -5,6 +5,8 @@
 
 mod check;
 mod read;
+#[cfg(test)]
+mod tests;
 mod url;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -14,8 +16,10 @@ use std::time::Duration;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize, Serializer};
 
+use crate::layers::Deadlines;
 use crate::store::{Engine, StoreConfig};
 use crate::telemetry::LogConfig;
+use crate::{feed, rpc, server};
 
 pub use read::{Problem, Problems, Sources};
 
@@ -37,6 +41,8 @@ pub struct Config {
     pub master_key: Option<SecretString>,
     /// A file that holds the master key and that only its owner may open.
     pub master_key_file: Option<PathBuf>,
+    /// What the links in answers and messages begin with: `https://…`, as people reach it.
+    pub base_url: String,
     /// Where a user signs in who names no account: an id or a login alias.
     pub default_account: Option<String>,
     /// How long answers may rest on what the store has not confirmed, in milliseconds (`edges.md` §4).
@@ -60,9 +66,9 @@ pub struct Limits {
     /// Changes a principal a minute; 0 = as many as it likes.
     pub changes_per_minute: u32,
     /// Levels of the account tree; the root is the first.
-    pub account_depth: u32,
+    pub account_depth: usize,
     /// Levels of a forest of users.
-    pub user_depth: u32,
+    pub user_depth: usize,
     /// The longest message, in bytes.
     pub message_bytes: usize,
     /// Requests worked on at once.
@@ -123,6 +129,7 @@ impl Default for Config {
             database_url: SecretString::from("sqlite://chancery.db"),
             master_key: None,
             master_key_file: None,
+            base_url: "http://localhost".to_owned(),
             default_account: None,
             staleness_ms: 5_000,
             poll_ms: 300,
@@ -205,14 +212,33 @@ impl Config {
             .then(|| KeySource::Beside(url::sqlite_file(&store.url).with_file_name("chancery.key")))
     }
 
-    /// How long answers may rest on what the store has not confirmed.
-    pub fn staleness(&self) -> Duration {
-        Duration::from_millis(self.staleness_ms)
-    }
-
-    /// How often the store is asked for what is new.
-    pub fn poll(&self) -> Duration {
-        Duration::from_millis(self.poll_ms)
+    /// Returns the server's part of it.
+    pub fn server(&self) -> server::Config {
+        let limits = &self.limits;
+        server::Config {
+            streams_per_connection: limits.streams_per_connection,
+            connections_per_source: limits.connections_per_source,
+            in_flight: limits.in_flight,
+            changes_per_minute: limits.changes_per_minute,
+            message_bytes: limits.message_bytes,
+            body_deadline: Duration::from_secs(limits.body_seconds),
+            deadlines: Deadlines {
+                default: Duration::from_secs(limits.request_seconds),
+                most: Duration::from_secs(limits.request_max_seconds),
+            },
+            feed: feed::Config {
+                poll: Duration::from_millis(self.poll_ms),
+                staleness: Duration::from_millis(self.staleness_ms),
+                ..feed::Config::default()
+            },
+            rpc: rpc::Settings {
+                account_depth: limits.account_depth,
+                user_depth: limits.user_depth,
+                base_url: self.base_url.trim_end_matches('/').to_owned(),
+            },
+            drain: Duration::from_millis(self.shutdown.drain_ms),
+            hard: Duration::from_secs(self.shutdown.hard_seconds),
+        }
     }
 }
 

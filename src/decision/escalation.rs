@@ -104,7 +104,7 @@ fn held(
 }
 
 /// Lists what a call may do: what its caller holds, after ceiling and the credential's scopes.
-fn call_holdings(home: &Snapshot, caller: &Caller, now: DateTime<Utc>) -> Vec<Holding> {
+pub fn call_holdings(home: &Snapshot, caller: &Caller, now: DateTime<Utc>) -> Vec<Holding> {
     let Some(user) = home.user(caller.user) else { return Vec::new() };
     let limits = caller.limits.as_deref();
     let mut found = held(home, user, limits, now);

@@ -15,7 +15,7 @@ mod snapshot;
 mod tree;
 
 pub use decide::{ceiling, decide};
-pub use escalation::{Escalation, Holding, escalation, holdings, within};
+pub use escalation::{Escalation, Holding, call_holdings, escalation, holdings, within};
 pub use fields::{Fields, Value};
 pub use judge::{Anchor, Ask, Caller, Permit, Refused, judge, sees_account, sees_user};
 pub use limits::Limits;

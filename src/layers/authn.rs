@@ -1,6 +1,8 @@
 //! Finds out who is calling. One predicate answers "is this credential good now" for every door (`model.md` §9).
 
 use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -13,6 +15,13 @@ use crate::decision::Caller;
 use crate::feed::{self, Feed};
 use crate::model::{AccountId, Clock, TokenId, UserId};
 use crate::store::Store;
+
+/// How long a token that is none, or was ended, is remembered (`edges.md` §5).
+const REMEMBERED: Duration = Duration::from_secs(30);
+/// Unknown tokens that one source may send in a window; each costs a read.
+const UNKNOWN: u32 = 600;
+/// The window.
+const WINDOW: Duration = Duration::from_secs(60);
 
 /// A credential that is not good.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -29,6 +38,9 @@ pub enum BadCredential {
     /// It was ended, or its user is disabled or gone.
     #[error("the credential was revoked")]
     Revoked,
+    /// Its source has sent too many that are none of ours.
+    #[error("too many unknown credentials came from this source")]
+    TooMany,
     /// Whether it is good cannot be told now.
     #[error(transparent)]
     Unknowable(#[from] feed::Error),
@@ -45,7 +57,8 @@ struct Known {
 /// Checks credentials.
 ///
 /// A token that has been seen costs no store read: what never changes is kept by its keyed hash, and what may
-/// change is asked of the newest snapshot at each use. Unknown tokens are remembered for 30 seconds (`edges.md` §5).
+/// change is asked of the newest snapshot at each use. Tokens that are unknown or were ended are remembered for 30
+/// seconds, and unknown ones limited per source, so that a flood of them does not reach the store (`edges.md` §5).
 #[derive(Debug)]
 pub struct Credentials {
     store: Store,
@@ -54,6 +67,9 @@ pub struct Credentials {
     clock: Arc<dyn Clock>,
     known: Cache<[u8; 32], Known>,
     unknown: Cache<[u8; 32], ()>,
+    ended: Cache<TokenId, ()>,
+    /// How many unknown tokens each source has sent in its window.
+    strangers: moka::sync::Cache<String, Arc<AtomicU32>>,
     used: Mutex<HashMap<TokenId, DateTime<Utc>>>,
 }
 
@@ -66,35 +82,54 @@ impl Credentials {
             keys,
             clock,
             known: Cache::new(200_000),
-            unknown: Cache::builder()
+            unknown: Cache::builder().max_capacity(100_000).time_to_live(REMEMBERED).build(),
+            ended: Cache::builder().max_capacity(100_000).time_to_live(REMEMBERED).build(),
+            strangers: moka::sync::Cache::builder()
                 .max_capacity(100_000)
-                .time_to_live(Duration::from_secs(30))
+                .time_to_live(WINDOW)
                 .build(),
             used: Mutex::default(),
         }
     }
 
-    /// Returns the caller behind the headers of a request.
-    pub async fn of_headers(&self, headers: &HeaderMap) -> Result<Caller, BadCredential> {
-        self.check(bearer(headers)?).await
+    /// Returns the caller behind the headers of a request that came from `source`.
+    pub async fn of_headers(
+        &self,
+        headers: &HeaderMap,
+        source: &str,
+    ) -> Result<Caller, BadCredential> {
+        let caller = self.stands(bearer(headers)?, Some(source)).await?;
+        self.note_use(&caller);
+        Ok(caller)
     }
 
-    /// Returns the caller behind a credential, if it is good now.
+    /// Returns the caller behind a credential that somebody who is known asks about, if it is good now.
     pub async fn check(&self, text: &str) -> Result<Caller, BadCredential> {
-        let known = self.look_up(text).await?.ok_or(BadCredential::Invalid)?;
+        let caller = self.stands(text, None).await?;
+        self.note_use(&caller);
+        Ok(caller)
+    }
+
+    /// Returns the caller behind a credential, if it is good now; that somebody looked is no use of it.
+    ///
+    /// This is the one predicate. `source` is where the question comes from, if from nobody who is known.
+    pub async fn stands(&self, text: &str, source: Option<&str>) -> Result<Caller, BadCredential> {
+        let known = self.look_up(text, source).await?.ok_or(BadCredential::Invalid)?;
         let now = self.clock.now();
         let mut world = self.feed.tenant(known.tenant).await?;
-        if world.token(known.token).is_none() {
+        if world.token(known.token).is_none() && !self.ended.contains_key(&known.token) {
             // Minted elsewhere a moment ago, or ended: the newest head knows.
             world = self.feed.fresh(known.tenant).await?;
         }
-        let facts = world.token(known.token).ok_or(BadCredential::Revoked)?;
+        let Some(facts) = world.token(known.token) else {
+            self.ended.insert(known.token, ()).await;
+            return Err(BadCredential::Revoked);
+        };
         let user = world.user(known.user).filter(|user| user.enabled);
         let user = user.ok_or(BadCredential::Revoked)?;
         if !facts.is_live(now) {
             return Err(BadCredential::Expired);
         }
-        self.used.lock().unwrap_or_else(PoisonError::into_inner).insert(known.token, now);
         Ok(Caller {
             user: user.id,
             account: user.account,
@@ -109,12 +144,16 @@ impl Credentials {
     pub async fn owner(
         &self,
         text: &str,
-    ) -> Result<Option<(TokenId, UserId, AccountId)>, feed::Error> {
-        let known = self.look_up(text).await?;
+    ) -> Result<Option<(TokenId, UserId, AccountId)>, BadCredential> {
+        let known = self.look_up(text, None).await?;
         Ok(known.map(|known| (known.token, known.user, known.tenant)))
     }
 
-    async fn look_up(&self, text: &str) -> Result<Option<Known>, feed::Error> {
+    async fn look_up(
+        &self,
+        text: &str,
+        source: Option<&str>,
+    ) -> Result<Option<Known>, BadCredential> {
         let Ok(parsed) = token::parse(text) else { return Ok(None) };
         let digest = parsed.digest(&self.keys);
         if let Some(known) = self.known.get(&digest).await {
@@ -123,8 +162,16 @@ impl Credentials {
         if self.unknown.contains_key(&digest) {
             return Ok(None);
         }
-        let Some((token, user, tenant)) = self.store.token_by_digest(&digest).await? else {
+        let sent = source.map(|source| self.strangers.get_with(network(source), Arc::default));
+        if sent.as_ref().is_some_and(|sent| sent.load(Ordering::Relaxed) >= UNKNOWN) {
+            return Err(BadCredential::TooMany);
+        }
+        let found = self.store.token_by_digest(&digest).await.map_err(feed::Error::from)?;
+        let Some((token, user, tenant)) = found else {
             self.unknown.insert(digest, ()).await;
+            if let Some(sent) = sent {
+                sent.fetch_add(1, Ordering::Relaxed);
+            }
             return Ok(None);
         };
         let known = Known { token, user, tenant };
@@ -132,15 +179,41 @@ impl Credentials {
         Ok(Some(known))
     }
 
+    /// Notes that a caller's credential was used now.
+    pub fn note_use(&self, caller: &Caller) {
+        if let Some(token) = caller.token {
+            self.uses().insert(token, self.clock.now());
+        }
+    }
+
+    /// Tells when a token was last used here, as far as that has not been written down yet.
+    pub fn last_use(&self, token: TokenId) -> Option<DateTime<Utc>> {
+        self.uses().get(&token).copied()
+    }
+
+    fn uses(&self) -> std::sync::MutexGuard<'_, HashMap<TokenId, DateTime<Utc>>> {
+        self.used.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Takes what was used since it was last asked: the upkeep writes it down, off the path of requests.
     pub fn take_used(&self) -> Vec<(TokenId, DateTime<Utc>)> {
-        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
-        std::mem::take(&mut *used).into_iter().collect()
+        std::mem::take(&mut *self.uses()).into_iter().collect()
     }
 
     /// Returns the keys that secrets are hashed under.
     pub fn keys(&self) -> &Arc<KeyRing> {
         &self.keys
+    }
+}
+
+/// Returns what counts as one source: an address, of IPv6 its first 64 bits (`edges.md` §5).
+fn network(source: &str) -> String {
+    match source.parse() {
+        Ok(IpAddr::V6(address)) if address.to_ipv4_mapped().is_none() => {
+            let [a, b, c, d, ..] = address.segments();
+            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
+        }
+        _ => source.to_owned(),
     }
 }
 
@@ -179,6 +252,14 @@ mod tests {
             headers.append(*name, HeaderValue::from_static(value));
         }
         headers
+    }
+
+    #[test]
+    fn a_source_is_an_address_or_half_of_a_long_one() {
+        assert_eq!(network("192.0.2.7"), "192.0.2.7");
+        assert_eq!(network("::ffff:192.0.2.7"), "::ffff:192.0.2.7");
+        assert_eq!(network("2001:db8:0:1:2:3:4:5"), network("2001:db8:0:1::9"));
+        assert_ne!(network("2001:db8:0:1::9"), network("2001:db8:0:2::9"));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use tonic::Status;
 use tonic::body::Body;
 
-use super::authn::{BadCredential, Credentials};
+use super::authn::Credentials;
 use super::form::{Form, Forms};
 use super::rate::ChangeRate;
 use super::rules::Rules;
@@ -96,10 +96,11 @@ impl Gate {
             return Ok(request);
         }
         let rule = Arc::clone(self.rules.of(path).ok_or_else(status::unimplemented)?);
+        let source = source(&request);
         let caller = match rule.access {
             Access::Public => None,
             Access::Own | Access::Checked { .. } => {
-                Some(self.credentials.of_headers(request.headers()).await?)
+                Some(self.credentials.of_headers(request.headers(), &source).await?)
             }
         };
         if let Some(caller) = caller.as_ref().filter(|_| rule.mutates) {
@@ -113,7 +114,6 @@ impl Gate {
         } else {
             [0; 32]
         };
-        let source = source(&request);
         let ask = self.ask(rule, form, caller.as_ref()).await?;
         let worlds = match &caller {
             None => None,
@@ -148,7 +148,7 @@ impl Gate {
         let mut ask = Ask::new(rule, form.fields, caller);
         let secret = ask.fields().text("token").map(str::to_owned);
         if let (Some(secret), Some(_)) = (secret, caller) {
-            let owner = self.credentials.owner(&secret).await.map_err(BadCredential::from)?;
+            let owner = self.credentials.owner(&secret).await?;
             if let Some((token, user, tenant)) = owner {
                 let world = self.feed.tenant(tenant).await?;
                 if let Some(user) = world.user(user) {

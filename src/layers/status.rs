@@ -112,6 +112,11 @@ impl From<BadCredential> for Status {
             BadCredential::Invalid => ("TOKEN_INVALID", "the token is not valid"),
             BadCredential::Expired => ("TOKEN_EXPIRED", "the token is expired"),
             BadCredential::Revoked => ("TOKEN_REVOKED", "the token was revoked"),
+            BadCredential::TooMany => {
+                let message = "too many unknown credentials from this source: try again later";
+                let after = Duration::from_secs(60);
+                return retry(Code::ResourceExhausted, "RATE_LIMITED", message, after);
+            }
             BadCredential::Unknowable(error) => return error.into(),
         };
         status(Code::Unauthenticated, reason, message)
@@ -149,10 +154,18 @@ impl From<Refusal> for Status {
                 Self::with_error_details(Code::FailedPrecondition, why, details)
             }
             Refusal::Exists { reason, why } => status(Code::AlreadyExists, reason, why),
+            Refusal::Unnamed { permission } => {
+                let details = details("ACCESS_DENIED", &[("permission", permission)]);
+                Self::with_error_details(Code::PermissionDenied, refusal.to_string(), details)
+            }
             Refusal::Escalation(escalation) => {
                 let missing = escalation.missing.join(",");
                 let details = details("ESCALATION", &[("missing", &missing)]);
                 Self::with_error_details(Code::PermissionDenied, escalation.to_string(), details)
+            }
+            Refusal::BeyondCeiling { ref missing, .. } => {
+                let details = details("ESCALATION", &[("missing", &missing.join(","))]);
+                Self::with_error_details(Code::PermissionDenied, refusal.to_string(), details)
             }
             Refusal::Stale => status(Code::Aborted, "ETAG_MISMATCH", refusal.to_string()),
             Refusal::Store(error) => error.into(),

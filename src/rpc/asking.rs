@@ -251,7 +251,9 @@ impl Asking {
             Err(BadCredential::Invalid | BadCredential::Missing) => {
                 return Ok(invalid(&self.by.home));
             }
-            Err(BadCredential::Unknowable(error)) => return Err(error.into()),
+            Err(bad @ (BadCredential::TooMany | BadCredential::Unknowable(_))) => {
+                return Err(bad.into());
+            }
         }
         Ok(found)
     }

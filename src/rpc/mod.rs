@@ -1,11 +1,18 @@
 //! The API, one file a service. An RPC reads: who, what, open, act, reply.
 
+mod account;
 mod asking;
 mod authorization;
+mod introspection;
 mod page;
 mod question;
 mod shared;
+mod token;
+mod user;
 mod wire;
 
+pub use account::AccountApi;
 pub use authorization::AuthorizationApi;
 pub use shared::{Settings, Shared};
+pub use token::TokenApi;
+pub use user::UserApi;

@@ -46,7 +46,7 @@ pub async fn check(
         .map_err(unreachable)?;
     let request = Request::new(HealthCheckRequest { service: service.to_owned() });
     let refused = |status: Status| {
-        NoAnswer::Refused(address, format!("{}: {}", status.code(), status.message()))
+        NoAnswer::Refused(address, format!("{:?}: {}", status.code(), status.message()))
     };
     let reply = HealthClient::new(channel).check(request).await.map_err(refused)?;
     Ok(reply.into_inner().status() == ServingStatus::Serving)

@@ -70,9 +70,10 @@ async fn take(listening: &Listening, phases: &Phases, found: &mpsc::Sender<Conn>
         let conn = Conn::new(io, peer, place, phases.clone());
         let (found, patience) = (found.clone(), listening.first_byte);
         silent.spawn(async move {
-            match tokio::time::timeout(patience, conn.io.readable()).await {
-                Ok(Ok(())) => drop(found.send(conn).await),
-                Ok(Err(_)) => {}
+            // Looked at and not taken: that a socket *may* be readable is not enough.
+            match tokio::time::timeout(patience, conn.io.peek(&mut [0])).await {
+                Ok(Ok(1..)) => drop(found.send(conn).await),
+                Ok(Ok(0) | Err(_)) => {}
                 Err(_) => refused("silent"),
             }
         });

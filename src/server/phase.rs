@@ -31,9 +31,4 @@ impl Phases {
         // Fails only when the teller is gone.
         let _ = self.0.wait_for(|now| *now >= phase).await;
     }
-
-    /// Tells whether stopping is as far as `phase`.
-    pub(super) fn is(&self, phase: Phase) -> bool {
-        *self.0.borrow() >= phase
-    }
 }

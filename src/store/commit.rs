@@ -52,8 +52,8 @@ impl Tx {
         let revision = self.head.revision.next();
         let stamp = self.stamp(self.head.tenant, revision);
         let opened = self.open(revision).await?;
-        write::changes(&self.db, self.head.tenant, &self.changes, &self.digests).await?;
-        let (entries, hash) = stamp.link(self.head.hash, &self.changes)?;
+        write::changes(&self.db, self.head.tenant, &self.changes, &self.digests, self.now).await?;
+        let (entries, hash) = self.link(&stamp).await?;
         self.head = Head { tenant: self.head.tenant, revision, hash };
         let request = remember(&self.request, &self.head, stamp.platform, outcome, self.now)?;
         self.seal(entries, request).await?;
@@ -99,7 +99,8 @@ impl Tx {
             after: Some(Image::Account(account.clone())),
         };
         let stamp = Stamp { platform, ..self.stamp(account.id, Revision::default().next()) };
-        let (entries, hash) = stamp.link(chain::first(&account.id.to_string()), &[change])?;
+        let (entries, hash) =
+            stamp.link(chain::first(&account.id.to_string()), &mut 0, &[change])?;
         let row = tenant::ActiveModel {
             id: Set(account.id.0),
             revision: Set(number(stamp.revision)?),
@@ -111,19 +112,29 @@ impl Tx {
         Ok(Some(Head { tenant: account.id, revision: stamp.revision, hash }))
     }
 
-    /// Writes the entries, the tenant's new head and the remembered request.
+    /// Writes all entries but the last few, which are returned with the new hash.
+    ///
+    /// In turns of making some and writing them: a long silence on the connection would end it.
+    async fn link(&self, stamp: &Stamp) -> Result<(Vec<ledger::ActiveModel>, [u8; 32]), Error> {
+        let (mut ordinal, mut last) = (0, (Vec::new(), self.head.hash));
+        for changes in self.changes.chunks(ENTRIES) {
+            let (entries, hash) = last;
+            if !entries.is_empty() {
+                ledger::Entity::insert_many(entries).exec_without_returning(&self.db).await?;
+            }
+            last = stamp.link(hash, &mut ordinal, changes)?;
+        }
+        Ok(last)
+    }
+
+    /// Writes the last entries, the tenant's new head and the remembered request.
     ///
     /// In Postgres as one statement, since others wait for every way to the server and back (`edges.md` §7).
     async fn seal(
         &self,
-        mut entries: Vec<ledger::ActiveModel>,
+        entries: Vec<ledger::ActiveModel>,
         request: Option<InsertStatement>,
     ) -> Result<(), Error> {
-        while entries.len() > ENTRIES {
-            let rest = entries.split_off(ENTRIES);
-            ledger::Entity::insert_many(entries).exec_without_returning(&self.db).await?;
-            entries = rest;
-        }
         let entries = ledger::Entity::insert_many(entries).into_query();
         let mut head = advance(&self.head, self.now);
         let named = [("entries", Some(entries)), ("request", request)];

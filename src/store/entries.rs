@@ -92,18 +92,20 @@ pub(super) struct Stamp {
 }
 
 impl Stamp {
-    /// Writes changes as entries, each a link behind `head`; returns the rows and the new head.
+    /// Writes changes as entries, each a link behind `head`, numbered on from `ordinal`; returns the rows and the new head.
     pub(super) fn link(
         &self,
         mut head: [u8; 32],
+        ordinal: &mut u32,
         changes: &[Change],
     ) -> Result<(Vec<ledger::ActiveModel>, [u8; 32]), Error> {
         let mut rows = Vec::with_capacity(changes.len());
-        for (ordinal, change) in (0..).zip(changes) {
-            let body = self.body(ordinal, change)?;
+        for change in changes {
+            let body = self.body(*ordinal, change)?;
             let hash = chain::link(&head, &body);
-            rows.push(self.row(ordinal, change, head, hash, body)?);
+            rows.push(self.row(*ordinal, change, head, hash, body)?);
             head = hash;
+            *ordinal += 1;
         }
         Ok((rows, head))
     }
@@ -249,13 +251,14 @@ pub(super) async fn rows<C: ConnectionTrait>(
             .order_by_asc(ledger::Column::Ordinal)
     };
     let behind = ledger::Column::Revision.gt(number(after)?);
-    let mut rows = of_tenant().filter(behind).limit(limit).all(db).await?;
-    let full = u64::try_from(rows.len()).is_ok_and(|found| found >= limit);
+    // One more than wanted: without it, all are here and the last revision is whole.
+    let mut rows = of_tenant().filter(behind).limit(limit.saturating_add(1)).all(db).await?;
+    let more = u64::try_from(rows.len()).is_ok_and(|found| found > limit);
     let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return Ok(rows) };
     let (first, last) = (first.revision, last.revision);
-    if full && first < last {
+    if more && first < last {
         rows.retain(|row| row.revision < last);
-    } else if full {
+    } else if more {
         rows = of_tenant().filter(ledger::Column::Revision.eq(last)).all(db).await?;
     }
     Ok(rows)

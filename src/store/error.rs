@@ -42,8 +42,8 @@ pub enum Error {
         /// Which.
         constraint: Constraint,
     },
-    /// A value is longer than the database can index.
-    #[error("a value is too long to be kept")]
+    /// A value is longer than the database can index, or holds a U+0000, which not every database can keep.
+    #[error("a value is too long to be kept, or holds U+0000")]
     TooLong,
     /// The snapshot and the store tell two histories: drop the snapshot, load it anew, raise an alarm (`edges.md` §4).
     #[error("the store's history of tenant `{tenant}` is another than the one in memory")]
@@ -209,8 +209,8 @@ fn from_postgres(code: &str, cause: Cause) -> Error {
     match code {
         // lock timeout, deadlock, serialization failure, statement timeout
         "55P03" | "40P01" | "40001" | "57014" => Error::Busy,
-        // a value beyond an index's or a statement's limits
-        "54000" | "22001" => Error::TooLong,
+        // a value beyond an index's or a statement's limits, or with a U+0000, which Postgres keeps nowhere
+        "54000" | "22001" | "22021" | "22P05" => Error::TooLong,
         // ended by an administrator, a crash, or for sitting idle in a transaction; read-only after a failover
         "57P01" | "57P02" | "57P03" | "25P03" | "25006" => Error::Unavailable(cause),
         _ if ["08", "53", "28", "3D", "58"].iter().any(|class| code.starts_with(class)) => {

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use migrations::Migrator;
 use sea_orm::sea_query::{Expr, Func, Query};
-use sea_orm::{ConnectionTrait as _, DatabaseConnection, DatabaseTransaction, EntityTrait as _};
+use sea_orm::{ConnectionTrait as _, DatabaseConnection, EntityTrait as _};
 use sea_orm_migration::{
     IntoSchemaManagerConnection, MigratorTrait as _, SchemaManager, seaql_migrations as applied,
 };
@@ -25,29 +25,26 @@ impl Store {
     /// All steps are one transaction: the schema is the old one or the new one. A schema newer than this
     /// program is left as it is.
     pub async fn migrate(&self) -> Result<(), Error> {
-        let own;
-        let db = match self.engine() {
-            // Not through the pool for writes: its sessions give up waiting after two seconds.
-            Engine::Postgres => {
-                own = self.config().connect(Use::Migration).await?;
-                &own
-            }
-            Engine::Sqlite => self.writes(),
-        };
+        if self.engine() == Engine::Sqlite {
+            return self.migrate_on(self.writes()).await;
+        }
+        // Not through the pool for writes: its sessions give up waiting after two seconds.
+        let own = self.config().connect(Use::Migration).await?;
+        let done = self.migrate_on(&own).await;
+        own.close().await?;
+        done
+    }
+
+    async fn migrate_on(&self, db: &DatabaseConnection) -> Result<(), Error> {
         let tx = immediate(db).await?;
         if self.engine() == Engine::Postgres {
             let lock = Func::cust("pg_advisory_xact_lock").arg(Expr::val(LOCK));
             tx.query_one(Query::select().expr(lock)).await?;
         }
-        self.step(&tx).await?;
-        tx.commit().await?;
-        Ok(())
-    }
-
-    async fn step(&self, tx: &DatabaseTransaction) -> Result<(), Error> {
-        if !pending(tx).await?.is_empty() {
-            Migrator::up(tx, None).await?;
+        if !pending(&tx).await?.is_empty() {
+            Migrator::up(&tx, None).await?;
         }
+        tx.commit().await?;
         Ok(())
     }
 

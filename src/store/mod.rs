@@ -4,6 +4,8 @@
 //! lock, and [`Tx::commit`], which writes rows, ledger, head and remembered request, or nothing. Rows and
 //! queries stay inside; nouns go in and come out.
 
+mod accounts;
+mod bootstrap;
 mod commit;
 mod config;
 mod entries;
@@ -12,13 +14,18 @@ mod etags;
 mod first;
 mod history;
 mod idempotency;
+mod last_super_user;
 mod migrate;
 mod place;
 mod reads;
 mod refusal;
+mod roles_named;
 mod rows;
+mod scopes;
+mod tokens;
 mod traces;
 mod tx;
+mod users;
 mod verify;
 mod world;
 mod write;
@@ -35,6 +42,8 @@ use config::Use;
 use place::Places;
 use rows::{corrupt, service_state};
 
+pub use accounts::{AccountPatch, Edit, NewAccount, UniqueText, crossing};
+pub use bootstrap::{Bootstrap, BootstrapError, Bootstrapped};
 pub use commit::Committed;
 pub use config::{Engine, StoreConfig};
 pub use entries::{Entry, follow};
@@ -43,7 +52,9 @@ pub use error::{Cause, Constraint, Error};
 pub use idempotency::Outcome;
 pub use reads::{KeptToken, ObjectId};
 pub use refusal::Refusal;
+pub use tokens::{Digests, Minted, NewToken};
 pub use tx::{Begun, Opening, Tx};
+pub use users::{Below, NewUser, UserDone, UserEdit};
 pub use verify::{Fault, Verified};
 pub use world::{Head, World};
 

@@ -87,34 +87,35 @@ mod tests {
         AccountId(Uuid::from_u128(n))
     }
 
+    /// Waits until so many are in the queue.
+    async fn crowd(places: &Places, wanted: usize) {
+        while places.lock().get(&tenant(1)).map_or(0, |queue| queue.inside) != wanted {
+            tokio::task::yield_now().await;
+        }
+    }
+
     #[tokio::test]
     async fn one_runs_and_64_wait_and_the_next_is_told_to_come_later() {
         let places = Places::default();
+        let queue = || {
+            let places = places.clone();
+            tokio::spawn(async move { places.take(tenant(1)).await })
+        };
         let running = places.take(tenant(1)).await.unwrap();
-        let mut waiting: Vec<_> = (0..WAITING)
-            .map(|_| {
-                tokio::spawn({
-                    let p = places.clone();
-                    async move { p.take(tenant(1)).await }
-                })
-            })
-            .collect();
-        tokio::task::yield_now().await;
+        let mut waiting: Vec<_> = (0..WAITING).map(|_| queue()).collect();
+        crowd(&places, 1 + WAITING).await;
         assert!(matches!(places.take(tenant(1)).await, Err(Error::Overloaded(_))));
         assert!(places.take(tenant(2)).await.is_ok(), "another tenant is not held up");
 
         // Whoever gives up makes room; whoever leaves lets the next in.
         waiting.pop().unwrap().abort();
-        tokio::task::yield_now().await;
-        let late = tokio::spawn({
-            let p = places.clone();
-            async move { p.take(tenant(1)).await }
-        });
+        crowd(&places, WAITING).await;
+        waiting.push(queue());
+        crowd(&places, 1 + WAITING).await;
         drop(running);
         for one in waiting {
             drop(one.await.unwrap().unwrap());
         }
-        drop(late.await.unwrap().unwrap());
         assert!(places.lock().is_empty(), "a queue that nobody uses is forgotten");
     }
 }

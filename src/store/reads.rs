@@ -146,29 +146,7 @@ impl Store {
         find_grants(self.credentials(), user).await
     }
 
-    /// Finds an API token.
-    pub async fn token(&self, id: TokenId) -> Result<Option<KeptToken>, Error> {
-        let row = api_token::Entity::find_by_id(id.0).one(self.credentials()).await?;
-        row.map(KeptToken::try_from).transpose()
-    }
-
-    /// Lists a user's API tokens, expired ones included, in order of id, from behind `after` on.
-    pub async fn tokens_of(
-        &self,
-        user: UserId,
-        after: Option<TokenId>,
-        limit: u64,
-    ) -> Result<Vec<KeptToken>, Error> {
-        let mut tokens = api_token::Entity::find().filter(api_token::Column::UserId.eq(user.0));
-        if let Some(after) = after {
-            tokens = tokens.filter(api_token::Column::Id.gt(after.0));
-        }
-        let tokens = tokens.order_by_asc(api_token::Column::Id).limit(limit);
-        let rows = tokens.all(self.credentials()).await?;
-        rows.into_iter().map(KeptToken::try_from).collect()
-    }
-
-    /// Finds the token with a digest: its id, its user and its tenant. One indexed read (`edges.md` §5).
+    /// Finds the token with a digest, ended or not: its id, its user and its tenant. One indexed read (`edges.md` §5).
     pub async fn token_by_digest(
         &self,
         digest: &[u8; 32],

@@ -39,6 +39,20 @@ pub enum Refusal {
     /// It would give somebody what the caller does not hold.
     #[error(transparent)]
     Escalation(#[from] Escalation),
+    /// It would raise an account's ceiling past that of the caller's own account.
+    #[error("this would let account `{account}` do what your own account may not: {}", missing.join(", "))]
+    BeyondCeiling {
+        /// Whose ceiling.
+        account: String,
+        /// Permissions that the caller's account lacks, at most ten.
+        missing: Vec<String>,
+    },
+    /// The caller holds the permission, but its credential is not one that makes credentials (`edges.md` §2).
+    #[error("this credential makes no tokens: that takes one whose own scopes name `{permission}`")]
+    Unnamed {
+        /// What the scopes would have to name.
+        permission: &'static str,
+    },
     /// The object changed since the caller read it.
     #[error("the object has changed since it was read: read it again and repeat the change on what it is now")]
     Stale,

@@ -304,13 +304,18 @@ impl Tx {
     ///
     /// A change from something to the same is none. After an error the write is to be dropped.
     pub fn put(&mut self, change: Change) -> Result<(), Error> {
-        // Whoever acts has been judged; the program itself acts as nobody.
-        if self.request.actor.is_some() && self.permit.is_none() {
-            return Err(Error::Unjudged);
-        }
+        self.judged()?;
         if change.before != change.after {
             self.there.apply(&change)?;
             self.changes.push(change);
+        }
+        Ok(())
+    }
+
+    /// Complains about a caller who was not judged; the program itself acts as nobody.
+    const fn judged(&self) -> Result<(), Error> {
+        if self.request.actor.is_some() && self.permit.is_none() {
+            return Err(Error::Unjudged);
         }
         Ok(())
     }
@@ -324,6 +329,7 @@ impl Tx {
     ///
     /// Only in a write on the platform's tenant, and once.
     pub fn open_tenant(&mut self, account: Account) -> Result<(), Error> {
+        self.judged()?;
         let root = self.there.tenant();
         let main = account.parent == Some(root) && account.tenant == account.id;
         if !main || self.opened.is_some() {

@@ -47,7 +47,7 @@ pub struct World {
     pub grants: Vec<RoleGrant>,
     /// Every custom role, in order of id.
     pub roles: Vec<CustomRole>,
-    /// Every API token, expired ones included.
+    /// Every API token that was not ended, expired ones included.
     pub tokens: Vec<ApiToken>,
     /// The catalogue files in force, by name; only of the platform's tenant, which keeps them.
     pub catalogues: Vec<CatalogueFile>,
@@ -204,6 +204,7 @@ async fn read_held<C: ConnectionTrait>(
     let tokens = api_token::Entity::find()
         .filter(api_token::Column::TenantId.eq(tenant))
         .filter(api_token::Column::UserId.between(first, last))
+        .filter(api_token::Column::EndTime.is_null())
         .all(db)
         .await?;
     for row in tokens {

@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use sea_orm::sea_query::OnConflict;
+use chrono::{DateTime, Utc};
+use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait as _, Condition, DatabaseTransaction,
     EntityTrait, Iterable as _, PrimaryKeyToColumn, QueryFilter as _,
@@ -54,18 +55,19 @@ struct Plan {
     gone_catalogues: Vec<String>,
 }
 
-/// Writes what the changes come to. An object that changed twice is written once.
+/// Writes what the changes, made at `now`, come to. An object that changed twice is written once.
 pub(super) async fn changes(
     db: &DatabaseTransaction,
     tenant: AccountId,
     changes: &[Change],
     digests: &HashMap<TokenId, [u8; 32]>,
+    now: DateTime<Utc>,
 ) -> Result<(), Error> {
     let mut plan = Plan::default();
     for (before, after) in net(changes) {
         plan.add(tenant, before, after, digests)?;
     }
-    plan.run(db).await
+    plan.run(db, now).await
 }
 
 /// Joins the changes of each object: what it was before all of them, and what it is after.
@@ -120,8 +122,8 @@ impl Plan {
     }
 
     /// Takes rows away from the leaves up, then writes from the roots down, as the references need it.
-    async fn run(self, db: &DatabaseTransaction) -> Result<(), Error> {
-        delete_tokens(db, &self.gone_tokens).await?;
+    async fn run(self, db: &DatabaseTransaction, now: DateTime<Utc>) -> Result<(), Error> {
+        end_tokens(db, &self.gone_tokens, now).await?;
         delete_grants(db, &self.gone_grants).await?;
         delete_roles(db, &self.gone_roles).await?;
         delete_catalogues(db, &self.gone_catalogues).await?;
@@ -159,7 +161,8 @@ fn token(
 
 async fn save<A: ActiveModelTrait>(db: &DatabaseTransaction, rows: Rows<A>) -> Result<(), Error> {
     insert(db, rows.new).await?;
-    let keys = || <A::Entity as EntityTrait>::PrimaryKey::iter().map(PrimaryKeyToColumn::into_column);
+    let keys =
+        || <A::Entity as EntityTrait>::PrimaryKey::iter().map(PrimaryKeyToColumn::into_column);
     let is_key = |column: &<A::Entity as EntityTrait>::Column| {
         keys().any(|key| format!("{key:?}") == format!("{column:?}"))
     };
@@ -196,10 +199,19 @@ fn all_gone(table: &'static str, gone: u64, wanted: usize) -> Result<(), Error> 
     Err(Error::Corrupt { table, why: format!("of {wanted} rows to delete {gone} were there") })
 }
 
-async fn delete_tokens(db: &DatabaseTransaction, ids: &[uuid::Uuid]) -> Result<(), Error> {
+/// Their rows stay: by its digest a token that was ended is told from one that never was.
+async fn end_tokens(
+    db: &DatabaseTransaction,
+    ids: &[uuid::Uuid],
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
     for ids in ids.chunks(BATCH) {
-        let these = api_token::Column::Id.is_in(ids.iter().copied());
-        let gone = api_token::Entity::delete_many().filter(these).exec(db).await?;
+        let gone = api_token::Entity::update_many()
+            .col_expr(api_token::Column::EndTime, Expr::val(now).into())
+            .filter(api_token::Column::Id.is_in(ids.iter().copied()))
+            .filter(api_token::Column::EndTime.is_null())
+            .exec(db)
+            .await?;
         all_gone("api_tokens", gone.rows_affected, ids.len())?;
     }
     Ok(())

@@ -23,6 +23,8 @@ pub struct Model {
     pub expire_time: Option<DateTimeUtc>,
     pub digest: Vec<u8>,
     pub last_used_time: Option<DateTimeUtc>,
+    /// When it was ended; from then on the row is here for its digest alone.
+    pub end_time: Option<DateTimeUtc>,
 }
 
 /// Without the digest, which is kept from every log though it is no secret by itself.
@@ -57,7 +59,7 @@ impl TryFrom<Model> for ApiToken {
 }
 
 impl ActiveModel {
-    /// Makes the row of a token of a user whose account lies in `tenant`; digest and last use are left as they are.
+    /// Makes the row of a token of a user whose account lies in `tenant`; digest, last use and end are left as they are.
     pub(in crate::store) fn of(tenant: AccountId, token: ApiToken) -> Result<Self, Error> {
         Ok(Self {
             id: Set(token.id.0),
@@ -72,6 +74,7 @@ impl ActiveModel {
             expire_time: Set(token.expire_time),
             digest: NotSet,
             last_used_time: NotSet,
+            end_time: NotSet,
         })
     }
 }

@@ -1,0 +1,12 @@
+//! `chancery config`
+
+use std::process::ExitCode;
+
+use super::{Outcome, say};
+use crate::config::Config;
+
+/// Prints the configuration as a file that could be given back, but for the secrets.
+pub(super) fn run(config: &Config) -> Outcome {
+    say(&config.to_toml()?)?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,135 @@
+//! The commands, one file each. Each reads the same settings and ends with 0, or 1 if it failed, or 2 if it was asked wrongly.
+
+mod bootstrap;
+mod config;
+mod descriptor;
+mod healthcheck;
+mod migrate;
+mod open;
+mod rules;
+mod serve;
+mod settings;
+
+use std::error::Error;
+use std::io::Write as _;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::Problems;
+use settings::Settings;
+
+/// What a command comes to. Its errors are for people: they are printed with all their causes.
+type Outcome = Result<ExitCode, Box<dyn Error + Send + Sync>>;
+
+/// How long the last of the tasks have when a command has ended.
+const LEFTOVERS: Duration = Duration::from_millis(500);
+
+/// Identity and authorization for communications platforms, over gRPC.
+#[derive(Debug, Parser)]
+#[command(name = "chancery", version, arg_required_else_help = true)]
+struct Line {
+    #[command(flatten)]
+    settings: Settings,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serves until SIGTERM. Without any configuration: from `chancery.db` in this directory, made on first start
+    Serve,
+    /// Brings the database and the built-in catalogues up to date
+    Migrate,
+    /// Makes the root account and its first administrator, once in a store's life
+    Bootstrap(bootstrap::Wanted),
+    /// Prints who may call which method
+    Rules(rules::Wanted),
+    /// Writes the descriptors of the whole API: a `FileDescriptorSet` for proxies and tools
+    Descriptor(descriptor::Wanted),
+    /// Prints the configuration in effect, without its secrets
+    Config,
+    /// Asks the server on this machine whether it serves: 0 yes, 1 no
+    Healthcheck(healthcheck::Wanted),
+}
+
+/// Runs the command that the command line names.
+pub fn run() -> ExitCode {
+    // `parse` ends the process itself where the line is wrong: with 2, and with a hint.
+    let Line { settings, command } = Line::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&error),
+    };
+    let done = runtime.block_on(dispatch(&settings, command));
+    runtime.shutdown_timeout(LEFTOVERS);
+    match done {
+        Ok(code) => code,
+        Err(error) if error.is::<Problems>() => {
+            failed(&*error);
+            ExitCode::from(2)
+        }
+        Err(error) => failed(&*error),
+    }
+}
+
+async fn dispatch(settings: &Settings, command: Command) -> Outcome {
+    match command {
+        Command::Serve => serve::run(settings.load()?).await,
+        Command::Migrate => migrate::run(&settings.load()?).await,
+        Command::Bootstrap(wanted) => bootstrap::run(&settings.load()?, wanted).await,
+        Command::Rules(wanted) => rules::run(&wanted),
+        Command::Descriptor(wanted) => descriptor::run(&wanted),
+        Command::Config => config::run(&settings.load()?),
+        Command::Healthcheck(wanted) => healthcheck::run(&settings.load()?, wanted).await,
+    }
+}
+
+/// Prints to standard output; that nobody reads it any more is an error like any other.
+fn say(text: &str) -> Result<(), std::io::Error> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()
+}
+
+/// Prints an error with its causes, each once.
+fn failed(error: &(dyn Error + 'static)) -> ExitCode {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let inner_text = inner.to_string();
+        if !text.ends_with(&inner_text) {
+            text.push_str(": ");
+            text.push_str(&inner_text);
+        }
+        cause = inner.source();
+    }
+    // Nobody is left to tell that this could not be told.
+    let _ = writeln!(std::io::stderr().lock(), "error: {text}");
+    ExitCode::FAILURE
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Line::command().debug_assert();
+    }
+
+    #[test]
+    fn flags_stand_before_or_behind_the_command() {
+        for line in [
+            ["chancery", "--listen", "127.0.0.1:1", "serve"],
+            ["chancery", "serve", "--listen", "127.0.0.1:1"],
+        ] {
+            let line = Line::try_parse_from(line).unwrap();
+            assert_eq!(line.settings.flags(), [("listen", "127.0.0.1:1".to_owned())]);
+        }
+        assert!(Line::try_parse_from(["chancery", "serve", "--lisn", "x"]).is_err());
+    }
+}

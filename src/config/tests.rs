@@ -1,0 +1,170 @@
+use std::ffi::OsString;
+use std::fs;
+
+use secrecy::ExposeSecret as _;
+
+use super::*;
+
+fn environment(variables: &[(&str, &str)]) -> Vec<(OsString, OsString)> {
+    variables.iter().map(|(name, value)| (OsString::from(name), OsString::from(value))).collect()
+}
+
+fn from_environment(variables: &[(&str, &str)]) -> Result<Config, Problems> {
+    Config::load(Sources { environment: environment(variables), ..Sources::default() })
+}
+
+/// The keys of all problems, and all texts as one.
+fn problems(loaded: Result<Config, Problems>) -> (Vec<String>, String) {
+    let problems = loaded.unwrap_err();
+    (problems.0.iter().map(|problem| problem.key.clone()).collect(), problems.to_string())
+}
+
+fn from_file(text: &str) -> Result<Config, Problems> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("chancery.toml");
+    fs::write(&path, text).unwrap();
+    Config::load(Sources { file: Some(path), ..Sources::default() })
+}
+
+#[test]
+fn nothing_said_is_a_configuration_that_serves() {
+    let config = from_environment(&[]).unwrap();
+    assert_eq!(config.listen.to_string(), "127.0.0.1:50051");
+    assert_eq!(config.admin_listen.to_string(), "127.0.0.1:9090");
+    assert_eq!(config.store().url, "sqlite://chancery.db");
+    assert_eq!(config.limits.changes_per_minute, 120);
+    let key = config.key_source();
+    assert!(matches!(key, Some(KeySource::Beside(path)) if path == PathBuf::from("chancery.key")));
+}
+
+#[test]
+fn what_comes_later_wins() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("chancery.toml");
+    fs::write(&path, "poll_ms = 100\nstaleness_ms = 1000\n[limits]\nin_flight = 7\nbody_seconds = 3\n").unwrap();
+    let named = path.to_str().unwrap();
+    let config = Config::load(Sources {
+        file: None,
+        environment: environment(&[
+            ("CHANCERY_CONFIG", named),
+            ("CHANCERY_POLL_MS", "200"),
+            ("CHANCERY_LIMITS__IN_FLIGHT", "8"),
+            ("CHANCERY_DEFAULT_ACCOUNT", "12345"),
+            ("CHANCERY_LOG__LEVEL", ""),
+            ("CHANCERY", "none of ours"),
+            ("PATH", "/bin"),
+        ]),
+        flags: vec![("poll_ms", "300".to_owned()), ("listen", "[::1]:1".to_owned())],
+    })
+    .unwrap();
+    assert_eq!((config.poll_ms, config.staleness_ms), (300, 1000));
+    assert_eq!((config.limits.in_flight, config.limits.body_seconds), (8, 3));
+    assert_eq!(config.limits.user_depth, 32, "the rest of a table stays");
+    assert_eq!(config.default_account.as_deref(), Some("12345"), "digits can be a name");
+    assert_eq!(config.log.level, "info", "a variable set to nothing says nothing");
+    assert_eq!(config.listen.to_string(), "[::1]:1");
+}
+
+#[test]
+fn all_problems_are_told_at_once_with_where_they_stand() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("c.toml");
+    fs::write(&path, "lisen = 1\nlimits = 3\n[log]\nformat = \"xml\"\nlevel = \"a=b=c\"\n[shutdown]\ndrain_ms = -1\n")
+        .unwrap();
+    let (keys, text) = problems(Config::load(Sources {
+        file: Some(path),
+        environment: environment(&[
+            ("CHANCERY_LIMITS__IN_FLIGHT", "many"),
+            ("CHANCERY_LIMITS__FLIGHTS", "1"),
+            ("CHANCERY_ALLOW_PLAINTEXT", "yes"),
+            ("CHANCERY_STALENESS_MS", "30001"),
+        ]),
+        flags: vec![("admin_listen", "localhost".to_owned())],
+    }));
+    for wanted in [
+        "lisen (in ",
+        "limits (in ",
+        "log.format (in ",
+        "log.level",
+        "shutdown.drain_ms (in ",
+        "limits.in_flight (CHANCERY_LIMITS__IN_FLIGHT)",
+        "limits.flights (CHANCERY_LIMITS__FLIGHTS)",
+        "allow_plaintext (CHANCERY_ALLOW_PLAINTEXT)",
+        "staleness_ms",
+        "admin_listen (a flag)",
+    ] {
+        assert!(keys.iter().any(|key| key.starts_with(wanted)), "{wanted}: {text}");
+    }
+    assert_eq!(keys.len(), 10, "{text}");
+    for way_out in ["`json`, `pretty`", "limits.in_flight,", "`true` nor `false`", "30000", "127.0.0.1:50051"] {
+        assert!(text.contains(way_out), "{way_out}: {text}");
+    }
+}
+
+#[test]
+fn no_secret_is_shown_by_anything() {
+    let key = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+    let config = from_environment(&[
+        ("CHANCERY_DATABASE_URL", "postgres://me:hush@host/db"),
+        ("CHANCERY_MASTER_KEY", key),
+    ])
+    .unwrap();
+    let shown = format!("{config:?}{}", config.to_toml().unwrap());
+    assert!(!shown.contains("hush") && !shown.contains(key), "{shown}");
+    assert!(shown.contains("master_key = \"[redacted]\""), "{shown}");
+    assert!(shown.contains("postgres://me:***@host/db"), "{shown}");
+    assert_eq!(config.store().url, "postgres://me:hush@host/db");
+    assert_eq!(config.master_key.unwrap().expose_secret(), key);
+
+    for text in ["master_key = \"hush\nlisten", "master_key = 4711471147114711", "database_url = [\"hush\"]"] {
+        let (_, said) = problems(from_file(text));
+        assert!(!said.contains("hush") && !said.contains("4711"), "{said}");
+    }
+}
+
+#[test]
+fn what_is_printed_can_be_given_back() {
+    let config = from_environment(&[("CHANCERY_LIMITS__IN_FLIGHT", "9")]).unwrap();
+    let printed = config.to_toml().unwrap();
+    assert_eq!(from_file(&printed).unwrap().to_toml().unwrap(), printed);
+}
+
+#[test]
+fn plain_text_stays_on_loopback_unless_somebody_says_otherwise() {
+    let open = ("CHANCERY_LISTEN", "0.0.0.0:50051");
+    let (keys, text) = problems(from_environment(&[open]));
+    assert_eq!(keys, ["listen"]);
+    assert!(text.contains("allow_plaintext = true"), "{text}");
+    assert!(from_environment(&[open, ("CHANCERY_ALLOW_PLAINTEXT", "true")]).is_ok());
+    assert!(from_environment(&[("CHANCERY_LISTEN", "[::ffff:127.0.0.1]:1")]).is_ok());
+    let same = [("CHANCERY_LISTEN", "127.0.0.1:9090")];
+    assert_eq!(problems(from_environment(&same)).0, ["admin_listen"]);
+    let any = [("CHANCERY_LISTEN", "127.0.0.1:0"), ("CHANCERY_ADMIN_LISTEN", "127.0.0.1:0")];
+    assert!(from_environment(&any).is_ok());
+}
+
+#[test]
+fn postgres_needs_a_key_and_one_is_enough() {
+    let url = ("CHANCERY_DATABASE_URL", "postgres://host/db");
+    assert_eq!(problems(from_environment(&[url])).0, ["master_key"]);
+    let file = ("CHANCERY_MASTER_KEY_FILE", "/run/key");
+    let config = from_environment(&[url, file]).unwrap();
+    assert!(matches!(config.key_source(), Some(KeySource::File(_))));
+    assert_eq!(problems(from_environment(&[url, file, ("CHANCERY_MASTER_KEY", "x")])).0, ["master_key"]);
+    assert_eq!(problems(from_environment(&[("CHANCERY_DATABASE_URL", "mysql://x")])).0, ["database_url"]);
+}
+
+#[test]
+fn variables_of_service_links_are_told_for_what_they_are() {
+    for name in ["CHANCERY_SERVICE_HOST", "CHANCERY_PORT", "CHANCERY_PORT_50051_TCP_ADDR"] {
+        let (keys, text) = problems(from_environment(&[(name, "10.0.0.1")]));
+        assert_eq!(keys, [name]);
+        assert!(text.contains("enableServiceLinks"), "{text}");
+    }
+}
+
+#[test]
+fn a_file_that_is_not_there_is_a_problem() {
+    let (keys, _) = problems(from_environment(&[("CHANCERY_CONFIG", "/nowhere/c.toml")]));
+    assert_eq!(keys, ["/nowhere/c.toml"]);
+}

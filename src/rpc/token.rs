@@ -1,0 +1,323 @@
+//! The Token service: API tokens, and what a string is that may be one.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+use tonic::{Code, Request, Response, Status};
+use tonic_types::StatusExt as _;
+
+use super::shared::{Done, Reader, Shared, open, reader, with_revision};
+use super::wire::{field, time, timestamp};
+use crate::crypto::KeyRing;
+use crate::crypto::secret::{self, NoRandomness};
+use crate::crypto::token::{Secret, TokenKind};
+use crate::decision::{Caller, Refused, Snapshot, sees_user};
+use crate::layers::{Call, status};
+use crate::model::{ApiToken, ChangeKind, Image, TokenId, UserId, UserKind};
+use crate::proto::v1 as pb;
+use crate::store::{Digests, KeptToken, Minted, NewToken, token_etag};
+
+/// The longest that a rotated token may go on.
+const OVERLAP: TimeDelta = TimeDelta::days(7);
+/// What stands for a token that was named by its secret, in an answer that says no more of it.
+const GIVEN: &str = "chy_…";
+
+/// Makes, rotates, ends and tells tokens.
+#[derive(Debug, Clone)]
+pub struct TokenApi(pub Shared);
+
+/// Which token was made; of which of the two secrets that were drawn for it.
+#[derive(Debug, Serialize, Deserialize)]
+struct Made {
+    token: TokenId,
+    user: UserId,
+    svc: bool,
+}
+
+impl From<Minted> for Made {
+    fn from(minted: Minted) -> Self {
+        let svc = minted.kind == TokenKind::Svc;
+        Self { token: minted.token.id, user: minted.token.user, svc }
+    }
+}
+
+/// Which token was ended, as it was.
+#[derive(Debug, Serialize, Deserialize)]
+struct Ended {
+    token: ApiToken,
+    last_used_time: Option<DateTime<Utc>>,
+}
+
+/// Two secrets, one of either kind. Which of them is the token's hangs on the kind of its user, and that is known
+/// for sure only under the lock, where nothing should wait for chance.
+struct Fresh {
+    pat: Secret,
+    svc: Secret,
+}
+
+impl Fresh {
+    fn mint() -> Result<Self, Status> {
+        let mint = |kind| Secret::mint(kind, secret::system).map_err(no_randomness);
+        Ok(Self { pat: mint(TokenKind::Pat)?, svc: mint(TokenKind::Svc)? })
+    }
+
+    fn digests(&self, keys: &KeyRing) -> Digests {
+        Digests { pat: self.pat.digest(keys), svc: self.svc.digest(keys) }
+    }
+
+    /// Returns the secret of what was made, where it is to be shown.
+    fn shown(&self, done: &Done<Made>) -> String {
+        let secret = if done.outcome.svc { &self.svc } else { &self.pat };
+        if done.shows_secret() { secret.expose().to_owned() } else { String::new() }
+    }
+}
+
+fn no_randomness(error: NoRandomness) -> Status {
+    tracing::error!(%error, "no secret could be made");
+    status::internal()
+}
+
+#[tonic::async_trait]
+impl pb::token_service_server::TokenService for TokenApi {
+    async fn create_api_token(
+        &self,
+        request: Request<pb::CreateApiTokenRequest>,
+    ) -> Result<Response<pb::CreateApiTokenResponse>, Status> {
+        let (call, request) = open(request)?;
+        let by = reader(&call)?;
+        let fresh = Fresh::mint()?;
+        let new = NewToken {
+            user: user_of(&call)?,
+            display_name: request.display_name,
+            scopes: request.scopes,
+            expire_time: time("expire_time", request.expire_time)?,
+            digests: fresh.digests(&self.0.keys),
+        };
+        let act = self.0.change(call, move |tx, caller| {
+            Box::pin(async move { tx.create_token(caller, new).map(Made::from) })
+        });
+        let done = act.await?;
+        Ok(done.respond(pb::CreateApiTokenResponse {
+            api_token: self.made(&by, &done).await?,
+            secret: fresh.shown(&done),
+            consistency_token: done.consistency_token(),
+            preview: done.preview(),
+        }))
+    }
+
+    async fn list_api_tokens(
+        &self,
+        request: Request<pb::ListApiTokensRequest>,
+    ) -> Result<Response<pb::ListApiTokensResponse>, Status> {
+        let (call, request) = open(request)?;
+        let by = reader(&call)?;
+        let page = self.0.page::<TokenId>(&call, request.page_size, &request.page_token)?;
+        // One more than wanted tells whether there is another page.
+        let limit = u64::try_from(page.size).unwrap_or(u64::MAX).saturating_add(1);
+        let mut kept = self.0.store.tokens_of(user_of(&call)?, page.after, limit).await?;
+        let more = kept.len() > page.size;
+        kept.truncate(page.size);
+        let last = kept.last().filter(|_| more);
+        let next = last.map(|last| self.0.next_page(&call, &last.token.id)).unwrap_or_default();
+        let tokens = kept.into_iter().map(|kept| wire(self.used(kept))).collect();
+        let reply = pb::ListApiTokensResponse { api_tokens: tokens, next_page_token: next };
+        Ok(with_revision(Response::new(reply), &by.there))
+    }
+
+    async fn rotate_api_token(
+        &self,
+        request: Request<pb::RotateApiTokenRequest>,
+    ) -> Result<Response<pb::RotateApiTokenResponse>, Status> {
+        let (mut call, request) = open(request)?;
+        let by = reader(&call)?;
+        let id: TokenId = field("token_id", &request.token_id)?;
+        let overlap = overlap(request.overlap)?;
+        // A service user rotates the token it calls with, whatever that one is limited to (`edges.md` §2).
+        let itself = |caller: &&mut Caller| {
+            caller.kind == UserKind::Service && caller.token == Some(id)
+        };
+        if let Some(caller) = call.caller.as_mut().filter(itself) {
+            caller.limits = None;
+        }
+        let fresh = Fresh::mint()?;
+        let digests = fresh.digests(&self.0.keys);
+        let act = self.0.change(call, move |tx, caller| {
+            Box::pin(async move {
+                tx.rotate_token(caller, id, overlap, &request.etag, digests).map(Made::from)
+            })
+        });
+        let done = act.await?;
+        Ok(done.respond(pb::RotateApiTokenResponse {
+            api_token: self.made(&by, &done).await?,
+            secret: fresh.shown(&done),
+            consistency_token: done.consistency_token(),
+            preview: done.preview(),
+        }))
+    }
+
+    async fn delete_api_token(
+        &self,
+        request: Request<pb::DeleteApiTokenRequest>,
+    ) -> Result<Response<pb::DeleteApiTokenResponse>, Status> {
+        let (call, request) = open(request)?;
+        let by = reader(&call)?;
+        if request.token_id.is_empty() == request.token.is_empty() {
+            let why = "exactly one of `token_id` and `token` is to be set";
+            return Err(status::bad_field("INVALID_FIELD", "token_id", why));
+        }
+        let id = named(&call)?;
+        let done = self.end(call, id, request.etag, ChangeKind::TokenDelete).await;
+        let by_secret = !request.token.is_empty();
+        let done = done.map_err(|error| if by_secret { alike(error, false) } else { error })?;
+        let Ended { token, last_used_time } = &done.outcome;
+        let seen = !done.repeat || self.sees(&by, &done.world, token.user);
+        let as_it_was = KeptToken { token: token.clone(), last_used_time: *last_used_time };
+        Ok(done.respond(pb::DeleteApiTokenResponse {
+            api_token: seen.then(|| wire(as_it_was)),
+            consistency_token: done.consistency_token(),
+            preview: done.preview(),
+        }))
+    }
+
+    async fn validate_token(
+        &self,
+        request: Request<pb::ValidateTokenRequest>,
+    ) -> Result<Response<pb::ValidateTokenResponse>, Status> {
+        let (call, request) = open(request)?;
+        let valid = self.0.is_valid(&request.token, &call.source).await?;
+        Ok(Response::new(pb::ValidateTokenResponse { valid }))
+    }
+
+    async fn introspect_token(
+        &self,
+        request: Request<pb::IntrospectTokenRequest>,
+    ) -> Result<Response<pb::IntrospectTokenResponse>, Status> {
+        let (call, request) = open(request)?;
+        let by = reader(&call)?;
+        let told = self.0.introspect(&by, &request.token).await?;
+        // Beside the answer, too, there is nothing by which the unknown and the unseen could be told apart.
+        Ok(with_revision(Response::new(told.unwrap_or_default()), &by.home))
+    }
+
+    async fn report_leaked_token(
+        &self,
+        request: Request<pb::ReportLeakedTokenRequest>,
+    ) -> Result<Response<pb::ReportLeakedTokenResponse>, Status> {
+        let (call, request) = open(request)?;
+        let id = named(&call)?;
+        let done = self.end(call, id, request.etag, ChangeKind::TokenReportLeak).await;
+        let done = done.map_err(|error| alike(error, true))?;
+        let Ended { token, last_used_time } = &done.outcome;
+        Ok(done.respond(pb::ReportLeakedTokenResponse {
+            user_id: token.user.to_string(),
+            account_id: token.account.to_string(),
+            token_id: token.id.to_string(),
+            last_used_time: last_used_time.map(timestamp),
+            consistency_token: done.consistency_token(),
+            preview: done.preview(),
+        }))
+    }
+}
+
+impl TokenApi {
+    async fn end(
+        &self,
+        call: Call,
+        id: TokenId,
+        etag: String,
+        kind: ChangeKind,
+    ) -> Result<Done<Ended>, Status> {
+        let api = self.clone();
+        let act = self.0.change(call, move |tx, _| {
+            Box::pin(async move {
+                let KeptToken { token, last_used_time } =
+                    api.used(tx.end_token(id, &etag, kind).await?);
+                Ok(Ended { token, last_used_time })
+            })
+        });
+        act.await
+    }
+
+    /// Adds to what is kept of a token that it was used a moment ago.
+    fn used(&self, mut kept: KeptToken) -> KeptToken {
+        let here = self.0.credentials.last_use(kept.token.id);
+        kept.last_used_time = kept.last_used_time.max(here);
+        kept
+    }
+
+    /// Returns what was made: as it was made, of a repeat as it is now, if it can still be seen.
+    async fn made(&self, by: &Reader, done: &Done<Made>) -> Result<Option<pb::ApiToken>, Status> {
+        let id = done.outcome.token;
+        let image = done.after(|image| matches!(image, Image::ApiToken(token) if token.id == id));
+        if let Some(Image::ApiToken(token)) = image {
+            let made = wire(KeptToken { token: token.clone(), last_used_time: None });
+            let would_be = |made| pb::ApiToken {
+                token_id: String::new(),
+                create_time: None,
+                etag: String::new(),
+                ..made
+            };
+            return Ok(Some(if done.dry_run { would_be(made) } else { made }));
+        }
+        if !self.sees(by, &done.world, done.outcome.user) {
+            return Ok(None);
+        }
+        let kept = self.0.store.token(id).await?;
+        Ok(kept.map(|kept| wire(self.used(kept))))
+    }
+
+    fn sees(&self, by: &Reader, world: &Snapshot, user: UserId) -> bool {
+        sees_user(&by.caller, &by.home, world, user, self.0.clock.now())
+    }
+}
+
+/// Returns the user that a request is about: the named one or the caller, as the rule saw it.
+fn user_of(call: &Call) -> Result<UserId, Status> {
+    field("user_id", call.ask.fields().text("user_id").unwrap_or_default())
+}
+
+/// Returns the token that a request is about: named by its id, or found by its secret before the rule was asked.
+fn named(call: &Call) -> Result<TokenId, Status> {
+    let id = call.ask.fields().text("token_id").ok_or_else(unseen)?;
+    field("token_id", id)
+}
+
+fn unseen() -> Status {
+    Refused::Unseen { kind: "token", id: GIVEN.to_owned() }.into()
+}
+
+/// Makes one answer of what differs by whether there is such a token: to one who sent a secret, the id of a token that
+/// is not to be seen would tell that there is. `refused_too`: so would it to be told that this may not be done to it.
+fn alike(error: Status, refused_too: bool) -> Status {
+    let details = error.get_error_details();
+    let refused = details.error_info().is_some_and(|info| info.reason == "ACCESS_DENIED");
+    if error.code() == Code::NotFound || (refused_too && refused) { unseen() } else { error }
+}
+
+/// Reads how long a rotated token is to go on.
+fn overlap(given: Option<prost_types::Duration>) -> Result<TimeDelta, Status> {
+    let Some(given) = given else { return Ok(TimeDelta::zero()) };
+    let nanos = u32::try_from(given.nanos).ok();
+    let overlap = nanos.and_then(|nanos| TimeDelta::new(given.seconds, nanos));
+    let overlap = overlap.filter(|overlap| (TimeDelta::zero()..=OVERLAP).contains(overlap));
+    // To the microsecond, which is what is kept.
+    let overlap = overlap.and_then(|overlap| overlap.num_microseconds());
+    overlap.map(TimeDelta::microseconds).ok_or_else(|| {
+        status::bad_field("INVALID_FIELD", "overlap", "must be from 0 to 7 days")
+    })
+}
+
+fn wire(kept: KeptToken) -> pb::ApiToken {
+    let KeptToken { token, last_used_time } = kept;
+    pb::ApiToken {
+        etag: token_etag(&token),
+        token_id: token.id.to_string(),
+        user_id: token.user.to_string(),
+        account_id: token.account.to_string(),
+        display_name: token.display_name,
+        scopes: token.scopes,
+        created_by: token.created_by.map(|id| id.to_string()).unwrap_or_default(),
+        create_time: Some(timestamp(token.create_time)),
+        expire_time: token.expire_time.map(timestamp),
+        last_used_time: last_used_time.map(timestamp),
+    }
+}

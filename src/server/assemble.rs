@@ -1,0 +1,138 @@
+//! Who is given what: the one place that knows all rooms.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use prost_reflect::DescriptorPool;
+use tokio::sync::watch;
+use tonic::service::Routes;
+use tonic_health::pb::health_server::HealthServer;
+use tonic_reflection::server::Builder;
+
+use super::health::Doctor;
+use super::open::{Open, OpenStreams};
+use super::phase::Phases;
+use super::probe::Probe;
+use super::{Config, Error};
+use crate::admin::Report;
+use crate::crypto::KeyRing;
+use crate::feed::Feed;
+use crate::layers::{ChangeRate, Credentials, Door, Forms, Gate, Places, Rules};
+use crate::proto::v1::account_service_server::AccountServiceServer;
+use crate::proto::v1::authorization_service_server::AuthorizationServiceServer;
+use crate::proto::v1::role_service_server::RoleServiceServer;
+use crate::proto::v1::token_service_server::TokenServiceServer;
+use crate::proto::v1::user_service_server::UserServiceServer;
+use crate::proto::{self, DESCRIPTORS};
+use crate::rpc::{AccountApi, AuthorizationApi, RoleApi, Shared, TokenApi, UserApi};
+use crate::store::Store;
+
+/// What the server is made of.
+pub(super) struct House {
+    pub(super) store: Store,
+    pub(super) feed: Feed,
+    pub(super) credentials: Arc<Credentials>,
+    pub(super) door: Door,
+    keys: Arc<KeyRing>,
+    pool: DescriptorPool,
+}
+
+/// Starts what serves from the store. A method without a rule or with a form that is none stops it here.
+pub(super) async fn house(
+    config: &Config,
+    store: Store,
+    keys: Arc<KeyRing>,
+) -> Result<House, Error> {
+    let pool = proto::pool()?;
+    let clock = Arc::clone(store.clock());
+    let feed = Feed::start(store.clone(), config.feed).await?;
+    let rules = Rules::read(&pool, &*feed.catalogue().await?)?;
+    let credentials =
+        Credentials::new(store.clone(), feed.clone(), Arc::clone(&keys), Arc::clone(&clock));
+    let credentials = Arc::new(credentials);
+    let gate = Gate {
+        credentials: Arc::clone(&credentials),
+        feed: feed.clone(),
+        clock,
+        rules: Arc::new(rules),
+        forms: Forms::compile(&pool)?,
+        rate: ChangeRate::new(config.changes_per_minute),
+        message_bytes: config.message_bytes,
+        body_deadline: config.body_deadline,
+    };
+    let door = Door {
+        gate: Arc::new(gate),
+        places: Places::new(config.in_flight),
+        deadlines: config.deadlines,
+    };
+    Ok(House { store, feed, credentials, door, keys, pool })
+}
+
+impl House {
+    /// Returns what looks whether the house can serve.
+    pub(super) fn probe(&self) -> Probe {
+        let (store, feed, keys) = (self.store.clone(), self.feed.clone(), Arc::clone(&self.keys));
+        Probe { store, feed, keys }
+    }
+
+    /// Returns every service: ours, health, and reflection in both its versions.
+    pub(super) fn routes(
+        &self,
+        config: &Config,
+        reports: watch::Receiver<Report>,
+        phases: &Phases,
+    ) -> Result<Routes, Error> {
+        let most = config.message_bytes;
+        let shared = Shared {
+            store: self.store.clone(),
+            feed: self.feed.clone(),
+            clock: Arc::clone(self.store.clock()),
+            keys: Arc::clone(&self.keys),
+            credentials: Arc::clone(&self.credentials),
+            settings: Arc::new(config.rpc.clone()),
+        };
+        let account = AccountServiceServer::new(AccountApi(shared.clone()));
+        let user = UserServiceServer::new(UserApi(shared.clone()));
+        let role = RoleServiceServer::new(RoleApi(shared.clone()));
+        let token = TokenServiceServer::new(TokenApi(shared.clone()));
+        let authorization = AuthorizationServiceServer::new(AuthorizationApi(shared));
+
+        let services = self.pool.services().map(|service| service.full_name().to_owned());
+        // The empty name is the whole server.
+        let services: HashSet<String> = services.chain([String::new()]).collect();
+        let doctor = Doctor { services: Arc::new(services), reports };
+        let streams = OpenStreams::default();
+        // An open stream would keep its connection from ending: these end when the server closes.
+        let open = Opener { streams, phases: phases.clone() };
+        Ok(Routes::new(account.max_decoding_message_size(most))
+            .add_service(user.max_decoding_message_size(most))
+            .add_service(role.max_decoding_message_size(most))
+            .add_service(token.max_decoding_message_size(most))
+            .add_service(authorization.max_decoding_message_size(most))
+            .add_service(open.of(HealthServer::new(doctor)))
+            .add_service(open.of(reflection().build_v1()?))
+            .add_service(open.of(reflection().build_v1alpha()?))
+            .prepare())
+    }
+}
+
+struct Opener {
+    streams: OpenStreams,
+    phases: Phases,
+}
+
+impl Opener {
+    fn of<S>(&self, service: S) -> Open<S> {
+        Open { service, streams: self.streams.clone(), phases: self.phases.clone() }
+    }
+}
+
+/// Both versions show everything that is served, themselves and each other included, with all imports.
+fn reflection() -> Builder<'static> {
+    Builder::configure()
+        .include_reflection_service(false)
+        .register_encoded_file_descriptor_set(DESCRIPTORS)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        .register_encoded_file_descriptor_set(tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET)
+        .register_encoded_file_descriptor_set(tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET)
+}

@@ -1,0 +1,281 @@
+//! Puts the rooms together, listens, and stops gently.
+//!
+//! Stopping has four steps (`Phase`): the server says that it does not serve; a while later it takes no new
+//! connection and lets the open ones finish; and at the hard deadline it drops what is left, a silent client's
+//! connection as well as a slow one's.
+
+mod assemble;
+mod check;
+mod health;
+mod listen;
+mod open;
+mod phase;
+mod probe;
+#[cfg(test)]
+mod tests;
+mod upkeep;
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::{oneshot, watch};
+use tokio::task::{JoinError, JoinHandle};
+use tokio::time::Instant;
+use tokio_stream::StreamExt as _;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::service::Routes;
+use tonic::transport::Server;
+
+use crate::crypto::KeyRing;
+use crate::layers::{Deadlines, Door, FormError, RulesError};
+use crate::store::Store;
+use crate::{admin, feed, rpc, telemetry};
+use listen::{Incoming, Listening, connections};
+use phase::{Phase, Phases};
+
+pub use check::{NoAnswer, check, reachable};
+
+/// HTTP/2 pings: a peer that is gone is noticed within half a minute.
+const PING: Duration = Duration::from_secs(20);
+const PONG: Duration = Duration::from_secs(10);
+/// The headers of one request, in bytes, as HTTP/2 counts them.
+const HEADERS: u32 = 16 << 10;
+/// How long connections have to notice that they are dropped.
+const DROPPING: Duration = Duration::from_secs(1);
+
+/// What the operator says of the server.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Requests at once on one connection.
+    pub streams_per_connection: u32,
+    /// Connections at once from one source.
+    pub connections_per_source: usize,
+    /// Requests worked on at once.
+    pub in_flight: usize,
+    /// Changes a principal a minute; 0 = as many as it likes.
+    pub changes_per_minute: u32,
+    /// The longest message, in bytes.
+    pub message_bytes: usize,
+    /// How long a message may take to arrive, and a connection's first byte.
+    pub body_deadline: Duration,
+    /// How long a request may take.
+    pub deadlines: Deadlines,
+    /// How what is known keeps up.
+    pub feed: feed::Config,
+    /// What the services are told.
+    pub rpc: rpc::Settings,
+    /// How long it goes on taking connections after it has said that it stops.
+    pub drain: Duration,
+    /// When connections are dropped that have not ended, counted from the signal to stop.
+    pub hard: Duration,
+}
+
+/// Why the server does not start, or ended by itself.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// What is served cannot be loaded.
+    #[error("the platform's own tenant cannot be loaded: {0}")]
+    Feed(#[from] feed::Error),
+    /// A method's rule.
+    #[error(transparent)]
+    Rules(#[from] RulesError),
+    /// A method's form.
+    #[error(transparent)]
+    Forms(#[from] FormError),
+    /// The embedded descriptors.
+    #[error("the embedded descriptors cannot be read")]
+    Descriptors(#[from] prost_reflect::DescriptorError),
+    /// The descriptors, as reflection shows them.
+    #[error("the embedded descriptors cannot be shown")]
+    Reflection(#[from] tonic_reflection::server::Error),
+    /// A listener.
+    #[error("a listener failed")]
+    Listener(#[from] io::Error),
+    /// The HTTP/2 server.
+    #[error("the gRPC server failed")]
+    Transport(#[from] tonic::transport::Error),
+    /// A task of the server panicked.
+    #[error("a part of the server broke off")]
+    Broken(#[from] JoinError),
+}
+
+/// A server that runs. Dropping it begins to stop it.
+#[derive(Debug)]
+pub struct Running {
+    grpc: SocketAddr,
+    admin: SocketAddr,
+    stop: Option<oneshot::Sender<()>>,
+    done: JoinHandle<Result<(), Error>>,
+}
+
+impl Running {
+    /// Returns where gRPC is served.
+    pub const fn grpc(&self) -> SocketAddr {
+        self.grpc
+    }
+
+    /// Returns where metrics and health are served, over HTTP.
+    pub const fn admin(&self) -> SocketAddr {
+        self.admin
+    }
+
+    /// Begins to stop; [`Running::ended`] tells when it has.
+    pub fn begin_stop(&mut self) {
+        // Whoever had been told before needs not be told again.
+        let _ = self.stop.take().map(|stop| stop.send(()));
+    }
+
+    /// Waits until the server has ended: after it was stopped, or because it failed.
+    pub async fn ended(&mut self) -> Result<(), Error> {
+        (&mut self.done).await?
+    }
+
+    /// Stops gently, and at the hard deadline in any case.
+    pub async fn stop(mut self) -> Result<(), Error> {
+        self.begin_stop();
+        self.ended().await
+    }
+}
+
+/// Starts to serve a store that is migrated and bootstrapped, on listeners that are bound.
+pub async fn start(
+    config: Config,
+    store: Store,
+    keys: Arc<KeyRing>,
+    grpc: TcpListener,
+    admin: TcpListener,
+) -> Result<Running, Error> {
+    let (grpc_at, admin_at) = (grpc.local_addr()?, admin.local_addr()?);
+    let figures = telemetry::figures();
+    let house = assemble::house(&config, store, keys).await?;
+    let (tell, phases) = Phases::channel();
+
+    // The first probe before the first connection: nobody sees a server that is not sure of itself.
+    let probe = house.probe();
+    let (reports, seen) = watch::channel(probe.report().await);
+    let routes = house.routes(&config, seen.clone(), &phases)?;
+
+    let pages = admin::pages(figures, house.feed.clone(), seen);
+    let admin = listening(&config, admin, "admin", Phase::Dead);
+    let admin = tokio::spawn(serve_pages(pages, admin_at, admin, phases.clone()));
+    let grpc = listening(&config, grpc, "grpc", Phase::Closing);
+    let grpc = tokio::spawn(serve_grpc(config.clone(), house.door, routes, grpc, phases.clone()));
+    let probing = tokio::spawn(probe::run(probe, reports, phases.clone()));
+    let upkeep = tokio::spawn(upkeep::run(house.store, house.credentials, phases));
+
+    let (stop, stopped) = oneshot::channel();
+    let tasks = Tasks { grpc, admin, others: [probing, upkeep] };
+    let done = tokio::spawn(conduct(stopped, tell, tasks, config.drain, config.hard));
+    Ok(Running { grpc: grpc_at, admin: admin_at, stop: Some(stop), done })
+}
+
+fn listening(config: &Config, listener: TcpListener, name: &'static str, until: Phase) -> Listening {
+    Listening {
+        listener,
+        name,
+        until,
+        per_source: config.connections_per_source,
+        first_byte: config.body_deadline,
+    }
+}
+
+async fn serve_grpc(
+    config: Config,
+    door: Door,
+    routes: Routes,
+    listening: Listening,
+    phases: Phases,
+) -> Result<(), Error> {
+    let taken = connections(listening, phases.clone());
+    let incoming = ReceiverStream::new(taken).map(Ok::<_, Infallible>);
+    Server::builder()
+        .max_concurrent_streams(config.streams_per_connection)
+        .http2_keepalive_interval(Some(PING))
+        .http2_keepalive_timeout(Some(PONG))
+        .http2_max_header_list_size(HEADERS)
+        // Every listener and route goes through the same door (`edges.md` §6).
+        .layer(door)
+        .add_routes(routes)
+        .serve_with_incoming_shutdown(incoming, phases.reached(Phase::Closing))
+        .await?;
+    Ok(())
+}
+
+async fn serve_pages(
+    pages: axum::Router,
+    local: SocketAddr,
+    listening: Listening,
+    phases: Phases,
+) -> Result<(), Error> {
+    let taken = connections(listening, phases.clone());
+    axum::serve(Incoming { local, taken }, pages)
+        .with_graceful_shutdown(phases.reached(Phase::Dead))
+        .await?;
+    Ok(())
+}
+
+struct Tasks {
+    grpc: JoinHandle<Result<(), Error>>,
+    admin: JoinHandle<Result<(), Error>>,
+    others: [JoinHandle<()>; 2],
+}
+
+/// Takes the server through its phases once it is to stop, or when it has ended by itself.
+async fn conduct(
+    stopped: oneshot::Receiver<()>,
+    tell: watch::Sender<Phase>,
+    mut tasks: Tasks,
+    drain: Duration,
+    hard: Duration,
+) -> Result<(), Error> {
+    let failed = tokio::select! {
+        // Told, or dropped: both mean stop.
+        _ = stopped => None,
+        ended = &mut tasks.grpc => Some(ended),
+        ended = &mut tasks.admin => Some(ended),
+    };
+    let deadline = Instant::now() + hard;
+    if let Some(ended) = failed {
+        tell.send_replace(Phase::Dead);
+        end(tasks).await;
+        return ended?;
+    }
+    tracing::info!("stopping");
+    tell.send_replace(Phase::Draining);
+    tokio::time::sleep_until(deadline.min(Instant::now() + drain)).await;
+    tell.send_replace(Phase::Closing);
+    let grpc = tokio::time::timeout_at(deadline, &mut tasks.grpc).await;
+    tell.send_replace(Phase::Dead);
+    let ended = match grpc {
+        Ok(ended) => ended?,
+        Err(_) => {
+            tracing::warn!("not everything had ended at the hard deadline: it is dropped");
+            Ok(())
+        }
+    };
+    end(tasks).await;
+    tracing::info!("stopped");
+    ended
+}
+
+/// Waits a little for what is left, then ends it.
+async fn end(tasks: Tasks) {
+    let Tasks { grpc, admin, others: [probing, upkeep] } = tasks;
+    let deadline = Instant::now() + DROPPING;
+    for task in [grpc, admin] {
+        if !task.is_finished() {
+            let abort = task.abort_handle();
+            let _ = tokio::time::timeout_at(deadline, task).await;
+            abort.abort();
+        }
+    }
+    for task in [probing, upkeep] {
+        let abort = task.abort_handle();
+        let _ = tokio::time::timeout_at(deadline, task).await;
+        abort.abort();
+    }
+}

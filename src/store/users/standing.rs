@@ -1,0 +1,81 @@
+//! Whether a user may do anything: enabled, disabled, offboarded.
+
+use super::{UserDone, changed, still_open};
+use crate::decision::Caller;
+use crate::model::{AccountId, Change, ChangeKind, Image, UserId};
+use crate::store::etags::{unchanged, user_etag};
+use crate::store::last_super_user::still_governed;
+use crate::store::{Refusal, Tx};
+
+impl Tx {
+    /// Enables or disables a user. To the state it has: nothing is written.
+    pub async fn set_user_active(
+        &mut self,
+        caller: &Caller,
+        id: UserId,
+        active: bool,
+        etag: &str,
+    ) -> Result<UserDone, Refusal> {
+        let before = self.living(id).await?;
+        not_oneself(caller, id, "user.set_active")?;
+        unchanged(etag, &user_etag(self.world(), &before))?;
+        still_open(self.world(), before.account)?;
+        let (world, account) = (self.world().clone(), before.account);
+        let mut done = UserDone::of(id);
+        if before.enabled != active {
+            let mut after = before.clone();
+            after.enabled = active;
+            after.update_time = self.now();
+            self.put(changed(ChangeKind::UserSetActive, before, after))?;
+            still_governed(self)?;
+            self.note(&mut done, &world, account);
+        }
+        Ok(done)
+    }
+
+    /// Disables a user and takes all its roles and tokens. Its children stay where they are.
+    pub async fn offboard_user(
+        &mut self,
+        caller: &Caller,
+        id: UserId,
+        etag: &str,
+    ) -> Result<UserDone, Refusal> {
+        let before = self.living(id).await?;
+        not_oneself(caller, id, "user.offboard")?;
+        unchanged(etag, &user_etag(self.world(), &before))?;
+        still_open(self.world(), before.account)?;
+        let (world, account) = (self.world().clone(), before.account);
+        if before.enabled {
+            let mut after = before.clone();
+            after.enabled = false;
+            after.update_time = self.now();
+            self.put(changed(ChangeKind::UserOffboard, before, after))?;
+        }
+        for grant in self.grants_of(id).await? {
+            let (kind, before) = (ChangeKind::RoleRevoke, Some(Image::RoleGrant(grant)));
+            self.put(Change { account, kind, before, after: None })?;
+        }
+        self.end_tokens(account, id)?;
+        still_governed(self)?;
+        let mut done = UserDone::of(id);
+        self.note(&mut done, &world, account);
+        Ok(done)
+    }
+
+    /// Ends every API token of a user.
+    pub(super) fn end_tokens(&mut self, account: AccountId, id: UserId) -> Result<(), Refusal> {
+        let tokens = self.world().any_user(id).map(|user| user.tokens.clone()).unwrap_or_default();
+        for token in tokens {
+            let Some(facts) = self.world().token(token) else { continue };
+            let before = Some(Image::ApiToken(facts.token.clone()));
+            let kind = ChangeKind::TokenDelete;
+            self.put(Change { account, kind, before, after: None })?;
+        }
+        Ok(())
+    }
+}
+
+/// The engine refuses it for the permission itself; this refuses it for whatever else leads here.
+pub(super) fn not_oneself(caller: &Caller, id: UserId, permission: &str) -> Result<(), Refusal> {
+    if caller.user == id { Err(Refusal::forbidden(permission)) } else { Ok(()) }
+}

@@ -1,0 +1,16 @@
+//! The service as its callers see it: real gRPC, a real server in process, both stores.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test may panic"
+)]
+
+mod support;
+
+mod authorize;
+mod laws;
+mod raw;
+mod strangers;
