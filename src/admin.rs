@@ -2,13 +2,17 @@
 //!
 //! Open to whoever reaches it (`edges.md` §6), so it tells no id, no name and no inner cause.
 
+use std::io;
+
 use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderName, StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
+use axum::serve::Listener;
 use serde::{Serialize, Serializer};
-use tokio::sync::watch;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::{mpsc, watch};
 
 use crate::feed::Feed;
 use crate::telemetry::Figures;
@@ -62,33 +66,69 @@ impl Report {
     /// Sums up the checks.
     pub fn of(checks: Checks) -> Self {
         let Checks { store, migrations, keys, snapshots, running } = &checks;
-        let ready = [store, migrations, keys, snapshots, running].iter().all(|c| **c == Check::Good);
+        let ready =
+            [store, migrations, keys, snapshots, running].iter().all(|c| **c == Check::Good);
         Self { ready, checks }
     }
 }
 
-#[derive(Clone)]
-struct Shown {
-    figures: &'static Figures,
-    feed: Feed,
-    reports: watch::Receiver<Report>,
+/// What the pages show.
+#[derive(Debug, Clone)]
+pub struct Shown {
+    /// The figures of the process.
+    pub figures: &'static Figures,
+    /// What is in memory.
+    pub feed: Feed,
+    /// What the last probe found.
+    pub reports: watch::Receiver<Report>,
 }
 
-/// Makes the pages.
-pub fn pages(
-    figures: &'static Figures,
-    feed: Feed,
-    reports: watch::Receiver<Report>,
-) -> Router {
-    Router::new()
+/// Serves the pages on the connections that `taken` gives, until `stop` is done and they have ended.
+pub async fn serve<C>(
+    shown: Shown,
+    taken: mpsc::Receiver<C>,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<()>
+where
+    C: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let pages = Router::new()
         .route("/metrics", get(metrics))
         .route("/livez", get(async || "ok\n"))
         .route("/readyz", get(readyz))
-        .with_state(Shown { figures, feed, reports })
+        .with_state(shown);
+    axum::serve(Incoming(taken), pages).with_graceful_shutdown(stop).await
+}
+
+/// Connections that somebody else takes.
+struct Incoming<C>(mpsc::Receiver<C>);
+
+impl<C> Listener for Incoming<C>
+where
+    C: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    type Io = C;
+    // No page asks who is at the other end.
+    type Addr = ();
+
+    async fn accept(&mut self) -> (C, ()) {
+        match self.0.recv().await {
+            Some(connection) => (connection, ()),
+            // There will be no more; that the server stops, it is told by another way.
+            None => std::future::pending().await,
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Shows the figures; those of the memory are taken now.
-#[expect(clippy::cast_precision_loss, reason = "a gauge is a double; 2^53 users are not to be expected")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a gauge is a double; 2^53 users are not to be expected"
+)]
 async fn metrics(State(shown): State<Shown>) -> impl IntoResponse {
     let (tenants, users) = shown.feed.size();
     metrics::gauge!("chancery_tenants").set(tenants as f64);

@@ -40,7 +40,9 @@ impl Default for LogConfig {
 
 /// What `level` says is no level.
 #[derive(Debug, thiserror::Error)]
-#[error("`{level}` is no level: say error, warn, info, debug or trace, or directives such as `info,chancery=debug`")]
+#[error(
+    "`{level}` is no level: say error, warn, info, debug or trace, or directives such as `info,chancery=debug`"
+)]
 pub struct BadLevel {
     level: String,
     #[source]
@@ -55,13 +57,19 @@ impl LogConfig {
 
     fn filter(&self) -> Result<EnvFilter, BadLevel> {
         let bad = |source| BadLevel { level: self.level.clone(), source };
-        EnvFilter::builder().parse(&self.level).map_err(bad)
+        let mut level = self.level.clone();
+        // The database's libraries tell each step of a migration; whoever wants that says so by directives.
+        if ["info", "debug", "trace"].contains(&level.to_ascii_lowercase().as_str()) {
+            level.push_str(",sqlx=warn,sea_orm_migration=warn");
+        }
+        EnvFilter::builder().parse(level).map_err(bad)
     }
 }
 
 /// Turns the log on. A process that has one already keeps it.
 pub fn init(log: &LogConfig) -> Result<(), BadLevel> {
-    let lines = tracing_subscriber::fmt().with_env_filter(log.filter()?).with_writer(std::io::stderr);
+    let lines =
+        tracing_subscriber::fmt().with_env_filter(log.filter()?).with_writer(std::io::stderr);
     let set = match log.format {
         LogFormat::Json => lines.json().flatten_event(true).with_span_list(false).try_init(),
         LogFormat::Pretty => lines.with_ansi(std::io::stderr().is_terminal()).try_init(),
@@ -99,7 +107,8 @@ pub fn figures() -> &'static Figures {
 
 /// From a tenth of a millisecond, where a decision lies, to the longest that a request may take.
 const SECONDS: [f64; 16] = [
-    0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0,
+    0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
+    10.0, 60.0,
 ];
 
 fn measure() -> Result<PrometheusHandle, BuildError> {
@@ -119,12 +128,24 @@ fn measure() -> Result<PrometheusHandle, BuildError> {
     Ok(handle)
 }
 
-const COUNTERS: [(&str, &str); 6] = [
+const COUNTERS: [(&str, &str); 9] = [
     ("chancery_rpc_requests_total", "Requests answered, by method and code."),
-    ("chancery_panics_total", "Requests that ended in a panic, each of which is a fault of the program."),
-    ("chancery_history_forks_total", "Tenants whose store showed another history than the one served: an alarm."),
+    (
+        "chancery_panics_total",
+        "Requests that ended in a panic, each of which is a fault of the program.",
+    ),
+    (
+        "chancery_history_forks_total",
+        "Tenants whose store showed another history than the one served: an alarm.",
+    ),
+    ("chancery_decisions_total", "Questions answered, by decision."),
+    ("chancery_ledger_entries_total", "Ledger entries written by this process."),
     ("chancery_tenant_loads_total", "Tenants read whole into memory."),
-    ("chancery_connections_refused_total", "Connections refused: too many from one source, or silent."),
+    ("chancery_feed_poll_failures_total", "Polls of the tenants' heads that failed."),
+    (
+        "chancery_connections_refused_total",
+        "Connections refused: too many from one source, or silent.",
+    ),
     ("chancery_probe_failures_total", "Probes of the store that failed."),
 ];
 
@@ -136,8 +157,9 @@ const GAUGES: [(&str, &str); 5] = [
     ("chancery_users", "Users of the tenants in memory."),
 ];
 
-const HISTOGRAMS: [(&str, &str); 3] = [
+const HISTOGRAMS: [(&str, &str); 4] = [
     ("chancery_rpc_duration_seconds", "How long requests took, by method."),
+    ("chancery_change_seconds", "How long changes took, from the tenant's lock to the commit."),
     ("chancery_tenant_load_seconds", "How long it took to read a tenant whole."),
     ("chancery_probe_seconds", "How long a probe of the store took."),
 ];

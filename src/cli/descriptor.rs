@@ -20,7 +20,9 @@ pub(super) fn run(wanted: &Wanted) -> Outcome {
     match &wanted.out {
         Some(path) => std::fs::write(path, DESCRIPTORS)?,
         None if std::io::stdout().is_terminal() => {
-            return Err("the descriptors are no text: name a file with --out, or send them on".into());
+            return Err(
+                "the descriptors are no text: name a file with --out, or send them on".into()
+            );
         }
         None => {
             let mut out = std::io::stdout().lock();

@@ -52,7 +52,9 @@ pub(super) async fn update(store: &Store) -> Result<Vec<String>, BootstrapError>
 /// Reads the keys; in the embedded default they are made if there are none.
 pub(super) fn keys(config: &Config) -> Result<KeyRing, CannotBegin> {
     match config.key_source().ok_or(CannotBegin::NoKey)? {
-        KeySource::Given(key) => KeyRing::from_base64(key.expose_secret()).map_err(CannotBegin::Key),
+        KeySource::Given(key) => {
+            KeyRing::from_base64(key.expose_secret()).map_err(CannotBegin::Key)
+        }
         KeySource::File(path) => KeyRing::load(&path).map_err(CannotBegin::KeyFile),
         KeySource::Beside(path) => {
             KeyRing::load_or_create(&path, secret::system).map_err(CannotBegin::KeyFile)

@@ -32,7 +32,8 @@ pub(super) fn run(wanted: &Wanted) -> Outcome {
 }
 
 fn table<'a>(rules: impl Iterator<Item = &'a Rule>) -> String {
-    let rows: Vec<_> = rules.map(|rule| (rule.method.trim_start_matches('/'), lines(rule))).collect();
+    let rows: Vec<_> =
+        rules.map(|rule| (rule.method.trim_start_matches('/'), lines(rule))).collect();
     let width = rows.iter().map(|(method, _)| method.len()).max().unwrap_or_default();
     let mut text = String::new();
     for (method, lines) in rows {

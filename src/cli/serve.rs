@@ -25,7 +25,9 @@ const CLOSING: Duration = Duration::from_secs(2);
 /// A store that is not ready to be served.
 #[derive(Debug, thiserror::Error)]
 enum NotReady {
-    #[error("the store has not been bootstrapped: run `chancery bootstrap --user-name <name>` once")]
+    #[error(
+        "the store has not been bootstrapped: run `chancery bootstrap --user-name <name>` once"
+    )]
     NotBootstrapped,
     #[error("cannot listen on {address} ({key})")]
     Bind {
@@ -52,7 +54,7 @@ pub(super) async fn run(config: Config) -> Outcome {
     }
     let at = grpc.local_addr()?;
     if let Some(secret) = &first {
-        say(&welcome(secret, server::reachable(at)))?;
+        say(&token(secret, server::reachable(at)))?;
     }
     let running = server::start(config.server(), store.clone(), keys, grpc, admin).await?;
     tracing::info!(grpc = %running.grpc(), admin = %running.admin(), "serving");
@@ -89,16 +91,21 @@ async fn ready(
     }
     let first = First::embedded();
     let secret = mint(first.kind)?;
+    // Before it is done: where nobody can be told, the one first start is not used up.
+    say(WELCOME)?;
     let made = first.make(store, keys, &secret).await?;
     Ok(made.map(|_| secret))
 }
 
-/// What is said on the first start, and never again: only the store's keyed hash of the token is left.
-fn welcome(secret: &Secret, at: SocketAddr) -> String {
+/// What is said on the first start, and never again.
+const WELCOME: &str = "\nThis is the first start: there is one account, the platform's own, and one user, `admin`, who \
+    may do everything.\n";
+
+/// Shows the token: only its keyed hash is left after this.
+fn token(secret: &Secret, at: SocketAddr) -> String {
     let token = secret.expose();
     format!(
-        "\nThis is the first start: there is one account, the platform's own, and one user, `admin`, who may do \
-         everything.\nThis is its API token. It is shown this once and kept nowhere:\n\n  {token}\n\nTry it:\n\n  \
+        "This is the user's API token. It is shown this once and kept nowhere:\n\n  {token}\n\nTry it:\n\n  \
          grpcurl -plaintext -H 'authorization: Bearer {token}' {at} chancery.v1.UserService/ListUsers\n\n"
     )
 }

@@ -8,7 +8,7 @@ use crate::config::{Config, Problems, Sources};
 
 #[derive(Debug, Args)]
 pub(super) struct Settings {
-    /// A TOML file with settings; else the one that CHANCERY_CONFIG names, if any
+    /// A TOML file with settings; else the one that `CHANCERY_CONFIG` names, if any
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Where gRPC is served [default: 127.0.0.1:50051]
@@ -17,7 +17,7 @@ pub(super) struct Settings {
     /// Where metrics and health are served, over HTTP [default: 127.0.0.1:9090]
     #[arg(long, global = true, value_name = "ADDRESS")]
     admin_listen: Option<String>,
-    /// `sqlite://<file>` or `postgres://…`; with a password in it, better said in the environment [default: sqlite://chancery.db]
+    /// `sqlite://<file>` or `postgres://…`; with a password in it, better said in the environment [default: `sqlite://chancery.db`]
     #[arg(long, global = true, value_name = "URL")]
     database_url: Option<String>,
     /// A file of mode 600 with the master key in base64

@@ -124,7 +124,9 @@ impl Reader {
         };
         let mut leaves = Vec::new();
         flatten("", dict, &name, &mut leaves);
-        leaves.into_iter().for_each(|leaf| self.take(leaf));
+        for leaf in leaves {
+            self.take(leaf);
+        }
     }
 
     fn variable(&mut self, name: &str, value: &str) {
@@ -161,7 +163,8 @@ impl Reader {
                 self.complain(leaf.origin, why);
             }
             Some(Value::Dict(_, inside)) => {
-                let names: Vec<_> = inside.keys().map(|name| format!("{}.{name}", leaf.key)).collect();
+                let names: Vec<_> =
+                    inside.keys().map(|name| format!("{}.{name}", leaf.key)).collect();
                 self.complain(leaf.origin, format!("is a table; set {}", names.join(", ")));
             }
             Some(_) => {
@@ -228,7 +231,9 @@ fn why(leaf: &Leaf, kind: Kind) -> String {
     };
     match kind {
         _ if leaf.key.ends_with("listen") => {
-            format!("{found} is not an address with a port, such as `127.0.0.1:50051` or `[::1]:50051`")
+            format!(
+                "{found} is not an address with a port, such as `127.0.0.1:50051` or `[::1]:50051`"
+            )
         }
         Kind::InvalidType(_, wanted) | Kind::InvalidValue(_, wanted) => match wanted.as_str() {
             "u16" | "u32" | "u64" | "usize" => format!("{found} is not a whole number that fits"),
@@ -243,5 +248,8 @@ fn why(leaf: &Leaf, kind: Kind) -> String {
 /// Tells a variable that Kubernetes sets in every container beside a service called `chancery`.
 fn is_service_link(name: &str) -> bool {
     let rest = name.strip_prefix(PREFIX).unwrap_or(name);
-    rest == "PORT" || rest.starts_with("PORT_") || rest.contains("SERVICE_HOST") || rest.contains("SERVICE_PORT")
+    rest == "PORT"
+        || rest.starts_with("PORT_")
+        || rest.contains("SERVICE_HOST")
+        || rest.contains("SERVICE_PORT")
 }

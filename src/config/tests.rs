@@ -34,14 +34,18 @@ fn nothing_said_is_a_configuration_that_serves() {
     assert_eq!(config.store().url, "sqlite://chancery.db");
     assert_eq!(config.limits.changes_per_minute, 120);
     let key = config.key_source();
-    assert!(matches!(key, Some(KeySource::Beside(path)) if path == PathBuf::from("chancery.key")));
+    assert!(matches!(key, Some(KeySource::Beside(path)) if path.as_path() == "chancery.key"));
 }
 
 #[test]
 fn what_comes_later_wins() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("chancery.toml");
-    fs::write(&path, "poll_ms = 100\nstaleness_ms = 1000\n[limits]\nin_flight = 7\nbody_seconds = 3\n").unwrap();
+    fs::write(
+        &path,
+        "poll_ms = 100\nstaleness_ms = 1000\n[limits]\nin_flight = 7\nbody_seconds = 3\n",
+    )
+    .unwrap();
     let named = path.to_str().unwrap();
     let config = Config::load(Sources {
         file: None,
@@ -96,7 +100,9 @@ fn all_problems_are_told_at_once_with_where_they_stand() {
         assert!(keys.iter().any(|key| key.starts_with(wanted)), "{wanted}: {text}");
     }
     assert_eq!(keys.len(), 10, "{text}");
-    for way_out in ["`json`, `pretty`", "limits.in_flight,", "`true` nor `false`", "30000", "127.0.0.1:50051"] {
+    for way_out in
+        ["`json`, `pretty`", "limits.in_flight,", "`true` nor `false`", "30000", "127.0.0.1:50051"]
+    {
         assert!(text.contains(way_out), "{way_out}: {text}");
     }
 }
@@ -116,7 +122,11 @@ fn no_secret_is_shown_by_anything() {
     assert_eq!(config.store().url, "postgres://me:hush@host/db");
     assert_eq!(config.master_key.unwrap().expose_secret(), key);
 
-    for text in ["master_key = \"hush\nlisten", "master_key = 4711471147114711", "database_url = [\"hush\"]"] {
+    for text in [
+        "master_key = \"hush\nlisten",
+        "master_key = 4711471147114711",
+        "database_url = [\"hush\"]",
+    ] {
         let (_, said) = problems(from_file(text));
         assert!(!said.contains("hush") && !said.contains("4711"), "{said}");
     }
@@ -150,8 +160,14 @@ fn postgres_needs_a_key_and_one_is_enough() {
     let file = ("CHANCERY_MASTER_KEY_FILE", "/run/key");
     let config = from_environment(&[url, file]).unwrap();
     assert!(matches!(config.key_source(), Some(KeySource::File(_))));
-    assert_eq!(problems(from_environment(&[url, file, ("CHANCERY_MASTER_KEY", "x")])).0, ["master_key"]);
-    assert_eq!(problems(from_environment(&[("CHANCERY_DATABASE_URL", "mysql://x")])).0, ["database_url"]);
+    assert_eq!(
+        problems(from_environment(&[url, file, ("CHANCERY_MASTER_KEY", "x")])).0,
+        ["master_key"]
+    );
+    assert_eq!(
+        problems(from_environment(&[("CHANCERY_DATABASE_URL", "mysql://x")])).0,
+        ["database_url"]
+    );
 }
 
 #[test]

@@ -33,7 +33,7 @@ fn mask(url: &str) -> String {
         masked.push(if n == 0 { '?' } else { '&' });
         match pair.split_once('=') {
             Some((name, _)) if name.to_ascii_lowercase().contains("pass") => {
-                masked.push_str(&format!("{name}={MASK}"));
+                masked.extend([name, "=", MASK]);
             }
             _ => masked.push_str(pair),
         }
@@ -56,16 +56,10 @@ fn decoded(text: &str) -> String {
     while let Some((before, after)) = rest.split_once('%') {
         bytes.extend_from_slice(before.as_bytes());
         let digits = after.split_at_checked(2);
-        match digits.and_then(|(two, tail)| Some((u8::from_str_radix(two, 16).ok()?, tail))) {
-            Some((byte, tail)) => {
-                bytes.push(byte);
-                rest = tail;
-            }
-            None => {
-                bytes.push(b'%');
-                rest = after;
-            }
-        }
+        let byte = digits.and_then(|(two, tail)| Some((u8::from_str_radix(two, 16).ok()?, tail)));
+        let (byte, tail) = byte.unwrap_or((b'%', after));
+        bytes.push(byte);
+        rest = tail;
     }
     bytes.extend_from_slice(rest.as_bytes());
     String::from_utf8(bytes).unwrap_or_else(|_| text.to_owned())
@@ -83,7 +77,10 @@ mod tests {
             ("postgres://me@host/db", "postgres://me@host/db"),
             ("postgres://me:hush@host:1/db?a=b", "postgres://me:***@host:1/db?a=b"),
             ("postgresql://me:hu/s@h@host/db", "postgresql://me:***@host/db"),
-            ("postgres://host/db?user=me&password=hush&x=y", "postgres://host/db?user=me&password=***&x=y"),
+            (
+                "postgres://host/db?user=me&password=hush&x=y",
+                "postgres://host/db?user=me&password=***&x=y",
+            ),
         ] {
             assert_eq!(mask(url), shown);
         }

@@ -51,17 +51,26 @@ pub struct Escalation {
 /// permissions of their own. A deleted or suppressed user holds nothing.
 pub fn holdings(world: &Snapshot, user: UserId, now: DateTime<Utc>) -> Vec<Holding> {
     let Some(user) = world.user(user) else { return Vec::new() };
-    held(world, user, None, now)
+    held(world, user, None, false, now)
 }
 
+/// Lists what a user holds or will hold without anybody's doing: a suppression that ends takes nothing away for good.
+fn prospects(world: &Snapshot, user: UserId, now: DateTime<Utc>) -> Vec<Holding> {
+    let Some(user) = world.user(user) else { return Vec::new() };
+    held(world, user, None, true, now)
+}
+
+/// `later` = a suppression with an end does not count.
 fn held(
     world: &Snapshot,
     user: &Principal,
     limits: Option<&Limits>,
+    later: bool,
     now: DateTime<Utc>,
 ) -> Vec<Holding> {
     let live: Vec<_> = user.held.iter().filter(|held| held.is_live(now)).collect();
-    if live.iter().any(|held| world.is_suppressing(&held.role)) {
+    let mut suppressing = live.iter().filter(|held| world.is_suppressing(&held.role));
+    if suppressing.any(|held| !later || held.expire_time.is_none()) {
         return Vec::new();
     }
     let ceiling = ceiling(world, user.account);
@@ -107,7 +116,7 @@ fn held(
 pub fn call_holdings(home: &Snapshot, caller: &Caller, now: DateTime<Utc>) -> Vec<Holding> {
     let Some(user) = home.user(caller.user) else { return Vec::new() };
     let limits = caller.limits.as_deref();
-    let mut found = held(home, user, limits, now);
+    let mut found = held(home, user, limits, false, now);
     let catalogue = home.catalogue();
     for ix in catalogue.baseline(user.kind) {
         for part in &catalogue.get(*ix).parts {
@@ -145,7 +154,7 @@ pub fn escalation(
     let granter = call_holdings(home, caller, now);
     for user in affected {
         let had = before.map(|before| holdings(before, *user, now)).unwrap_or_default();
-        for gained in holdings(after, *user, now) {
+        for gained in prospects(after, *user, now) {
             within(after, &gained, &had, &granter)?;
         }
     }
@@ -226,7 +235,11 @@ fn contains(world: &Snapshot, held: &Holding, gained: &Holding) -> bool {
     };
     let reach = match held.reach {
         Reach::Account => held.account == at && !wide,
-        Reach::Subtree => world.is_in(at, held.account),
+        // The root stands above every account, those of other tenants too.
+        Reach::Subtree => {
+            world.is_in(at, held.account)
+                || world.account(held.account).is_some_and(|account| account.is_root())
+        }
     };
     let scope = match (&held.scope, &gained.scope) {
         (None, _) => true,

@@ -158,13 +158,15 @@ impl Ask {
     /// `None` where the request names none that is stored, or names it malformed.
     pub fn anchor(&self) -> Option<Anchor> {
         let Access::Checked { main, .. } = &self.rule.access else { return None };
+        // On a user, a role is what is given or taken, and the user what it is done to.
+        let under_user = main.resource.iter().any(|(kind, _)| &**kind == "user");
         main.resource.iter().rev().find_map(|(kind, slot)| {
             let Slot::Field(name) = slot else { return None };
             let text = self.fields.text(name)?;
             match &**kind {
                 "user" => text.parse().ok().map(Anchor::User),
                 "api_token" => text.parse().ok().map(Anchor::Token),
-                "role" => text.parse().ok().map(Anchor::Role),
+                "role" if !under_user => text.parse().ok().map(Anchor::Role),
                 "account" => text.parse().ok().map(Anchor::Account),
                 _ => None,
             }

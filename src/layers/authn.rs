@@ -21,7 +21,7 @@ const REMEMBERED: Duration = Duration::from_secs(30);
 /// Unknown tokens that one source may send in a window; each costs a read.
 const UNKNOWN: u32 = 600;
 /// The window.
-const WINDOW: Duration = Duration::from_secs(60);
+const WINDOW: Duration = Duration::from_mins(1);
 
 /// A credential that is not good.
 #[derive(Debug, Clone, thiserror::Error)]

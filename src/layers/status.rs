@@ -114,7 +114,7 @@ impl From<BadCredential> for Status {
             BadCredential::Revoked => ("TOKEN_REVOKED", "the token was revoked"),
             BadCredential::TooMany => {
                 let message = "too many unknown credentials from this source: try again later";
-                let after = Duration::from_secs(60);
+                let after = Duration::from_mins(1);
                 return retry(Code::ResourceExhausted, "RATE_LIMITED", message, after);
             }
             BadCredential::Unknowable(error) => return error.into(),
@@ -157,6 +157,11 @@ impl From<Refusal> for Status {
             Refusal::Unnamed { permission } => {
                 let details = details("ACCESS_DENIED", &[("permission", permission)]);
                 Self::with_error_details(Code::PermissionDenied, refusal.to_string(), details)
+            }
+            Refusal::NotHeld { ref role } => {
+                let mut details = details("ROLE_NOT_HELD", &[]);
+                details.set_resource_info("chancery/role_grant", role.clone(), "", "not held");
+                Self::with_error_details(Code::NotFound, refusal.to_string(), details)
             }
             Refusal::Escalation(escalation) => {
                 let missing = escalation.missing.join(",");

@@ -6,6 +6,7 @@ mod authorization;
 mod introspection;
 mod page;
 mod question;
+mod role;
 mod shared;
 mod token;
 mod user;
@@ -13,6 +14,7 @@ mod wire;
 
 pub use account::AccountApi;
 pub use authorization::AuthorizationApi;
+pub use role::RoleApi;
 pub use shared::{Settings, Shared};
 pub use token::TokenApi;
 pub use user::UserApi;

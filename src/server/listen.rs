@@ -153,11 +153,6 @@ impl Conn {
         Self { io, peer, dead: Some(Box::pin(phases.reached(Phase::Dead))), _place: place }
     }
 
-    /// Returns who is at the other end.
-    pub(super) const fn peer(&self) -> SocketAddr {
-        self.peer
-    }
-
     /// Fails instead of waiting, once the server is dead. Asked only where there would be a wait, so that it costs
     /// a busy connection nothing.
     fn or_dead<T>(
@@ -234,35 +229,6 @@ impl AsyncWrite for Conn {
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let done = Pin::new(&mut self.io).poll_shutdown(context);
         self.or_dead(context, done)
-    }
-}
-
-/// What the HTTP server takes connections from.
-#[derive(Debug)]
-pub(super) struct Incoming {
-    /// Where the listener is bound.
-    pub(super) local: SocketAddr,
-    /// The connections it takes.
-    pub(super) taken: mpsc::Receiver<Conn>,
-}
-
-impl axum::serve::Listener for Incoming {
-    type Io = Conn;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Conn, SocketAddr) {
-        match self.taken.recv().await {
-            Some(conn) => {
-                let peer = conn.peer();
-                (conn, peer)
-            }
-            // There will be no more; that the server stops, it is told by another way.
-            None => std::future::pending().await,
-        }
-    }
-
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        Ok(self.local)
     }
 }
 

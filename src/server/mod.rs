@@ -30,11 +30,12 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::service::Routes;
 use tonic::transport::Server;
 
+use crate::admin::{self, Shown};
 use crate::crypto::KeyRing;
 use crate::layers::{Deadlines, Door, FormError, RulesError};
 use crate::store::Store;
-use crate::{admin, feed, rpc, telemetry};
-use listen::{Incoming, Listening, connections};
+use crate::{feed, rpc, telemetry};
+use listen::{Listening, connections};
 use phase::{Phase, Phases};
 
 pub use check::{NoAnswer, check, reachable};
@@ -159,9 +160,9 @@ pub async fn start(
     let (reports, seen) = watch::channel(probe.report().await);
     let routes = house.routes(&config, seen.clone(), &phases)?;
 
-    let pages = admin::pages(figures, house.feed.clone(), seen);
+    let shown = Shown { figures, feed: house.feed.clone(), reports: seen };
     let admin = listening(&config, admin, "admin", Phase::Dead);
-    let admin = tokio::spawn(serve_pages(pages, admin_at, admin, phases.clone()));
+    let admin = tokio::spawn(serve_pages(shown, admin, phases.clone()));
     let grpc = listening(&config, grpc, "grpc", Phase::Closing);
     let grpc = tokio::spawn(serve_grpc(config.clone(), house.door, routes, grpc, phases.clone()));
     let probing = tokio::spawn(probe::run(probe, reports, phases.clone()));
@@ -173,7 +174,12 @@ pub async fn start(
     Ok(Running { grpc: grpc_at, admin: admin_at, stop: Some(stop), done })
 }
 
-fn listening(config: &Config, listener: TcpListener, name: &'static str, until: Phase) -> Listening {
+fn listening(
+    config: &Config,
+    listener: TcpListener,
+    name: &'static str,
+    until: Phase,
+) -> Listening {
     Listening {
         listener,
         name,
@@ -205,16 +211,9 @@ async fn serve_grpc(
     Ok(())
 }
 
-async fn serve_pages(
-    pages: axum::Router,
-    local: SocketAddr,
-    listening: Listening,
-    phases: Phases,
-) -> Result<(), Error> {
+async fn serve_pages(shown: Shown, listening: Listening, phases: Phases) -> Result<(), Error> {
     let taken = connections(listening, phases.clone());
-    axum::serve(Incoming { local, taken }, pages)
-        .with_graceful_shutdown(phases.reached(Phase::Dead))
-        .await?;
+    admin::serve(shown, taken, phases.reached(Phase::Dead)).await?;
     Ok(())
 }
 
@@ -250,16 +249,13 @@ async fn conduct(
     tell.send_replace(Phase::Closing);
     let grpc = tokio::time::timeout_at(deadline, &mut tasks.grpc).await;
     tell.send_replace(Phase::Dead);
-    let ended = match grpc {
-        Ok(ended) => ended?,
-        Err(_) => {
-            tracing::warn!("not everything had ended at the hard deadline: it is dropped");
-            Ok(())
-        }
-    };
+    let ended = grpc.unwrap_or_else(|_| {
+        tracing::warn!("not everything had ended at the hard deadline: it is dropped");
+        Ok(Ok(()))
+    });
     end(tasks).await;
     tracing::info!("stopped");
-    ended
+    ended?
 }
 
 /// Waits a little for what is left, then ends it.

@@ -25,7 +25,7 @@ use crate::layers::status::DOMAIN;
 /// Streams at once from one source.
 const MOST: usize = 4;
 /// A stream ends after this; who still wants it opens the next.
-const LONGEST: Duration = Duration::from_secs(15 * 60);
+const LONGEST: Duration = Duration::from_mins(15);
 /// The methods that are such streams; the others of their services answer once.
 const STREAMS: [&str; 2] = ["/Watch", "/ServerReflectionInfo"];
 
@@ -108,9 +108,8 @@ where
                 let _ = tokio::time::timeout(LONGEST, closing).await;
             };
             let response = answer.await?;
-            Ok(response.map(|inner| {
-                Body::new(Until { inner, end: Some(Box::pin(end)), _place: place })
-            }))
+            Ok(response
+                .map(|inner| Body::new(Until { inner, end: Some(Box::pin(end)), _place: place })))
         })
     }
 }

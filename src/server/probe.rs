@@ -35,7 +35,7 @@ pub(super) async fn run(probe: Probe, reports: watch::Sender<Report>, phases: Ph
         tokio::select! {
             biased;
             () = &mut draining => break,
-            report = next => publish(&reports, report),
+            report = next => publish(&reports, &report),
         }
     }
     metrics::gauge!("chancery_ready").set(0);
@@ -46,12 +46,12 @@ pub(super) async fn run(probe: Probe, reports: watch::Sender<Report>, phases: Ph
 }
 
 /// Shows a report; those who watch are woken only if it is another one.
-fn publish(reports: &watch::Sender<Report>, report: Report) {
-    metrics::gauge!("chancery_ready").set(if report.ready { 1 } else { 0 });
+fn publish(reports: &watch::Sender<Report>, report: &Report) {
+    metrics::gauge!("chancery_ready").set(i32::from(report.ready));
     let changed = reports.send_if_modified(|shown| {
-        let changed = *shown != report;
+        let changed = shown != report;
         if changed {
-            shown.clone_from(&report);
+            shown.clone_from(report);
         }
         changed
     });

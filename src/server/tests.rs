@@ -150,7 +150,8 @@ async fn a_source_has_so_many_connections_and_no_more() {
     let grpc = served.running.grpc();
     let first = HealthClient::new(channel(&served).await).check(asking("")).await;
     assert!(first.is_ok());
-    let mut held = [HealthClient::new(channel(&served).await), HealthClient::new(channel(&served).await)];
+    let mut held =
+        [HealthClient::new(channel(&served).await), HealthClient::new(channel(&served).await)];
     for health in &mut held {
         assert!(health.check(asking("")).await.is_ok());
     }
@@ -214,7 +215,9 @@ async fn the_administrators_door_tells_how_it_is() {
     assert_eq!(report["checks"]["keys"], "ok");
     assert!(check(served.running.grpc(), "", PATIENCE).await.unwrap());
     let (_, figures) = page(&served, "/metrics").await;
-    for figure in ["chancery_rpc_requests_total{method=\"/grpc.health.v1.Health/Check\"", "chancery_users 1"] {
+    for figure in
+        ["chancery_rpc_requests_total{method=\"/grpc.health.v1.Health/Check\"", "chancery_users 1"]
+    {
         assert!(figures.contains(figure), "{figures}");
     }
     assert_eq!(page(&served, "/else").await.0, "HTTP/1.1 404 Not Found");

@@ -10,7 +10,7 @@ use crate::layers::Credentials;
 use crate::store::Store;
 
 /// Within five minutes is what is promised (`model.md` §9).
-const EVERY: Duration = Duration::from_secs(60);
+const EVERY: Duration = Duration::from_mins(1);
 /// A little more than the day that is promised (`edges.md` §4).
 const REMEMBERED: TimeDelta = TimeDelta::hours(25);
 

@@ -76,13 +76,18 @@ impl Store {
     ) -> Result<Option<Bootstrapped>, BootstrapError> {
         let clock = self.clock();
         let account = AccountId::new(&**clock);
-        let made = Bootstrapped { account, user: UserId::new(&**clock), token: TokenId::new(&**clock) };
+        let made =
+            Bootstrapped { account, user: UserId::new(&**clock), token: TokenId::new(&**clock) };
         let files = built_in()?;
         let opening = opening(account, Arc::new(nothing(account, &files)?));
         let Some(mut tx) = self.begin_first(opening).await? else { return Ok(None) };
         let now = tx.now();
         let digest = first.digest;
-        tx.put(created(account, ChangeKind::AccountCreate, Image::Account(root(made, &first, now))))?;
+        tx.put(created(
+            account,
+            ChangeKind::AccountCreate,
+            Image::Account(root(made, &first, now)),
+        ))?;
         for file in files {
             tx.put(created(account, ChangeKind::CatalogueApply, Image::Catalogue(file)))?;
         }

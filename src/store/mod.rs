@@ -19,6 +19,7 @@ mod migrate;
 mod place;
 mod reads;
 mod refusal;
+mod roles;
 mod roles_named;
 mod rows;
 mod scopes;
@@ -52,6 +53,10 @@ pub use error::{Cause, Constraint, Error};
 pub use idempotency::Outcome;
 pub use reads::{KeptToken, ObjectId};
 pub use refusal::Refusal;
+pub use roles::{
+    Giving, Misnamed, Notice, RoleCreated, RoleDeleted, RoleFields, RoleGiven, RoleTaken, RoleUpdated,
+    Taking, find_role, permitted, sees_role,
+};
 pub use tokens::{Digests, Minted, NewToken};
 pub use tx::{Begun, Opening, Tx};
 pub use users::{Below, NewUser, UserDone, UserEdit};

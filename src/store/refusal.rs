@@ -36,6 +36,12 @@ pub enum Refusal {
         /// What is there.
         why: String,
     },
+    /// The user does not hold the role, or not so.
+    #[error("the user does not hold `{role}` so")]
+    NotHeld {
+        /// The role, as the request calls it.
+        role: String,
+    },
     /// It would give somebody what the caller does not hold.
     #[error(transparent)]
     Escalation(#[from] Escalation),

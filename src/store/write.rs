@@ -207,7 +207,7 @@ async fn end_tokens(
 ) -> Result<(), Error> {
     for ids in ids.chunks(BATCH) {
         let gone = api_token::Entity::update_many()
-            .col_expr(api_token::Column::EndTime, Expr::val(now).into())
+            .col_expr(api_token::Column::EndTime, Expr::val(now))
             .filter(api_token::Column::Id.is_in(ids.iter().copied()))
             .filter(api_token::Column::EndTime.is_null())
             .exec(db)

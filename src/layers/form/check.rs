@@ -28,6 +28,8 @@ pub(super) enum Test {
     AtLeast(i128),
     AtMost(i128),
     Defined(EnumDescriptor),
+    /// Of every text with a rule: one of the stores keeps no U+0000, and nobody means one.
+    NoNul,
 }
 
 impl Check {
@@ -53,6 +55,7 @@ impl Check {
             (Test::Pattern(pattern), Scalar::Text(text)) => pattern.is_match(text),
             (Test::Email, Scalar::Text(text)) => is_email(text),
             (Test::Uuid, Scalar::Text(text)) => is_uuid(text),
+            (Test::NoNul, Scalar::Text(text)) => !text.as_bytes().contains(&0),
             (Test::AtLeast(least), Scalar::Number(number)) => number >= *least,
             (Test::AtMost(most), Scalar::Number(number)) => number <= *most,
             (Test::Defined(described), Scalar::Number(number)) => {
@@ -92,6 +95,7 @@ impl Test {
             Self::Pattern(pattern) => look(pattern.as_str()),
             Self::Email => "is not a valid email address".into(),
             Self::Uuid => "is not a valid UUID".into(),
+            Self::NoNul => "must not hold U+0000".into(),
             Self::AtLeast(least) => format!("must be at least {least}"),
             Self::AtMost(most) => format!("must be at most {most}"),
             Self::Defined(described) => {

@@ -247,7 +247,10 @@ fn read_checks(
     }
     // In order of their numbers lengths come first, so that a pattern never reads a book.
     tests.sort_by_key(|(number, _)| *number);
-    let tests: Vec<Test> = tests.into_iter().map(|(_, test)| test).collect();
+    let mut tests: Vec<Test> = tests.into_iter().map(|(_, test)| test).collect();
+    if matches!(kind, Described::String) && !tests.is_empty() {
+        tests.push(Test::NoNul);
+    }
     if Test::contradict(&tests) {
         return Err(FormError::Contradiction { at: field.full_name().to_owned() });
     }
