@@ -32,7 +32,7 @@ pub struct Checks {
     /// The store answers, and was not written by a version that this one cannot read.
     pub store: Check,
     /// The schema is up to date.
-    pub migrations: Check,
+    pub schema: Check,
     /// The keys are those that the store's tokens stand under.
     pub keys: Check,
     /// What is in memory is not older than the staleness bound.
@@ -65,9 +65,8 @@ impl Serialize for Check {
 impl Report {
     /// Sums up the checks.
     pub fn of(checks: Checks) -> Self {
-        let Checks { store, migrations, keys, snapshots, running } = &checks;
-        let ready =
-            [store, migrations, keys, snapshots, running].iter().all(|c| **c == Check::Good);
+        let Checks { store, schema, keys, snapshots, running } = &checks;
+        let ready = [store, schema, keys, snapshots, running].iter().all(|c| **c == Check::Good);
         Self { ready, checks }
     }
 }

@@ -4,20 +4,25 @@
 //! [`Snapshot`] is built or a request is read.
 
 mod apply;
+mod ask;
 mod decide;
 mod escalation;
 mod fields;
 mod judge;
 mod limits;
 mod question;
+mod roles;
 mod rule;
+mod sight;
 mod snapshot;
 mod tree;
 
 pub use decide::{ceiling, decide};
 pub use escalation::{Escalation, Holding, call_holdings, escalation, holdings, within};
 pub use fields::{Fields, Value};
-pub use judge::{Anchor, Ask, Caller, Permit, Refused, judge, sees_account, sees_user};
+pub use ask::{Anchor, Ask, Caller};
+pub use judge::{Permit, Refused, judge};
+pub use sight::{sees_account, sees_user};
 pub use limits::Limits;
 pub use question::{Answer, Because, Missing, Question, Reason, Subject, Worlds};
 pub use rule::{Access, BadRule, Check, Rule, Slot, When};

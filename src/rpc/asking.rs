@@ -4,7 +4,6 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use chrono::{DateTime, Utc};
 use prost_types::value::Kind;
@@ -12,16 +11,16 @@ use prost_types::{Struct, Value};
 use tonic::{Response, Status};
 use tonic_types::StatusExt as _;
 
+use super::answer;
 use super::question::{self, SubjectName};
 use super::shared::{Reader, Shared, with_revision};
-use super::wire::timestamp;
 use crate::crypto::ConsistencyToken;
 use crate::decision::{
-    Anchor, Answer, Because, Limits, Missing, Question, Reason, Snapshot, Subject, Worlds, decide,
+    Anchor, Answer, Limits, Question, Reason, Snapshot, Subject, Worlds, decide,
     holdings, sees_account, sees_user,
 };
 use crate::layers::BadCredential;
-use crate::model::{AccountId, Named, Relation, ResourcePath, Revision, RoleRef, UserId};
+use crate::model::{AccountId, Named, Relation, ResourcePath, Revision, UserId};
 use crate::proto::v1 as pb;
 
 /// One request's questions: one asker, one instant, each tenant at one revision.
@@ -105,7 +104,10 @@ impl Asking {
         let mut reply = self.reply(&answer);
         if self.explain {
             self.check_explain(&found, &path, own).await?;
-            reply.grants = self.grants(&found, &answer);
+            let visible = |user| {
+                sees_user(&self.by.caller, &self.by.home, &found.home, user, self.now)
+            };
+            reply.grants = answer::grants(&found.home, found.account, &answer, visible);
         }
         Ok(reply)
     }
@@ -120,7 +122,7 @@ impl Asking {
             .map(|violation| violation.field.clone())
             .unwrap_or_default();
         let fields = [
-            ("code", code_name(error.code()).to_owned()),
+            ("code", answer::code_name(error.code()).to_owned()),
             ("reason", reason),
             ("field", field),
             ("message", error.message().to_owned()),
@@ -133,7 +135,7 @@ impl Asking {
         let context = Struct { fields: [("error".to_owned(), error)].into_iter().collect() };
         let (consistency_token, evaluated_revision) = self.stand();
         pb::AuthorizeResponse {
-            decision_id: decision_id(),
+            decision_id: answer::decision_id(),
             consistency_token,
             evaluated_revision,
             context: Some(context),
@@ -359,108 +361,16 @@ impl Asking {
         metrics::counter!("chancery_decisions_total", "decision" => label).increment(1);
         pb::AuthorizeResponse {
             decision,
-            reason: wire_reason(answer.reason).into(),
-            missing: answer.missing.map(wire_missing).unwrap_or_default().into(),
-            decision_id: decision_id(),
+            reason: answer::wire_reason(answer.reason).into(),
+            missing: answer.missing.map(answer::wire_missing).unwrap_or_default().into(),
+            decision_id: answer::decision_id(),
             consistency_token,
             evaluated_revision,
             ..Default::default()
-        }
-    }
-
-    fn grants(&self, found: &Found, answer: &Answer) -> Vec<pb::Grant> {
-        let Some(because) = &answer.because else { return Vec::new() };
-        let catalogue = found.home.catalogue();
-        let account = found.account.map(|id| id.to_string()).unwrap_or_default();
-        let grant = match because {
-            Because::Baseline(ix) => pb::Grant {
-                kind: pb::GrantKind::Baseline.into(),
-                role_type: catalogue.get(*ix).full_name.clone(),
-                account_id: account,
-                ..Default::default()
-            },
-            Because::AccountRole(ix) => pb::Grant {
-                kind: pb::GrantKind::AccountRole.into(),
-                role_type: catalogue.bare(*ix).to_owned(),
-                account_id: account,
-                ..Default::default()
-            },
-            Because::Held { user, place, .. } => {
-                let caller = &self.by.caller;
-                let visible = sees_user(caller, &self.by.home, &found.home, *user, self.now);
-                let held = found.home.user(*user).and_then(|user| user.held.get(*place));
-                let Some(held) = held else { return Vec::new() };
-                pb::Grant {
-                    kind: pb::GrantKind::Role.into(),
-                    role_type: role_name(&found.home, &held.role),
-                    holder_user_id: if visible { user.to_string() } else { String::new() },
-                    account_id: account,
-                    scope: held.scope.as_ref().map(ToString::to_string).unwrap_or_default(),
-                    expire_time: held.expire_time.map(timestamp),
-                    ..Default::default()
-                }
-            }
-        };
-        vec![grant]
-    }
-}
-
-/// Names a role as answers do: bare where that is unambiguous, a custom one by its name.
-pub(super) fn role_name(world: &Snapshot, role: &RoleRef) -> String {
-    match role {
-        RoleRef::BuiltIn(name) => {
-            let catalogue = world.catalogue();
-            catalogue.role(name).map_or_else(|| name.clone(), |ix| catalogue.bare(ix).to_owned())
-        }
-        RoleRef::Custom(id) => {
-            world.role(*id).map_or_else(|| id.to_string(), |role| role.role.name.clone())
         }
     }
 }
 
 const fn no_grant() -> Answer {
     Answer { reason: Reason::NoGrant, missing: None, because: None }
-}
-
-/// Makes an id that no other decision has, without asking the machine for chance each time.
-fn decision_id() -> String {
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    static PROCESS: std::sync::OnceLock<u64> = std::sync::OnceLock::new();
-    let process = PROCESS.get_or_init(|| uuid::Uuid::new_v4().as_u64_pair().0);
-    format!("{process:016x}{:016x}", COUNT.fetch_add(1, Ordering::Relaxed))
-}
-
-const fn wire_reason(reason: Reason) -> pb::Reason {
-    match reason {
-        Reason::Permitted => pb::Reason::Permitted,
-        Reason::SubjectUnknown => pb::Reason::SubjectUnknown,
-        Reason::SubjectDisabled => pb::Reason::SubjectDisabled,
-        Reason::TokenInvalid => pb::Reason::TokenInvalid,
-        Reason::TokenExpired => pb::Reason::TokenExpired,
-        Reason::TokenRevoked => pb::Reason::TokenRevoked,
-        Reason::AccountNotActive => pb::Reason::AccountNotActive,
-        Reason::NoAccess => pb::Reason::NoAccess,
-        Reason::NoGrant => pb::Reason::NoGrant,
-        Reason::AccountRoleCeiling => pb::Reason::AccountRoleCeiling,
-        Reason::TokenScope => pb::Reason::TokenScope,
-    }
-}
-
-const fn wire_missing(missing: Missing) -> pb::Missing {
-    match missing {
-        Missing::NotGranted => pb::Missing::NotGranted,
-        Missing::OutOfReach => pb::Missing::OutOfReach,
-        Missing::OutOfScope => pb::Missing::OutOfScope,
-        Missing::WrongRelation => pb::Missing::WrongRelation,
-        Missing::ConditionFailed => pb::Missing::ConditionFailed,
-        Missing::GrantExpired => pb::Missing::GrantExpired,
-    }
-}
-
-const fn code_name(code: tonic::Code) -> &'static str {
-    match code {
-        tonic::Code::NotFound => "NOT_FOUND",
-        tonic::Code::PermissionDenied => "PERMISSION_DENIED",
-        _ => "INVALID_ARGUMENT",
-    }
 }

@@ -1,6 +1,7 @@
 //! The API, one file a service. An RPC reads: who, what, open, act, reply.
 
 mod account;
+mod answer;
 mod asking;
 mod authorization;
 mod introspection;

@@ -74,7 +74,7 @@ impl Probe {
         metrics::histogram!("chancery_probe_seconds").record(began.elapsed());
         let checks = found.unwrap_or_else(|_| Checks {
             store: Check::Bad("the database does not answer in time".to_owned()),
-            migrations: Check::Unknown,
+            schema: Check::Unknown,
             keys: Check::Unknown,
             snapshots: Check::Unknown,
             running: Check::Good,
@@ -86,7 +86,7 @@ impl Probe {
     }
 
     async fn look(&self) -> Checks {
-        let (store, migrations) = match self.store.probe().await {
+        let (store, schema) = match self.store.probe().await {
             Ok(()) => (Check::Good, Check::Good),
             Err(error @ Error::NotMigrated { .. }) => (Check::Good, Check::Bad(error.to_string())),
             // The error's own words name no value and no address; its cause is for the log.
@@ -104,6 +104,6 @@ impl Probe {
             Ok(_) => Check::Good,
             Err(error) => Check::Bad(error.to_string()),
         };
-        Checks { store, migrations, keys, snapshots, running: Check::Good }
+        Checks { store, schema, keys, snapshots, running: Check::Good }
     }
 }

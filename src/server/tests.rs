@@ -33,7 +33,19 @@ fn config() -> Config {
     Config {
         drain: Duration::ZERO,
         hard: Duration::from_secs(1),
-        ..crate::config::Config::default().server()
+        streams_per_connection: 100,
+        connections_per_source: 64,
+        in_flight: 64,
+        changes_per_minute: 0,
+        message_bytes: 1 << 20,
+        body_deadline: Duration::from_secs(5),
+        deadlines: Deadlines { default: PATIENCE, most: PATIENCE },
+        feed: feed::Config::default(),
+        rpc: rpc::Settings {
+            account_depth: 8,
+            user_depth: 32,
+            base_url: "http://localhost".to_owned(),
+        },
     }
 }
 

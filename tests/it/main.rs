@@ -13,4 +13,5 @@ mod support;
 mod authorize;
 mod laws;
 mod raw;
+mod store;
 mod strangers;

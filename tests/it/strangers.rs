@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config as Runs, TestRunner};
 use prost::Message as _;
-use prost_reflect::{DynamicMessage, Kind, MethodDescriptor, Value};
+use prost_reflect::{DynamicMessage, Kind, MethodDescriptor, ReflectMessage as _, Value};
 use tonic::{Code, Request};
 
 use crate::raw::{call, call_with, methods, path, set};

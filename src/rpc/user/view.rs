@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use crate::decision::{Caller, Snapshot, sees_user};
 use crate::model::{RegionalSettings, User, UserId, UserKind};
 use crate::proto::v1 as pb;
-use crate::rpc::asking::role_name;
+use crate::rpc::answer::role_name;
 use crate::rpc::shared::{Done, Reader};
 use crate::rpc::wire::timestamp;
 use crate::store::user_etag;

@@ -1,0 +1,129 @@
+//! One call as its rule sees it: who, what, and about which object.
+
+use std::sync::Arc;
+
+use super::fields::Fields;
+use super::limits::Limits;
+use super::rule::{Access, Rule, Slot};
+use crate::model::{AccountId, RoleId, TokenId, UserId, UserKind};
+
+/// Who calls, proved by a credential that was good a moment ago.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// The user whose rights count.
+    pub user: UserId,
+    /// Its account.
+    pub account: AccountId,
+    /// Its tenant.
+    pub tenant: AccountId,
+    /// What it is.
+    pub kind: UserKind,
+    /// The API token used.
+    pub token: Option<TokenId>,
+    /// The credential's own limits; `None` = none.
+    pub limits: Option<Arc<Limits>>,
+}
+
+/// One call as its rule sees it.
+#[derive(Debug, Clone)]
+pub struct Ask {
+    pub(super) rule: Arc<Rule>,
+    pub(super) fields: Fields,
+}
+
+/// The object that a call names first of all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Anchor {
+    /// An account.
+    Account(AccountId),
+    /// A user.
+    User(UserId),
+    /// A custom role.
+    Role(RoleId),
+    /// An API token.
+    Token(TokenId),
+}
+
+impl Ask {
+    /// Makes the ask of a request: fills what the request leaves to its default, as the rule wants it.
+    pub fn new(rule: Arc<Rule>, mut fields: Fields, caller: Option<&Caller>) -> Self {
+        if let Some(caller) = caller {
+            for name in &rule.defaults {
+                if fields.text(name).is_some() {
+                    continue;
+                }
+                if name.ends_with("account_id") {
+                    fields.set_text(name, caller.account.to_string());
+                } else {
+                    fields.set_text(name, caller.user.to_string());
+                }
+            }
+        }
+        if let Some(application) = fields.text("filter").and_then(application_of) {
+            let application = application.to_owned();
+            fields.set_text("application_id", application);
+        }
+        Self { rule, fields }
+    }
+
+    /// Returns the rule.
+    pub const fn rule(&self) -> &Arc<Rule> {
+        &self.rule
+    }
+
+    /// Returns the request's fields, defaults filled in.
+    pub const fn fields(&self) -> &Fields {
+        &self.fields
+    }
+
+    /// Adds what only a look-up can tell, such as whose a token is.
+    pub fn fill(&mut self, name: &str, value: String) {
+        self.fields.set_text(name, value);
+    }
+
+    /// Adds it where the request leaves it out.
+    pub fn fill_absent(&mut self, name: &str, value: &str) {
+        if self.fields.text(name).is_none() {
+            self.fields.set_text(name, value);
+        }
+    }
+
+    /// Returns the object that the rule is about, read from the end of its main path.
+    ///
+    /// `None` where the request names none that is stored, or names it malformed.
+    pub fn anchor(&self) -> Option<Anchor> {
+        let Access::Checked { main, .. } = &self.rule.access else { return None };
+        // On a user, a role is what is given or taken, and the user what it is done to.
+        let under_user = main.resource.iter().any(|(kind, _)| &**kind == "user");
+        main.resource.iter().rev().find_map(|(kind, slot)| {
+            let Slot::Field(name) = slot else { return None };
+            let text = self.fields.text(name)?;
+            match &**kind {
+                "user" => text.parse().ok().map(Anchor::User),
+                "api_token" => text.parse().ok().map(Anchor::Token),
+                "role" if !under_user => text.parse().ok().map(Anchor::Role),
+                "account" => text.parse().ok().map(Anchor::Account),
+                _ => None,
+            }
+        })
+    }
+
+    /// Returns the parent that a new or moved user is to have, its default filled in (`model.md` §3).
+    pub(super) fn parent(&self, caller: &Caller, kind: Option<UserKind>) -> Option<String> {
+        if let Some(parent) = self.fields.text("parent_user_id") {
+            return Some(parent.to_owned());
+        }
+        let creates = self.rule.method.ends_with("/CreateUser");
+        let here = self.fields.text("account_id") == Some(caller.account.to_string().as_str());
+        let root = self.fields.number("user.root_user") == Some(1);
+        let application = kind == Some(UserKind::Application);
+        (creates && here && !root && !application).then(|| caller.user.to_string())
+    }
+}
+
+/// Finds the application that a filter names: `application_id = "…"`.
+fn application_of(filter: &str) -> Option<&str> {
+    let (_, rest) = filter.split_once("application_id")?;
+    let rest = rest.trim_start().strip_prefix('=')?.trim_start().strip_prefix('"')?;
+    rest.split_once('"').map(|(application, _)| application)
+}

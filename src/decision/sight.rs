@@ -1,0 +1,67 @@
+//! What a caller sees (`model.md` §3 Visibility, §10): itself, its own account, and what it may read.
+
+use chrono::{DateTime, Utc};
+
+use super::ask::Caller;
+use super::decide::decide;
+use super::question::{Question, Subject, Worlds};
+use super::snapshot::Snapshot;
+use crate::model::{AccountId, Named, ResourcePath, UserId, UserKind};
+
+/// Asks the engine about the caller itself.
+pub(super) fn may(
+    caller: &Caller,
+    home: &Snapshot,
+    there: &Snapshot,
+    permission: &str,
+    path: &ResourcePath,
+    now: DateTime<Utc>,
+) -> bool {
+    let Some(permission) = home.catalogue().parse(permission) else { return false };
+    let question = Question {
+        subject: Subject::User(caller.user),
+        limits: caller.limits.as_deref(),
+        permission,
+        resource: path,
+        now,
+    };
+    decide(Worlds { home, there: Some(there) }, &question).is_permit()
+}
+
+/// Returns whether the caller sees an account: its own, or one that it may read.
+pub fn sees_account(
+    caller: &Caller,
+    home: &Snapshot,
+    there: &Snapshot,
+    id: AccountId,
+    now: DateTime<Utc>,
+) -> bool {
+    id == caller.account
+        || may(caller, home, there, "account.read", &ResourcePath::account(id), now)
+}
+
+/// Returns whether the caller sees a user: itself, or one that it may read (`model.md` §3, Visibility).
+pub fn sees_user(
+    caller: &Caller,
+    home: &Snapshot,
+    there: &Snapshot,
+    id: UserId,
+    now: DateTime<Utc>,
+) -> bool {
+    if id == caller.user {
+        return true;
+    }
+    let Some(user) = there.user(id) else { return false };
+    let name = || Named::Id(id.to_string());
+    let path = ResourcePath::account(user.account).with("user", name());
+    if may(caller, home, there, "user.read", &path, now) {
+        return true;
+    }
+    user.kind == UserKind::Application
+        && user.application.as_deref().is_some_and(|application| {
+            let path = ResourcePath::account(user.account)
+                .with("application", Named::Id(application.to_owned()))
+                .with("application_user", name());
+            may(caller, home, there, "application_user.read", &path, now)
+        })
+}

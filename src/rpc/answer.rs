@@ -1,0 +1,104 @@
+//! How an answer looks on the wire.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::wire::timestamp;
+use crate::decision::{Answer, Because, Missing, Reason, Snapshot};
+use crate::model::{AccountId, RoleRef, UserId};
+use crate::proto::v1 as pb;
+
+/// Names the grant that permitted; its holder only to those who see that user.
+pub(super) fn grants(
+    home: &Snapshot,
+    account: Option<AccountId>,
+    answer: &Answer,
+    visible: impl Fn(UserId) -> bool,
+) -> Vec<pb::Grant> {
+    let Some(because) = &answer.because else { return Vec::new() };
+    let catalogue = home.catalogue();
+    let account = account.map(|id| id.to_string()).unwrap_or_default();
+    let grant = match because {
+        Because::Baseline(ix) => pb::Grant {
+            kind: pb::GrantKind::Baseline.into(),
+            role_type: catalogue.get(*ix).full_name.clone(),
+            account_id: account,
+            ..Default::default()
+        },
+        Because::AccountRole(ix) => pb::Grant {
+            kind: pb::GrantKind::AccountRole.into(),
+            role_type: catalogue.bare(*ix).to_owned(),
+            account_id: account,
+            ..Default::default()
+        },
+        Because::Held { user, place, .. } => {
+            let held = home.user(*user).and_then(|user| user.held.get(*place));
+            let Some(held) = held else { return Vec::new() };
+            pb::Grant {
+                kind: pb::GrantKind::Role.into(),
+                role_type: role_name(home, &held.role),
+                holder_user_id: if visible(*user) { user.to_string() } else { String::new() },
+                account_id: account,
+                scope: held.scope.as_ref().map(ToString::to_string).unwrap_or_default(),
+                expire_time: held.expire_time.map(timestamp),
+                ..Default::default()
+            }
+        }
+    };
+    vec![grant]
+}
+
+/// Names a role as answers do: bare where that is unambiguous, a custom one by its name.
+pub(super) fn role_name(world: &Snapshot, role: &RoleRef) -> String {
+    match role {
+        RoleRef::BuiltIn(name) => {
+            let catalogue = world.catalogue();
+            catalogue.role(name).map_or_else(|| name.clone(), |ix| catalogue.bare(ix).to_owned())
+        }
+        RoleRef::Custom(id) => {
+            world.role(*id).map_or_else(|| id.to_string(), |role| role.role.name.clone())
+        }
+    }
+}
+
+/// Makes an id that no other decision has, without asking the machine for chance each time.
+pub(super) fn decision_id() -> String {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    static PROCESS: std::sync::OnceLock<u64> = std::sync::OnceLock::new();
+    let process = PROCESS.get_or_init(|| uuid::Uuid::new_v4().as_u64_pair().0);
+    format!("{process:016x}{:016x}", COUNT.fetch_add(1, Ordering::Relaxed))
+}
+
+pub(super) const fn wire_reason(reason: Reason) -> pb::Reason {
+    match reason {
+        Reason::Permitted => pb::Reason::Permitted,
+        Reason::SubjectUnknown => pb::Reason::SubjectUnknown,
+        Reason::SubjectDisabled => pb::Reason::SubjectDisabled,
+        Reason::TokenInvalid => pb::Reason::TokenInvalid,
+        Reason::TokenExpired => pb::Reason::TokenExpired,
+        Reason::TokenRevoked => pb::Reason::TokenRevoked,
+        Reason::AccountNotActive => pb::Reason::AccountNotActive,
+        Reason::NoAccess => pb::Reason::NoAccess,
+        Reason::NoGrant => pb::Reason::NoGrant,
+        Reason::AccountRoleCeiling => pb::Reason::AccountRoleCeiling,
+        Reason::TokenScope => pb::Reason::TokenScope,
+    }
+}
+
+pub(super) const fn wire_missing(missing: Missing) -> pb::Missing {
+    match missing {
+        Missing::NotGranted => pb::Missing::NotGranted,
+        Missing::OutOfReach => pb::Missing::OutOfReach,
+        Missing::OutOfScope => pb::Missing::OutOfScope,
+        Missing::WrongRelation => pb::Missing::WrongRelation,
+        Missing::ConditionFailed => pb::Missing::ConditionFailed,
+        Missing::GrantExpired => pb::Missing::GrantExpired,
+    }
+}
+
+pub(super) const fn code_name(code: tonic::Code) -> &'static str {
+    match code {
+        tonic::Code::NotFound => "NOT_FOUND",
+        tonic::Code::PermissionDenied => "PERMISSION_DENIED",
+        _ => "INVALID_ARGUMENT",
+    }
+}
