@@ -2,12 +2,7 @@
 //!
 //! `README_UPDATE=1 cargo test --test readme` writes what the commands print now into the README, after a change of either.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test may panic"
-)]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may panic")]
 
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -16,7 +11,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use regex::{Captures, Regex};
 use tempfile::TempDir;
@@ -79,7 +74,8 @@ fn every_setting_is_in_the_readme_with_its_name_and_its_default() {
     for row in &rows {
         assert!(page.contains(row.as_str()), "the README's table of settings lacks `{row}`");
     }
-    let listed = page.lines().filter(|line| line.starts_with("| `") && line.contains("| `CHANCERY_"));
+    let listed =
+        page.lines().filter(|line| line.starts_with("| `") && line.contains("| `CHANCERY_"));
     assert_eq!(listed.count(), rows.len(), "the README's table has rows that are no settings");
 }
 
@@ -93,7 +89,10 @@ fn every_file_and_function_that_the_pages_name_is_there() {
         let page = fs::read_to_string(Path::new(ROOT).join(name)).unwrap();
         for named in span.captures_iter(&page).map(|found| found.get(1).unwrap().as_str()) {
             if file.is_match(named) {
-                assert!(Path::new(ROOT).join(named).exists(), "{name} names `{named}`, which is not there");
+                assert!(
+                    Path::new(ROOT).join(named).exists(),
+                    "{name} names `{named}`, which is not there"
+                );
             } else if let Some(found) = function.captures(named) {
                 let start = format!("fn {}", found.get(1).unwrap().as_str());
                 let there = code.split(&start).skip(1).any(|rest| rest.starts_with(['(', '<']));
@@ -257,16 +256,21 @@ impl Server {
         let (send, lines) = mpsc::channel();
         let output = BufReader::new(self.output.take().unwrap());
         // Reads on to the end, so that the server never waits for somebody to read.
-        std::thread::spawn(move || output.lines().map_while(Result::ok).try_for_each(|line| send.send(line)));
+        std::thread::spawn(move || {
+            output.lines().map_while(Result::ok).try_for_each(|line| send.send(line))
+        });
         let call = Regex::new(r"Bearer (\S+)' (\S+)").unwrap();
         let mut said = String::new();
         while self.token.is_empty() {
             let Ok(line) = lines.recv_timeout(PATIENCE) else {
-                panic!("`serve` prints no grpcurl line, but\n\n{said}\n\nIts log:\n\n{}", self.log());
+                panic!(
+                    "`serve` prints no grpcurl line, but\n\n{said}\n\nIts log:\n\n{}",
+                    self.log()
+                );
             };
             if let Some(found) = call.captures(&line) {
-                self.token = found.get(1).unwrap().as_str().to_owned();
-                self.address = found.get(2).unwrap().as_str().to_owned();
+                self.token = found[1].to_owned();
+                self.address = found[2].to_owned();
             }
             said.push_str(&line);
             said.push('\n');
@@ -276,24 +280,37 @@ impl Server {
 
     /// Runs all commands in one shell, as somebody would who reads the page, and returns what each prints.
     fn walk(&self, steps: &[Step]) -> Vec<String> {
-        let mut script = String::from("exec 2>&1 </dev/null\n");
+        let mut script = String::from("exec 2>&1\n");
         for step in steps {
-            script.push_str(&step.command.replace(TOKEN, &self.token).replace(ADDRESS, &self.address));
-            script.push_str(&format!("\necho '{MARK}'\n"));
+            script.push_str(
+                &step.command.replace(TOKEN, &self.token).replace(ADDRESS, &self.address),
+            );
+            script.extend(["\necho '", MARK, "'\n"]);
         }
         let script = script.replace("target/release/chancery", PROGRAM);
         let path = self.folder.path().join("walk.sh");
         fs::write(&path, script).unwrap();
-        let mut shell = Command::new("timeout");
-        shell.arg(PATIENCE.as_secs().to_string()).arg("bash").arg(&path);
-        let output = shell
+        let printed = self.folder.path().join("printed");
+        let mut shell = Command::new("bash")
+            .arg(&path)
             .current_dir(self.folder.path())
             .env("PATH", tools())
             .env("CHANCERY_LISTEN", &self.address)
-            .output()
+            .stdin(Stdio::null())
+            .stdout(File::create(&printed).unwrap())
+            .spawn()
             .unwrap();
-        let text = String::from_utf8(output.stdout).unwrap().replace(&self.address, ADDRESS);
-        let mut printed: Vec<String> = text.split(&format!("{MARK}\n")).map(str::to_owned).collect();
+        let began = Instant::now();
+        while shell.try_wait().unwrap().is_none() {
+            if began.elapsed() > PATIENCE {
+                // What it has printed so far tells where it hangs.
+                shell.kill().unwrap();
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let text = fs::read_to_string(&printed).unwrap().replace(&self.address, ADDRESS);
+        let mut printed: Vec<String> =
+            text.split(&format!("{MARK}\n")).map(str::to_owned).collect();
         let rest = printed.pop().unwrap_or_default();
         assert!(
             rest.is_empty() && printed.len() == steps.len(),

@@ -12,3 +12,8 @@ pub fn etag(content: &impl Serialize) -> String {
     let digest = Sha256::digest(&bytes);
     URL_SAFE_NO_PAD.encode(digest.get(..12).unwrap_or_default())
 }
+
+/// Returns the SHA-256 of a text in hexadecimal: a key of fixed length for what is too long to be one.
+pub fn fingerprint(text: &str) -> String {
+    super::chain::hex(&Sha256::digest(text))
+}

@@ -12,5 +12,5 @@ pub mod secret;
 pub mod token;
 
 pub use consistency::{BadConsistencyToken, ConsistencyToken};
-pub use etag::etag;
+pub use etag::{etag, fingerprint};
 pub use keys::{BadKey, KeyRing};

@@ -31,7 +31,7 @@ impl Snapshot {
                 self.roles.remove(&role.id);
             }
             (Some(Image::ApiToken(token)), None) => self.remove_token(token)?,
-            (Some(Image::Account(_) | Image::User(_)), None) | (None, None) => {
+            (Some(Image::Account(_) | Image::User(_)) | None, None) => {
                 return Err(BrokenWorld::Misfit(change.entity()));
             }
         }

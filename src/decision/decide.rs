@@ -170,6 +170,17 @@ fn names_what_is_there(there: &Snapshot, path: &ResourcePath, deleted_too: bool)
     })
 }
 
+/// The user that a path is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Target {
+    /// It has no `user` pair.
+    Nobody,
+    /// `user/-`.
+    Any,
+    /// This one.
+    User(UserId),
+}
+
 /// One question about one enabled user.
 struct Case<'a> {
     worlds: Worlds<'a>,
@@ -211,13 +222,14 @@ impl Case<'_> {
         Answer { reason: Reason::Permitted, missing: None, because: Some(granted) }
     }
 
-    /// The user that the path is about, if it has a `user` pair. `Some(None)` = `user/-`.
-    fn target(&self) -> Option<Option<UserId>> {
-        let pair = self.question.resource.pairs.iter().find(|pair| pair.kind == "user")?;
-        Some(match &pair.named {
-            Named::Any => None,
-            Named::Id(id) => id.parse().ok(),
-        })
+    fn target(&self) -> Target {
+        let pair = self.question.resource.pairs.iter().find(|pair| pair.kind == "user");
+        match pair.map(|pair| &pair.named) {
+            None => Target::Nobody,
+            Some(Named::Any) => Target::Any,
+            // A name that is no id names nobody that is there, which is looked at before.
+            Some(Named::Id(id)) => id.parse().map_or(Target::Any, Target::User),
+        }
     }
 
     fn is_suppressed(&self) -> bool {
@@ -231,17 +243,17 @@ impl Case<'_> {
         })
     }
 
-    fn is_spared(&self, target: Option<Option<UserId>>) -> bool {
-        target == Some(Some(self.user.id))
+    fn is_spared(&self, target: Target) -> bool {
+        target == Target::User(self.user.id)
             && SPITE_OF_SUPPRESSION.contains(&self.catalogue().name(self.permission()))
     }
 
     /// Finds the first grant that covers the question, and whether one does whose role the credential lets count.
-    fn find(&self, target: Option<Option<UserId>>) -> Result<(Because, bool), Missing> {
+    fn find(&self, target: Target) -> Result<(Because, bool), Missing> {
         let Some(there) = self.worlds.there else { return Err(self.nearest_elsewhere()) };
         let name = self.catalogue().name(self.permission());
         let mut near = Missing::NotGranted;
-        if target == Some(Some(self.user.id)) && NEVER_ON_ONESELF.contains(&name) {
+        if target == Target::User(self.user.id) && NEVER_ON_ONESELF.contains(&name) {
             return Err(Missing::WrongRelation);
         }
         if !names_what_is_there(there, self.question.resource, name == "user.undelete") {
@@ -319,7 +331,7 @@ impl Case<'_> {
         there: &Snapshot,
         part: &Part,
         held: Option<&Held>,
-        target: Option<Option<UserId>>,
+        target: Target,
         widened: bool,
     ) -> Result<(), Missing> {
         if !part.permissions.contains(self.permission()) {
@@ -349,17 +361,20 @@ impl Case<'_> {
         &self,
         there: &Snapshot,
         on: Option<Relation>,
-        target: Option<Option<UserId>>,
+        target: Target,
         widened: bool,
     ) -> bool {
-        let Some(target) = target else { return true };
+        if target == Target::Nobody {
+            return true;
+        }
         let Some(on) = on else { return false };
         if self.user.account != self.question.resource.account {
             return on == Relation::Account;
         }
         match target {
-            None => on != Relation::Own || widened,
-            Some(target) => {
+            Target::Nobody => true,
+            Target::Any => on != Relation::Own || widened,
+            Target::User(target) => {
                 there.relates(self.user.id, on, target)
                     || (widened && there.relates(self.user.id, Relation::Siblings, target))
             }

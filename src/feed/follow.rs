@@ -50,21 +50,21 @@ impl Inner {
 
     /// Brings one tenant to its head: by applying entries where they fit what is held, else by a load.
     pub(super) async fn catch_up(&self, slot: &Slot) -> Result<Arc<Snapshot>, Error> {
-        let Some(held) = slot.held() else { return self.load(slot).await };
+        let Some(known) = slot.held() else { return self.load(slot).await };
         let read = Instant::now();
         // What is held was committed before this read: a head behind it is of another line of history.
-        let heads = self.store.heads(&[slot.tenant]).await?;
-        let Some(head) = heads.first() else {
+        let found = self.store.heads(&[slot.tenant]).await?;
+        let Some(head) = found.first() else {
             return self.other_history(slot, "the tenant is gone from the store").await;
         };
-        if is_at(head, &held) {
+        if is_at(head, &known) {
             slot.confirm(read);
-            return Ok(held);
+            return Ok(known);
         }
-        if head.revision <= held.revision() {
+        if head.revision <= known.revision() {
             return self.other_history(slot, "the store's head is behind or beside").await;
         }
-        let mut next = Snapshot::clone(&held);
+        let mut next = Snapshot::clone(&known);
         let mut applied = 0;
         while next.revision() < head.revision {
             let entries = self.store.entries(slot.tenant, next.revision(), PAGE).await?;

@@ -1,17 +1,15 @@
 //! How many changes one principal may make in a minute (`model.md` §10, `RATE_LIMITED`).
 
-use std::sync::Mutex;
-use std::sync::PoisonError;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use moka::sync::Cache;
-use std::sync::Arc;
 use tonic::Status;
 
 use super::status;
 use crate::model::UserId;
 
-const MINUTE: Duration = Duration::from_secs(60);
+const MINUTE: Duration = Duration::from_mins(1);
 
 /// A bucket a principal: it holds a minute's worth and fills steadily.
 #[derive(Debug)]

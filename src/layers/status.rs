@@ -3,8 +3,6 @@
 //! Each match is exhaustive on purpose: a new way to fail does not compile until somebody has said what a client
 //! is told of it. It stands here and not in `rpc`, because the layers refuse by the same table.
 
-#![expect(clippy::disallowed_methods, reason = "this is where statuses are made")]
-
 use std::time::Duration;
 
 use tonic::{Code, Status};
@@ -181,7 +179,7 @@ impl From<Refusal> for Status {
 impl From<store::Error> for Status {
     fn from(error: store::Error) -> Self {
         use store::Error;
-        let said = match &error {
+        match &error {
             Error::Taken { constraint } => {
                 let (reason, what) = match constraint {
                     Constraint::UserName => ("USER_NAME_TAKEN", "the user name is taken"),
@@ -210,8 +208,7 @@ impl From<store::Error> for Status {
             | Error::NotMigrated { .. }
             | Error::Address(_)
             | Error::Database(_) => broke(&error),
-        };
-        said
+        }
     }
 }
 

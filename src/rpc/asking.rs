@@ -82,11 +82,11 @@ impl Asking {
         let own = found.subject == Subject::User(self.by.caller.user);
         let over_resource = self.may("decision.evaluate", &ResourcePath::account(path.account)).await?;
         if !self.may_ask_of(&found, own).await? {
-            self.refuse_if_never().await?;
+            self.refuse_if_never()?;
             return Ok(self.reply(&Answer { reason: Reason::SubjectUnknown, missing: None, because: None }));
         }
         if !own && !over_resource {
-            self.refuse_if_never().await?;
+            self.refuse_if_never()?;
             return Ok(self.reply(&no_grant()));
         }
         if let Some(reason) = found.credential {
@@ -314,7 +314,7 @@ impl Asking {
     }
 
     /// Refuses an asker that holds the permission nowhere but on itself.
-    async fn refuse_if_never(&mut self) -> Result<(), Status> {
+    fn refuse_if_never(&self) -> Result<(), Status> {
         let home = &self.by.home;
         let wanted = home.catalogue().parse("decision.evaluate");
         let limits = self.by.caller.limits.as_deref();

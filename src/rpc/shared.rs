@@ -2,6 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Instant;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -150,6 +151,7 @@ impl Shared {
     {
         let Reader { caller, home, there } = reader(&call)?;
         let dry_run = call.ask.fields().number("validate_only") == Some(1);
+        let began = Instant::now();
         let mut tx = match self.begin(&call, &caller, home, there, dry_run).await? {
             Begun::Repeat(outcome) => return self.repeated(outcome).await,
             Begun::Fresh(tx) => tx,
@@ -160,6 +162,9 @@ impl Shared {
         let kept = serde_json::to_value(&outcome).map_err(|_| status::internal())?;
         let committed = tx.commit(kept).await?;
         if committed.changed {
+            let entries = u64::try_from(changes.len()).unwrap_or_default();
+            metrics::counter!("chancery_ledger_entries_total").increment(entries);
+            metrics::histogram!("chancery_change_seconds").record(began.elapsed().as_secs_f64());
             self.feed.publish(Arc::clone(&committed.snapshot));
         }
         let world = committed.snapshot;

@@ -132,9 +132,8 @@ impl pb::token_service_server::TokenService for TokenApi {
         let id: TokenId = field("token_id", &request.token_id)?;
         let overlap = overlap(request.overlap)?;
         // A service user rotates the token it calls with, whatever that one is limited to (`edges.md` §2).
-        let itself = |caller: &&mut Caller| {
-            caller.kind == UserKind::Service && caller.token == Some(id)
-        };
+        let itself =
+            |caller: &&mut Caller| caller.kind == UserKind::Service && caller.token == Some(id);
         if let Some(caller) = call.caller.as_mut().filter(itself) {
             caller.limits = None;
         }
@@ -301,9 +300,9 @@ fn overlap(given: Option<prost_types::Duration>) -> Result<TimeDelta, Status> {
     let overlap = overlap.filter(|overlap| (TimeDelta::zero()..=OVERLAP).contains(overlap));
     // To the microsecond, which is what is kept.
     let overlap = overlap.and_then(|overlap| overlap.num_microseconds());
-    overlap.map(TimeDelta::microseconds).ok_or_else(|| {
-        status::bad_field("INVALID_FIELD", "overlap", "must be from 0 to 7 days")
-    })
+    overlap
+        .map(TimeDelta::microseconds)
+        .ok_or_else(|| status::bad_field("INVALID_FIELD", "overlap", "must be from 0 to 7 days"))
 }
 
 fn wire(kept: KeptToken) -> pb::ApiToken {

@@ -299,3 +299,65 @@ fn api_token(made: Bootstrapped, now: DateTime<Utc>) -> ApiToken {
         expire_time: None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::secret;
+    use crate::model::SystemClock;
+    use crate::store::StoreConfig;
+
+    #[tokio::test]
+    async fn an_older_catalogue_is_replaced_by_an_entry_of_the_ledger_and_a_newer_one_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", folder.path().join("c.db").display());
+        let config = StoreConfig { url, ..StoreConfig::default() };
+        let store = Store::open(&config, Arc::new(SystemClock)).await.unwrap();
+        store.migrate().await.unwrap();
+        assert!(store.update_catalogues().await.unwrap().is_empty(), "before there is a root");
+        let keys = KeyRing::load_or_create(&folder.path().join("key"), secret::system).unwrap();
+        let first = Bootstrap {
+            account_name: "Platform".to_owned(),
+            user_name: "admin".to_owned(),
+            kind: UserKind::Service,
+            digest: [7; 32],
+        };
+        let made = store.bootstrap(first.clone(), &keys).await.unwrap().unwrap();
+        assert!(store.bootstrap(first, &keys).await.unwrap().is_none());
+        assert!(store.fits(&keys).await.unwrap());
+
+        let root = made.account;
+        let kept = store.world(root).await.unwrap().catalogues;
+        assert_eq!(kept.len(), 4);
+        let other = |name: &str, version| {
+            let yaml = format!("catalogue: {name}\nversion: {version}\n");
+            let old = kept.iter().find(|file| file.name == name).cloned();
+            (old, CatalogueFile { name: name.to_owned(), version, yaml })
+        };
+        let changed = [other("ringcx", 0), other("voximplant", 1_000)];
+        let snapshot = Arc::new(snapshot(&store, root).await);
+        store.apply(root, snapshot, &changed).await.unwrap();
+
+        assert_eq!(store.update_catalogues().await.unwrap(), ["ringcx"]);
+        assert!(store.update_catalogues().await.unwrap().is_empty());
+        let entries = store.entries(root, Revision(2), 10).await.unwrap();
+        assert_eq!(entries.len(), 1);
+        assert_eq!(entries[0].change.kind, ChangeKind::CatalogueApply);
+        store.close().await.unwrap();
+    }
+
+    async fn snapshot(store: &Store, root: AccountId) -> Snapshot {
+        let world = store.world(root).await.unwrap();
+        let facts = Facts {
+            tenant: Some(root),
+            revision: world.revision,
+            head: world.head,
+            accounts: world.accounts,
+            users: world.users,
+            grants: world.grants,
+            roles: world.roles,
+            tokens: world.tokens,
+        };
+        Snapshot::build(Arc::new(Catalogue::build(&world.catalogues).unwrap()), facts).unwrap()
+    }
+}

@@ -1,6 +1,8 @@
 //! How to reach the database, and with how many connections.
 
 use std::fmt;
+use std::fs::OpenOptions;
+use std::path::Path;
 use std::time::Duration;
 
 use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
@@ -136,6 +138,7 @@ fn sqlite(options: &mut ConnectOptions, what: Use) {
     options.map_sqlx_sqlite_opts(move |options| {
         let options = options.busy_timeout(Duration::from_secs(5)).foreign_keys(true);
         if writes {
+            private(options.get_filename());
             options
                 .create_if_missing(true)
                 .journal_mode(SqliteJournalMode::Wal)
@@ -144,6 +147,16 @@ fn sqlite(options: &mut ConnectOptions, what: Use) {
             options.create_if_missing(false).read_only(true)
         }
     });
+}
+
+/// Makes the file for its owner alone: it holds names and addresses. SQLite gives its other files the same mode.
+fn private(file: &Path) {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    // Where it is there already it stays as it is, and what else is wrong the connection will say.
+    drop(options.open(file));
 }
 
 fn postgres(options: &mut ConnectOptions, what: Use) {

@@ -84,6 +84,7 @@ impl Refusal {
     }
 
     /// Says that an object is not there, in the words that are also used for what the caller may not see.
+    #[expect(clippy::needless_pass_by_value, reason = "ids are small and copied")]
     pub fn unseen(kind: &'static str, id: impl ToString) -> Self {
         Self::Refused(Refused::Unseen { kind, id: id.to_string() })
     }

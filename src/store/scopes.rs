@@ -133,17 +133,18 @@ fn patterns(limits: &Limits) -> Option<&PermissionSet> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use proptest::prelude::*;
 
     use super::*;
     use crate::model::catalogue::built_in;
 
-    fn catalogue() -> Catalogue {
-        Catalogue::build(&built_in().unwrap()).unwrap()
-    }
+    static CATALOGUE: LazyLock<Catalogue> =
+        LazyLock::new(|| Catalogue::build(&built_in().unwrap()).unwrap());
 
-    fn limits(catalogue: &Catalogue, scopes: &[String]) -> Option<Limits> {
-        Limits::compile(scopes, catalogue)
+    fn limits(scopes: &[String]) -> Option<Limits> {
+        Limits::compile(scopes, &CATALOGUE)
     }
 
     fn token(expanded: &[String]) -> ApiToken {
@@ -168,12 +169,12 @@ mod tests {
     }
 
     /// What a token lets through, asked one by one.
-    fn lets_through(limits: Option<&Limits>, catalogue: &Catalogue) -> Vec<bool> {
+    fn lets_through(limits: Option<&Limits>) -> Vec<bool> {
         let roles = ["core/AUDITOR", "core/ONBOARDING", "core/OPERATOR"];
         let permissions = ["user.read", "user.list", "role.read", "account.read"];
         let mut all = Vec::new();
         for role in roles.map(|role| RoleRef::BuiltIn(role.to_owned())) {
-            for permission in permissions.map(|name| catalogue.parse(name).unwrap()) {
+            for permission in permissions.map(|name| CATALOGUE.parse(name).unwrap()) {
                 let (counts, allows) =
                     limits.map_or((true, true), |l| (l.counts(&role), l.allows(permission)));
                 all.push(counts && allows);
@@ -185,25 +186,19 @@ mod tests {
     proptest! {
         #[test]
         fn what_lies_within_lets_nothing_more_through(inner in scopes(), outer in scopes()) {
-            let catalogue = catalogue();
-            let (one, other) = (limits(&catalogue, &inner), limits(&catalogue, &outer));
-            let within = beyond(&catalogue, one.as_ref(), other.as_ref()).is_empty();
-            let mine = lets_through(one.as_ref(), &catalogue);
-            let theirs = lets_through(other.as_ref(), &catalogue);
+            let (one, other) = (limits(&inner), limits(&outer));
+            let within = beyond(&CATALOGUE, one.as_ref(), other.as_ref()).is_empty();
+            let (mine, theirs) = (lets_through(one.as_ref()), lets_through(other.as_ref()));
             prop_assert_eq!(within, mine.iter().zip(theirs).all(|(mine, theirs)| !mine || theirs));
         }
 
         #[test]
         fn what_is_inherited_lets_the_same_through(outer in scopes()) {
-            let catalogue = catalogue();
             let (given, expanded) = inherited(&token(&outer));
             prop_assert_eq!(&given, &expanded);
             prop_assert!(!given.contains(&EVERYTHING.to_owned()));
-            let (one, other) = (limits(&catalogue, &expanded), limits(&catalogue, &outer));
-            prop_assert_eq!(
-                lets_through(one.as_ref(), &catalogue),
-                lets_through(other.as_ref(), &catalogue)
-            );
+            let (one, other) = (limits(&expanded), limits(&outer));
+            prop_assert_eq!(lets_through(one.as_ref()), lets_through(other.as_ref()));
         }
     }
 }

@@ -10,8 +10,10 @@
 
 mod support;
 
+mod account;
 mod authorize;
 mod laws;
 mod raw;
 mod store;
 mod strangers;
+mod token;

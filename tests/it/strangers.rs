@@ -179,6 +179,35 @@ async fn what_lies_in_a_foreign_tenant_is_not_there_in_the_same_words() {
     }
 }
 
+/// The methods that name a user, whom a colleague without any role does not see.
+#[tokio::test]
+async fn a_colleague_who_may_not_be_seen_is_not_there_in_the_same_words() {
+    for engine in engines() {
+        let service = Service::start(&engine).await;
+        let (theirs, boss) = tenant(&service, "Acme").await;
+        let plain = service.person_under(&theirs.account, Some(&boss), "plain", &[]).await;
+        let absent = Ids { account: theirs.account.clone(), ..Ids::absent() };
+        for method in methods() {
+            let names_user = ["user_id", "old_user_id", "token_id"]
+                .iter()
+                .any(|name| method.input().get_field_by_name(name).is_some())
+                || method.name() == "UpdateUser";
+            if !names_user {
+                continue;
+            }
+            let path = path(&method);
+            let mut said_of = Vec::new();
+            for ids in [&theirs, &absent] {
+                let message = about(&method, ids).encode_to_vec();
+                let error = call(service.by(&plain.token), &path, message).await.unwrap_err();
+                assert_eq!(error.code(), Code::NotFound, "{path}: {}", error.message());
+                said_of.push((said(&error), ids.in_text(error.message())));
+            }
+            assert_eq!(said_of[0], said_of[1], "{path}");
+        }
+    }
+}
+
 /// Random values for the fields of a message, near what is expected and far from it.
 fn scramble(message: &mut DynamicMessage, runner: &mut TestRunner, depth: usize) {
     let texts = prop_oneof![

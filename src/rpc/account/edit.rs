@@ -76,16 +76,12 @@ fn check(path: &str) -> Result<(), Status> {
     if CHANGEABLE.contains(&path) {
         return Ok(());
     }
-    match READ_ONLY.iter().find(|(field, _)| *field == path) {
-        Some((field, why)) => {
-            Err(bad_field("FIELD_READ_ONLY", "update_mask", format!("`{field}` {why}")))
-        }
-        None => {
-            let known = CHANGEABLE.join("`, `");
-            let why = format!("`{path}` is none of `{known}`, nor `*` alone");
-            Err(bad_field("INVALID_FIELD", "update_mask", why))
-        }
+    if let Some((field, why)) = READ_ONLY.iter().find(|(field, _)| *field == path) {
+        return Err(bad_field("FIELD_READ_ONLY", "update_mask", format!("`{field}` {why}")));
     }
+    let known = CHANGEABLE.join("`, `");
+    let why = format!("`{path}` is none of `{known}`, nor `*` alone");
+    Err(bad_field("INVALID_FIELD", "update_mask", why))
 }
 
 /// A field that is set changes to that; one that is named and left absent goes.

@@ -47,7 +47,8 @@ impl AccountApi {
         if done.repeat {
             return self.show_again(caller, id).await;
         }
-        let image = done.after(|image| matches!(image, Image::Account(account) if account.id == id));
+        let image =
+            done.after(|image| matches!(image, Image::Account(account) if account.id == id));
         let (account, changed) = match image {
             Some(Image::Account(account)) => (account, true),
             _ => match done.world.account(id) {

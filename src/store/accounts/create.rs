@@ -3,8 +3,8 @@
 use super::{Tx, UniqueText};
 use crate::decision::Caller;
 use crate::model::{Account, AccountId, AccountStatus, Change, ChangeKind, Image};
-use crate::store::etags::{account_etag, unchanged};
 use crate::store::Refusal;
+use crate::store::etags::{account_etag, unchanged};
 
 /// What a new account is to be.
 #[derive(Debug, Clone)]
@@ -157,4 +157,3 @@ pub(super) fn too_deep(deepest: usize) -> Refusal {
     let why = format!("accounts go at most {deepest} levels deep, the root's included");
     Refusal::precondition("DEPTH_LIMIT", why)
 }
-

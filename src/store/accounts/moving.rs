@@ -196,9 +196,8 @@ impl Moved {
         if permissions.is_empty() {
             return Vec::new();
         }
-        let covered = |account: &AccountId| {
-            held.scope.as_ref().is_none_or(|scope| scope.account == *account)
-        };
+        let covered =
+            |account: &AccountId| held.scope.as_ref().is_none_or(|scope| scope.account == *account);
         let at = |account: &AccountId| Holding {
             account: *account,
             permissions: permissions.clone(),

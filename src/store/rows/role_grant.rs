@@ -1,8 +1,7 @@
 use sea_orm::Set;
 use sea_orm::entity::prelude::*;
-use sha2::{Digest as _, Sha256};
 
-use crate::crypto::chain::hex;
+use crate::crypto::fingerprint;
 use crate::model::{AccountId, RoleGrant, RoleRef, UserId};
 
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -29,7 +28,7 @@ impl ActiveModelBehavior for ActiveModel {}
 
 /// Stands for a scope in the key: a scope itself can be longer than an index takes.
 pub(in crate::store) fn scope_key(scope: Option<&str>) -> String {
-    scope.map_or_else(String::new, |scope| hex(&Sha256::digest(scope)))
+    scope.map_or_else(String::new, fingerprint)
 }
 
 impl From<Model> for RoleGrant {

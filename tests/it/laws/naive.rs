@@ -93,6 +93,7 @@ impl Naive<'_> {
     }
 
     /// `None`: no user pair. `Some(None)`: `user/-` (or a name that is no id).
+    #[expect(clippy::option_option, reason = "as plain as it can be said")]
     fn target(&self) -> Option<Option<UserId>> {
         let pair = self.asked.resource.pairs.iter().find(|pair| pair.kind == "user")?;
         Some(match &pair.named {

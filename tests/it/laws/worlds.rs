@@ -236,9 +236,9 @@ pub(crate) fn grant() -> impl Strategy<Value = Granted> {
 
 impl Granted {
     /// Meets somebody of the tenant.
-    pub(crate) fn of_world(&self, world: &World) -> Option<RoleGrant> {
+    pub(crate) fn of_world(&self, world: &World) -> RoleGrant {
         let user = &world.tenant.users[self.who.index(world.tenant.users.len())];
-        Some(self.to(user.id, user.account))
+        self.to(user.id, user.account)
     }
 
     fn to(&self, user: UserId, account: AccountId) -> RoleGrant {
