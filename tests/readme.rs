@@ -269,8 +269,8 @@ impl Server {
                 );
             };
             if let Some(found) = call.captures(&line) {
-                self.token = found[1].to_owned();
-                self.address = found[2].to_owned();
+                found[1].clone_into(&mut self.token);
+                found[2].clone_into(&mut self.address);
             }
             said.push_str(&line);
             said.push('\n');

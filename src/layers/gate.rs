@@ -18,12 +18,14 @@ use super::rate::ChangeRate;
 use super::rules::Rules;
 use super::status::{self, FieldFault};
 use crate::crypto::seal;
-use crate::decision::{Access, Anchor, Ask, Caller, Rule, Snapshot, judge};
+use crate::decision::{Access, Anchor, Ask, Caller, Fields, Rule, Snapshot, Value, judge};
 use crate::feed::Feed;
 use crate::model::Clock;
 
 /// One byte of flags and four of length stand before a gRPC message.
 const PREFIX: usize = 5;
+/// The one field of our changes that holds a secret.
+const SECRET: &str = "token";
 
 /// One call that may go on, as the services find it among the request's extensions.
 #[derive(Debug, Clone)]
@@ -109,12 +111,12 @@ impl Gate {
         let message = request.extensions_mut().remove::<Message>().map(|message| message.0);
         let message = unframed(message.unwrap_or_default())?;
         let form = self.inspect(&rule, request.uri().path(), &message)?;
-        let mac = if rule.mutates && form.fields.text("request_id").is_some() {
-            seal::request_mac(self.credentials.keys(), &message)
+        let ask = self.ask(rule, form, caller.as_ref()).await?;
+        let mac = if ask.rule().mutates && ask.fields().text("request_id").is_some() {
+            seal::request_mac(self.credentials.keys(), &said(ask.fields()))
         } else {
             [0; 32]
         };
-        let ask = self.ask(rule, form, caller.as_ref()).await?;
         let worlds = match &caller {
             None => None,
             Some(caller) => Some(self.judge(&ask, caller, request.headers()).await?),
@@ -204,6 +206,24 @@ impl Gate {
             _ => Ok(Arc::clone(home)),
         }
     }
+}
+
+/// Writes down what a request says, to tell one from another. A secret is left out (`edges.md` §4); whose it is was
+/// found before and stands among the facts.
+fn said(fields: &Fields) -> Vec<u8> {
+    let mut facts: Vec<(&str, String)> = fields
+        .iter()
+        .filter(|(path, _)| *path != SECRET)
+        .map(|(path, value)| match value {
+            Value::Text(text) => (path, format!("{path}={text}")),
+            Value::Number(number) => (path, format!("{path}={number}")),
+            Value::Set => (path, path.to_owned()),
+        })
+        .collect();
+    // By path alone: the order of a list is part of what is said.
+    facts.sort_by_key(|(path, _)| *path);
+    let parts: Vec<&[u8]> = facts.iter().map(|(_, fact)| fact.as_bytes()).collect();
+    seal::context(&parts)
 }
 
 /// Takes the frame off the one message of a unary request.
