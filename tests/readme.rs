@@ -54,7 +54,7 @@ fn the_readme_is_true() {
             "`{}` prints\n\n{printed}\n\nwhich is not what the README shows from line {}. If that is how it should be, \
              run `README_UPDATE=1 cargo test --test readme`. The server's log:\n\n{}",
             step.command,
-            step.output.start,
+            step.output.start + 1,
             server.log(),
         );
     }

@@ -37,7 +37,7 @@ pub struct Holding {
 
 /// A change would give somebody what its maker does not hold.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("this would give {user} what you do not hold yourself: {}", missing.join(", "))]
+#[error("this would give somebody what you do not hold yourself: {}", missing.join(", "))]
 pub struct Escalation {
     /// Who would gain.
     pub user: UserId,
@@ -169,7 +169,18 @@ pub fn within(
     granter: &[Holding],
 ) -> Result<(), Escalation> {
     let catalogue = world.catalogue();
-    let (mut on_users, mut elsewhere) = split(catalogue, gained);
+    let asks_relation = !matches!(gained.on, None | Some(Relation::Own));
+    let mut rest = gained.clone();
+    for held in had.iter().chain(granter) {
+        if contains(world, held, gained) && (!asks_relation || relates(world, held, gained)) {
+            rest.permissions.difference_with(&held.permissions);
+        }
+    }
+    if rest.permissions.is_empty() {
+        return Ok(());
+    }
+    // What is left may lie on paths of one sort only: look at each permission's type.
+    let (mut on_users, mut elsewhere) = split(catalogue, &rest);
     for held in had.iter().chain(granter) {
         if !contains(world, held, gained) {
             continue;

@@ -1,7 +1,8 @@
 //! Following the store: the poll over all warm tenants, and how one of them catches up.
 
+use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, Weak};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::slot::Slot;
 use super::{Error, Inner};
@@ -13,6 +14,8 @@ use crate::store::{self, Head, follow};
 const MOST_ENTRIES: usize = 20_000;
 /// Entries read at once.
 const PAGE: u64 = 1_000;
+/// How long the heads may be waited for.
+const SILENCE: Duration = Duration::from_secs(2);
 
 /// Polls until the feed is dropped.
 pub(super) async fn run(inner: Weak<Inner>) {
@@ -36,16 +39,26 @@ impl Inner {
         };
         let ids: Vec<AccountId> = warm.iter().map(|(slot, _)| slot.tenant).collect();
         let read = Instant::now();
-        let heads = self.store.heads(&ids).await?;
+        // A connection that has gone silent is given up: the next poll may find a better one.
+        let heads = tokio::time::timeout(SILENCE, self.store.heads(&ids)).await;
+        let heads = heads.map_err(|_| Error::Slow)??;
+        let heads: HashMap<AccountId, Head> =
+            heads.into_iter().map(|head| (head.tenant, head)).collect();
         for (slot, snapshot) in warm {
-            let head = heads.iter().find(|head| head.tenant == slot.tenant);
-            if head.is_some_and(|head| is_at(head, &snapshot)) {
+            if heads.get(&slot.tenant).is_some_and(|head| is_at(head, &snapshot)) {
                 slot.confirm(read);
-            } else if let Err(error) = self.refresh(&slot).await {
-                tracing::warn!(error = %error, "a tenant could not catch up");
+            } else if slot.turn.try_lock().is_ok() {
+                // By itself: a tenant that takes long holds up none of the others.
+                tokio::spawn(Arc::clone(self).bring_up(slot));
             }
         }
         Ok(())
+    }
+
+    async fn bring_up(self: Arc<Self>, slot: Arc<Slot>) {
+        if let Err(error) = self.refresh(&slot).await {
+            tracing::warn!(error = %error, "a tenant could not catch up");
+        }
     }
 
     /// Brings one tenant to its head: by applying entries where they fit what is held, else by a load.

@@ -206,6 +206,8 @@ impl Inner {
     }
 
     fn forget(&self, tenant: AccountId) {
+        // A store that has lost a tenant was turned back: whose the objects are is to be asked anew.
+        self.directory.invalidate_all();
         self.tenants.write().unwrap_or_else(PoisonError::into_inner).remove(&tenant);
     }
 

@@ -11,7 +11,7 @@ use http::HeaderMap;
 use moka::future::Cache;
 
 use crate::crypto::{KeyRing, token};
-use crate::decision::Caller;
+use crate::decision::{Caller, Snapshot};
 use crate::feed::{self, Feed};
 use crate::model::{AccountId, Clock, TokenId, UserId};
 use crate::store::Store;
@@ -116,7 +116,7 @@ impl Credentials {
     pub async fn stands(&self, text: &str, source: Option<&str>) -> Result<Caller, BadCredential> {
         let known = self.look_up(text, source).await?.ok_or(BadCredential::Invalid)?;
         let now = self.clock.now();
-        let mut world = self.feed.tenant(known.tenant).await?;
+        let mut world = self.world(&known).await?.ok_or(BadCredential::Revoked)?;
         if world.token(known.token).is_none() && !self.ended.contains_key(&known.token) {
             // Minted elsewhere a moment ago, or ended: the newest head knows.
             world = self.feed.fresh(known.tenant).await?;
@@ -145,8 +145,18 @@ impl Credentials {
         &self,
         text: &str,
     ) -> Result<Option<(TokenId, UserId, AccountId)>, BadCredential> {
-        let known = self.look_up(text, None).await?;
-        Ok(known.map(|known| (known.token, known.user, known.tenant)))
+        let Some(known) = self.look_up(text, None).await? else { return Ok(None) };
+        let there = self.world(&known).await?.is_some();
+        Ok(there.then_some((known.token, known.user, known.tenant)))
+    }
+
+    /// Returns the tenant of a token; `None` where a store that was turned back has lost it.
+    async fn world(&self, known: &Known) -> Result<Option<Arc<Snapshot>>, feed::Error> {
+        match self.feed.tenant(known.tenant).await {
+            Ok(world) => Ok(Some(world)),
+            Err(feed::Error::NoTenant) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     async fn look_up(

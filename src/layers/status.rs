@@ -220,7 +220,8 @@ fn broke(error: &(dyn std::error::Error + 'static)) -> Status {
 impl From<feed::Error> for Status {
     fn from(error: feed::Error) -> Self {
         match &error {
-            feed::Error::Stale | feed::Error::Slow => unavailable(),
+            // What is no tenant was one a moment ago: the store was turned back, and the next try finds how it is.
+            feed::Error::Stale | feed::Error::Slow | feed::Error::NoTenant => unavailable(),
             feed::Error::Store(_) => {
                 tracing::warn!(error = &error as &dyn std::error::Error, "the store is away");
                 unavailable()
@@ -230,9 +231,7 @@ impl From<feed::Error> for Status {
                 details.add_precondition_failure_violation("consistency", "", error.to_string());
                 Self::with_error_details(Code::FailedPrecondition, error.to_string(), details)
             }
-            feed::Error::World(_) | feed::Error::Catalogue(_) | feed::Error::NoTenant => {
-                broke(&error)
-            }
+            feed::Error::World(_) | feed::Error::Catalogue(_) => broke(&error),
         }
     }
 }

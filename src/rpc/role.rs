@@ -72,7 +72,7 @@ impl pb::role_service_server::RoleService for RoleApi {
         });
         let done = done.await?;
         Ok(done.respond(pb::CreateRoleResponse {
-            role: role_after(&by, &done, done.outcome.role),
+            role: self.role_after(&by, &done, done.outcome.role),
             consistency_token: done.consistency_token(),
             preview: done.preview(),
         }))
@@ -95,7 +95,7 @@ impl pb::role_service_server::RoleService for RoleApi {
         });
         let done = done.await.map_err(|error| target.missed(&role.role, error))?;
         Ok(done.respond(pb::UpdateRoleResponse {
-            role: role_after(&by, &done, done.outcome.role),
+            role: self.role_after(&by, &done, done.outcome.role),
             consistency_token: done.consistency_token(),
             preview: done.preview(),
         }))
@@ -225,8 +225,8 @@ impl RoleApi {
     ) -> String {
         let more = list.len() > size;
         list.truncate(size);
-        let last = list.last().filter(|_| more);
-        last.map(|last| self.0.next_page(call, &cursor(last))).unwrap_or_default()
+        let end = list.last().filter(|_| more);
+        end.map(|end| self.0.next_page(call, &cursor(end))).unwrap_or_default()
     }
 
     /// Finds the tenant of a scope that lies in another than the user's, as an operator's may.
@@ -246,6 +246,25 @@ impl RoleApi {
         }
     }
 
+    /// Shows a role after a change; on a repeat as it is now, if it is there and visible.
+    fn role_after<T>(&self, by: &Reader, done: &Done<T>, id: RoleId) -> Option<pb::Role> {
+        let found = done.world.role(id)?;
+        let now = self.0.clock.now();
+        if done.repeat && !sees_role(&by.caller, home(by, done), &done.world, &found.role, now) {
+            return None;
+        }
+        let mut role = view::custom(&done.world, &found.role, true);
+        if done.dry_run {
+            // Ids, times and what hangs on them are made when the change is.
+            let kept = by.there.role(id).is_some();
+            role.role = if kept { role.role } else { String::new() };
+            role.create_time = role.create_time.filter(|_| kept);
+            role.update_time = None;
+            role.etag = String::new();
+        }
+        Some(role)
+    }
+
     /// Answers with the grant as it was made, on a repeat as it is now, if it is there and its holder is visible.
     async fn given(
         &self,
@@ -253,7 +272,8 @@ impl RoleApi {
         done: &Done<RoleGiven>,
     ) -> Result<Option<pb::RoleGrant>, Status> {
         let RoleGiven { user, role, scope, .. } = &done.outcome;
-        if let Some(Image::RoleGrant(grant)) = done.after(|image| matches!(image, Image::RoleGrant(_)))
+        if let Some(Image::RoleGrant(grant)) =
+            done.after(|image| matches!(image, Image::RoleGrant(_)))
         {
             let created_on = |grant: pb::RoleGrant| grant.created_on.filter(|_| !done.dry_run);
             let shown = view::grant(&done.world, grant);
@@ -333,25 +353,6 @@ fn scope(text: &str) -> Result<Option<ResourcePath>, Status> {
 /// Returns the caller's own tenant, as new as the change where it is the one that changed.
 fn home<'a, T>(by: &'a Reader, done: &'a Done<T>) -> &'a Snapshot {
     if by.home.tenant() == done.world.tenant() { &done.world } else { &by.home }
-}
-
-/// Shows a role after a change; on a repeat as it is now, if it is there and visible.
-fn role_after<T>(by: &Reader, done: &Done<T>, id: RoleId) -> Option<pb::Role> {
-    let found = done.world.role(id)?;
-    let now = found.role.update_time;
-    if done.repeat && !sees_role(&by.caller, home(by, done), &done.world, &found.role, now) {
-        return None;
-    }
-    let mut role = view::custom(&done.world, &found.role, true);
-    if done.dry_run {
-        // Ids, times and what hangs on them are made when the change is.
-        let kept = by.there.role(id).is_some();
-        role.role = if kept { role.role } else { String::new() };
-        role.create_time = role.create_time.filter(|_| kept);
-        role.update_time = None;
-        role.etag = String::new();
-    }
-    Some(role)
 }
 
 /// Makes the preview of a dry run, with what it would take to force the change.

@@ -5,6 +5,7 @@ use std::fs::OpenOptions;
 use std::path::Path;
 use std::time::Duration;
 
+use log::LevelFilter;
 use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 use sea_orm::{ConnectOptions, Database, DatabaseConnection};
 use serde::{Deserialize, Serialize};
@@ -114,8 +115,10 @@ impl StoreConfig {
     pub(super) async fn connect(&self, what: Use) -> Result<DatabaseConnection, Error> {
         let engine = self.engine()?;
         let mut options = ConnectOptions::new(&self.url);
-        // Statements carry values; the log must not.
-        options.sqlx_logging(false).record_stmt_in_spans(false);
+        // Told at the lowest level, which has to be asked for by name (`sqlx::query=trace`): every value is bound,
+        // so that a statement's text holds none.
+        options.sqlx_logging(true).sqlx_logging_level(LevelFilter::Trace);
+        options.record_stmt_in_spans(false);
         let wait = if what == Use::Probe { 2_000 } else { self.acquire_timeout_ms };
         options.acquire_timeout(Duration::from_millis(wait));
         options.max_connections(match (what, engine) {

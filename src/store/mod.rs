@@ -155,7 +155,6 @@ impl Store {
     }
 
     /// Opens a transaction that reads one state of the database from beginning to end.
-    #[expect(clippy::disallowed_methods, reason = "it writes nothing")]
     async fn reading(&self, pool: &DatabaseConnection) -> Result<DatabaseTransaction, Error> {
         // In SQLite every transaction is such a one.
         let postgres = self.engine() == Engine::Postgres;
@@ -164,16 +163,27 @@ impl Store {
             access_mode: postgres.then_some(AccessMode::ReadOnly),
             sqlite_transaction_mode: None,
         };
-        Ok(pool.begin_with_options(options).await?)
+        opened(pool, options).await
     }
 }
 
 /// Opens a transaction that will write: in SQLite it takes the lock at once, since a reader that turns writer fails.
-#[expect(clippy::disallowed_methods, reason = "the one place that opens what writes")]
 async fn immediate(pool: &DatabaseConnection) -> Result<DatabaseTransaction, Error> {
     let options = TransactionOptions {
         sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
         ..TransactionOptions::default()
     };
-    Ok(pool.begin_with_options(options).await?)
+    opened(pool, options).await
+}
+
+/// Opens a transaction in a task of its own, so that nobody leaves half-way: the driver would give the connection back
+/// to its pool with the transaction still open on it, and whoever comes next would be inside.
+#[expect(clippy::disallowed_methods, reason = "the one place that opens transactions")]
+async fn opened(
+    pool: &DatabaseConnection,
+    options: TransactionOptions,
+) -> Result<DatabaseTransaction, Error> {
+    let pool = pool.clone();
+    let begun = tokio::spawn(async move { pool.begin_with_options(options).await }).await;
+    Ok(begun.map_err(|_| Error::Unavailable(Cause::of("the program ends")))??)
 }

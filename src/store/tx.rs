@@ -74,6 +74,8 @@ pub struct Tx {
     pub(super) store: Store,
     pub(super) request: Request,
     pub(super) there: Snapshot,
+    /// The tenant as the write found it: what the caller held before anything was put.
+    found: Snapshot,
     home: Option<Snapshot>,
     /// The head that the write goes on from.
     pub(super) head: Head,
@@ -257,6 +259,7 @@ impl Tx {
             place: None,
             store,
             request,
+            found: there.clone(),
             there,
             home: None,
             head,
@@ -274,9 +277,10 @@ impl Tx {
         &self.there
     }
 
-    /// Returns the caller's own tenant; for all but the platform's operators that is [`Tx::world`].
+    /// Returns the caller's own tenant as this write found it, before anything was put: nobody gives by a change what
+    /// it gets by that same change.
     pub fn home(&self) -> &Snapshot {
-        self.home.as_ref().unwrap_or(&self.there)
+        self.home.as_ref().unwrap_or(&self.found)
     }
 
     /// Returns the time that everything in this write is stamped with; never before the tenant's last entry.

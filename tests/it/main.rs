@@ -14,6 +14,7 @@ mod account;
 mod authorize;
 mod laws;
 mod raw;
+mod role;
 mod store;
 mod strangers;
 mod token;

@@ -8,7 +8,7 @@ use crate::model::{Holder, Reach, Relation};
 use crate::proto::v1 as pb;
 use crate::store::RoleFields;
 
-/// What UpdateRole changes.
+/// What `UpdateRole` changes.
 const CHANGEABLE: [&str; 10] = [
     "name",
     "description",
@@ -42,7 +42,10 @@ pub(super) fn changed(role: &pb::Role, mask: Option<&FieldMask>) -> Result<RoleF
     let all = mask.paths.iter().any(|path| path == "*");
     let other = |path: &&String| *path != "*" && !CHANGEABLE.contains(&path.as_str());
     if let Some(path) = mask.paths.iter().find(other) {
-        let why = format!("`{path}` is not for UpdateRole to change; it changes {}", CHANGEABLE.join(", "));
+        let why = format!(
+            "`{path}` is not for UpdateRole to change; it changes {}",
+            CHANGEABLE.join(", ")
+        );
         return Err(status::bad_field("FIELD_READ_ONLY", "update_mask", why));
     }
     let named = |name: &str| all || mask.paths.iter().any(|path| path == name);

@@ -23,11 +23,10 @@ pub(super) fn usable(
             && !role.is_baseline()
             && for_whom(&role.assignable_to)
     });
-    let built_in = built_in.map(|role| (role.full_name.clone(), RoleRef::BuiltIn(role.full_name.clone())));
+    let built_in =
+        built_in.map(|role| (role.full_name.clone(), RoleRef::BuiltIn(role.full_name.clone())));
     let custom = world.roles().map(|found| &found.role).filter(|role| {
-        catalogue.is_empty()
-            && world.is_in(account, role.account)
-            && for_whom(&role.assignable_to)
+        catalogue.is_empty() && world.is_in(account, role.account) && for_whom(&role.assignable_to)
     });
     let custom = custom.map(|role| (role.id.to_string(), RoleRef::Custom(role.id)));
     let mut all: Vec<_> = built_in.chain(custom).collect();

@@ -24,7 +24,8 @@ pub(super) fn from(
         RoleRef::Custom(id) => {
             let Some(found) = world.role(id) else { return Err(Refusal::unseen("role", id)) };
             let CustomRole { id, account, name, create_time, update_time, .. } = role.clone();
-            *role = CustomRole { id, account, name, create_time, update_time, ..found.role.clone() };
+            *role =
+                CustomRole { id, account, name, create_time, update_time, ..found.role.clone() };
         }
         RoleRef::BuiltIn(full) => {
             let catalogue = world.catalogue();

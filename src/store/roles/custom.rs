@@ -238,7 +238,12 @@ impl Tx {
             return Err(too_many());
         }
         let holders: Vec<UserId> = self.world().holders(&role).collect();
-        for grant in rows.into_iter().map(RoleGrant::from).filter(|grant| self.stands(grant)).collect::<Vec<_>>() {
+        for grant in rows
+            .into_iter()
+            .map(RoleGrant::from)
+            .filter(|grant| self.stands(grant))
+            .collect::<Vec<_>>()
+        {
             self.put(Change {
                 account: grant.account,
                 kind: ChangeKind::RoleRevoke,
@@ -251,7 +256,8 @@ impl Tx {
         }
         let now = self.now();
         let customs = self.world().roles().map(|found| &found.role);
-        let including: Vec<CustomRole> = customs.filter(|role| includes_it(role, id)).cloned().collect();
+        let including: Vec<CustomRole> =
+            customs.filter(|role| includes_it(role, id)).cloned().collect();
         for old in including {
             let mut role = old.clone();
             role.includes.retain(|one| *one != RoleRef::Custom(id));
@@ -295,7 +301,10 @@ fn name_is_free(world: &Snapshot, role: &CustomRole) -> Result<(), Refusal> {
     let taken = world.catalogue().has_role_named(name.as_str())
         || others.any(|other| fold(&other.name).as_ref() == Ok(&name) && near(other));
     if taken {
-        let why = format!("`{}` is the name of a role of a catalogue, this account, or one above or below it", role.name);
+        let why = format!(
+            "`{}` is the name of a role of a catalogue, this account, or one above or below it",
+            role.name
+        );
         return Err(Refusal::exists("ROLE_NAME_TAKEN", why));
     }
     Ok(())

@@ -79,14 +79,18 @@ impl Tx {
         };
         // Of the same key is one at most: one that has expired makes room.
         let (account, after) = (user.account, Some(Image::RoleGrant(grant)));
-        let held = old.as_ref().is_some_and(|old| old.expire_time.is_none_or(|end| self.now() < end));
+        let held =
+            old.as_ref().is_some_and(|old| old.expire_time.is_none_or(|end| self.now() < end));
         let old = old.filter(|old| self.stands(old)).map(Image::RoleGrant);
         self.put(Change { account, kind: ChangeKind::RoleAssign, before: old, after })?;
         escalation(&home, caller, Some(&before), self.world(), &[user.id], self.now())?;
         unchanged(&giving.etag, &user_etag(&before, &user))?;
         not_closed(&before, account)?;
         let mut notices = Vec::new();
-        if let Some(notice) = self.tokens_by_others(caller, user.id) {
+        // What takes everything away gives nothing to whoever knows a credential, and must not wait for them.
+        if !suppresses(&before, &role)
+            && let Some(notice) = self.tokens_by_others(caller, user.id)
+        {
             notices.push(notice.unless(giving.force, self)?);
         }
         notices.extend(governed(self, &before, account)?);

@@ -28,8 +28,9 @@ pub(super) fn resolve(
         };
         let one = match find_role(world, role.account, name) {
             Ok(one) => one,
-            Err(error) => kept()
-                .ok_or_else(|| Refusal::invalid("UNKNOWN_ROLE", &field, error.to_string()))?,
+            Err(error) => {
+                kept().ok_or_else(|| Refusal::invalid("UNKNOWN_ROLE", &field, error.to_string()))?
+            }
         };
         if let Some(what) = reserved(world, &one) {
             let why = format!("`{name}` {what}, which is not passed on by including");

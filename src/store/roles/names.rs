@@ -27,11 +27,7 @@ pub enum Misnamed {
 
 /// Finds the role that `written` names in `account`: by id or name a custom one usable there, or a built-in one by its full
 /// name, or by its bare name where only one has it. `(none)` has a full name only.
-pub fn find_role(
-    world: &Snapshot,
-    account: AccountId,
-    written: &str,
-) -> Result<RoleRef, Misnamed> {
+pub fn find_role(world: &Snapshot, account: AccountId, written: &str) -> Result<RoleRef, Misnamed> {
     let unknown = || {
         let nearest = world.catalogue().nearest_roles(written, Holder::Admin);
         Misnamed::Unknown { written: written.to_owned(), nearest }

@@ -3,9 +3,7 @@
 use super::{Refusal, permitted};
 use crate::decision::{Caller, Snapshot, sees_account, sees_user};
 use crate::model::catalogue::Catalogue;
-use crate::model::{
-    AccountId, Named, Reach, ResourcePath, RoleId, RoleRef, TokenId, UserId,
-};
+use crate::model::{AccountId, Named, Reach, ResourcePath, RoleId, RoleRef, TokenId, UserId};
 use chrono::{DateTime, Utc};
 
 /// Who looks, and when.

@@ -61,9 +61,8 @@ impl Tx {
         let written = &taking.role_type;
         let role = meant(&before, user.account, user.kind.into(), written, &rows)?;
         let scope = taking.scope.as_ref().map(ToString::to_string);
-        let wanted = |grant: &RoleGrant| {
-            grant.role == role && (scope.is_none() || grant.scope == scope)
-        };
+        let wanted =
+            |grant: &RoleGrant| grant.role == role && (scope.is_none() || grant.scope == scope);
         let grants: Vec<RoleGrant> = rows.into_iter().filter(wanted).collect();
         if grants.is_empty() {
             return Err(Refusal::NotHeld { role: written.clone() });

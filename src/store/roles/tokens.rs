@@ -5,8 +5,7 @@ use chrono::{DateTime, Utc};
 use super::{Notice, Refusal, permitted};
 use crate::decision::{Caller, Snapshot, TokenFacts};
 use crate::model::{
-    ApiToken, Change, ChangeKind, CustomRole, Image, Named, ResourcePath, RoleRef, TokenId,
-    UserId,
+    ApiToken, Change, ChangeKind, CustomRole, Image, Named, ResourcePath, RoleRef, TokenId, UserId,
 };
 use crate::store::Tx;
 
@@ -63,12 +62,14 @@ impl Tx {
         let (world, home) = (self.world(), self.home());
         let user = world.any_user(user)?;
         let ids: Vec<TokenId> = tokens(world, user.id, pick).map(|facts| facts.token.id).collect();
-        let holder = ResourcePath::account(user.account).with("user", Named::Id(user.id.to_string()));
-        let sees = |id: &TokenId| {
+        let holder =
+            ResourcePath::account(user.account).with("user", Named::Id(user.id.to_string()));
+        let visible = |id: &TokenId| {
             let path = holder.clone().with("api_token", Named::Id(id.to_string()));
             permitted(caller, home, world, "api_token.read", &path, self.now())
         };
-        let seen: Vec<String> = ids.iter().filter(|id| sees(id)).map(ToString::to_string).collect();
+        let seen: Vec<String> =
+            ids.iter().filter(|id| visible(id)).map(ToString::to_string).collect();
         let others = seen.len() < ids.len();
         (!ids.is_empty()).then_some(Notice { reason, message, seen, others })
     }

@@ -141,7 +141,8 @@ impl Tx {
         let is_new =
             |id: &UserId| world.is_below(*id, caller.user) && !before.is_below(*id, caller.user);
         let won: Vec<UserId> = hanging.all.iter().copied().filter(is_new).collect();
-        escalation(self.home(), caller, None, world, &won, now)?;
+        // As they stood: who is won by the move was not below the mover before it.
+        escalation(self.home(), caller, None, &before, &won, now)?;
         escalation(self.home(), caller, Some(&before), world, &hanging.all, now)?;
         unchanged(etag, is)?;
         hanging.check_depth(&before, depth)?;
