@@ -149,7 +149,12 @@ fn in_process() {
         medians.push(permit);
         println!("| {count} | {permit_text} | {deny_text} |");
     }
-    println!("\ngrowth from {} to {} users: {:.2} ×\n", sizes[0], sizes[1], medians[1] / medians[0]);
+    println!(
+        "\ngrowth from {} to {} users: {:.2} ×\n",
+        sizes[0],
+        sizes[1],
+        medians[1] / medians[0]
+    );
 }
 
 fn nanoseconds(
@@ -161,8 +166,7 @@ fn nanoseconds(
 ) -> f64 {
     const ASKED: u128 = 200_000;
     let permission = catalogue.parse(action).unwrap();
-    let path = ResourcePath::account(account_id())
-        .with("recording", Named::Id("17".to_owned()));
+    let path = ResourcePath::account(account_id()).with("recording", Named::Id("17".to_owned()));
     let now = SystemClock.now();
     let began = Instant::now();
     for n in 0..ASKED {
@@ -255,7 +259,11 @@ async fn over_grpc() {
     let question = pb::AuthorizeRequest {
         subject: Some(pb::Subject { r#type: "user".into(), id: user, ..Default::default() }),
         action: Some(pb::Action { name: "read".into(), properties: None }),
-        resource: Some(pb::Resource { r#type: "gate_group".into(), id: "5".into(), properties: None }),
+        resource: Some(pb::Resource {
+            r#type: "gate_group".into(),
+            id: "5".into(),
+            properties: None,
+        }),
         ..Default::default()
     };
     let question = Bytes::from(question.encode_to_vec());
@@ -265,7 +273,9 @@ async fn over_grpc() {
     assert!(decoded.decision, "{decoded:?}");
     let empty_at = empty(answer.clone()).await;
 
-    println!("over gRPC: {CONNECTIONS} connections × {IN_FLIGHT} in flight, requests a second, {ROUNDS} interleaved rounds");
+    println!(
+        "over gRPC: {CONNECTIONS} connections × {IN_FLIGHT} in flight, requests a second, {ROUNDS} interleaved rounds"
+    );
     println!("messages: {} bytes in, {} bytes out\n", question.len(), answer.len());
     let (mut ours, mut theirs, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..=ROUNDS {

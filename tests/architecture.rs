@@ -30,8 +30,18 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "proto", "model", "telemetry", "decision", "crypto", "store", "feed", "layers", "rpc",
-            "admin", "server", "config",
+            "proto",
+            "model",
+            "telemetry",
+            "decision",
+            "crypto",
+            "store",
+            "feed",
+            "layers",
+            "rpc",
+            "admin",
+            "server",
+            "config",
         ],
     ),
     ("main", &["cli"]),
@@ -48,10 +58,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("figment", &["config"]),
     ("hmac", &["crypto"]),
     ("sha2", &["crypto"]),
-    (
-        "tokio",
-        &["store", "feed", "layers", "rpc", "admin", "server", "cli"],
-    ),
+    ("tokio", &["store", "feed", "layers", "rpc", "admin", "server", "cli"]),
 ];
 
 const LONGEST_FILE: usize = 400;

@@ -4,8 +4,8 @@
 //! it can foresee. Nothing in this room prints a secret, by `Debug` or in an error.
 
 pub mod chain;
-mod etag;
 mod consistency;
+mod etag;
 mod keys;
 pub mod seal;
 pub mod secret;

@@ -97,9 +97,7 @@ impl Snapshot {
         let misfit = || Image::RoleGrant(grant.clone()).entity();
         let scope = match &grant.scope {
             None => None,
-            Some(text) => {
-                Some(Arc::new(text.parse().map_err(|_| BrokenWorld::Misfit(misfit()))?))
-            }
+            Some(text) => Some(Arc::new(text.parse().map_err(|_| BrokenWorld::Misfit(misfit()))?)),
         };
         let built_in = match &grant.role {
             RoleRef::BuiltIn(name) => self.catalogue.role(name),

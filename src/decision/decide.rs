@@ -65,20 +65,17 @@ fn status_denies(worlds: Worlds<'_>, question: &Question<'_>, account: AccountId
     let Some(there) = worlds.there else { return false };
     match there.effective_status(at) {
         None | Some(EffectiveStatus::Active) => false,
-        Some(_) => {
-            !(there.catalogue().is_core(question.permission) && there.is_above(account, at))
-        }
+        Some(_) => !(there.catalogue().is_core(question.permission) && there.is_above(account, at)),
     }
 }
 
 fn ceiling_denies(worlds: Worlds<'_>, question: &Question<'_>, account: AccountId) -> bool {
     let catalogue = worlds.home.catalogue();
-    let lacks = worlds.home.chain(account).filter_map(|account| account.role.as_deref()).any(
-        |role| {
+    let lacks =
+        worlds.home.chain(account).filter_map(|account| account.role.as_deref()).any(|role| {
             let role = catalogue.role(role).map(|ix| catalogue.get(ix));
             role.is_none_or(|role| !role.expanded.contains(question.permission))
-        },
-    );
+        });
     let role = worlds.home.account(account).and_then(|account| account.role.as_deref());
     let confined = role
         .and_then(|role| catalogue.role(role))
@@ -214,8 +211,7 @@ impl Case<'_> {
         if ceiling_denies(self.worlds, self.question, self.user.account) {
             return Answer::deny(Reason::AccountRoleCeiling);
         }
-        let patterns =
-            self.question.limits.is_none_or(|limits| limits.allows(self.permission()));
+        let patterns = self.question.limits.is_none_or(|limits| limits.allows(self.permission()));
         if !patterns || !within_scopes {
             return Answer::deny(Reason::TokenScope);
         }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use super::decide::ceiling;
 use super::ask::Caller;
+use super::decide::ceiling;
 use super::limits::Limits;
 use super::snapshot::{Principal, Snapshot};
 use crate::model::catalogue::{Catalogue, PermissionSet};

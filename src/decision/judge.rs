@@ -13,9 +13,7 @@ use super::question::{Question, Reason, Subject, Worlds};
 use super::rule::{Access, Check, Rule, Slot, When};
 use super::sight::{may, sees_account, sees_user};
 use super::snapshot::Snapshot;
-use crate::model::{
-    AccountId, EffectiveStatus, Named, ResourcePath, UserId, UserKind,
-};
+use crate::model::{AccountId, EffectiveStatus, Named, ResourcePath, UserId, UserKind};
 
 /// What a request may change of a user by `user.update_profile` alone.
 const PROFILE: &[&str] =
@@ -162,9 +160,7 @@ impl Judge<'_> {
         let fields = &self.ask.fields;
         match when {
             When::ParentSet => self.parent().is_some(),
-            When::NoParent => {
-                self.parent().is_none() && self.kind() != Some(UserKind::Application)
-            }
+            When::NoParent => self.parent().is_none() && self.kind() != Some(UserKind::Application),
             When::RolesSet => fields.text("user.roles").is_some(),
             When::KindApplication => self.kind() == Some(UserKind::Application),
             When::ProfileOnly => self.is_profile_only(),
@@ -206,9 +202,10 @@ impl Judge<'_> {
     /// Asks one check of the engine, for each element where a list is named.
     fn check(&self, check: &Check) -> Result<(), Refused> {
         for path in self.paths(check)? {
-            let mine = path.pairs.last().is_some_and(|pair| {
-                pair.kind == "user" && pair.named == Named::Id(self.me())
-            });
+            let mine = path
+                .pairs
+                .last()
+                .is_some_and(|pair| pair.kind == "user" && pair.named == Named::Id(self.me()));
             if check.or_self && mine {
                 continue;
             }
@@ -251,9 +248,11 @@ impl Judge<'_> {
         let Self { caller, home, there, now, .. } = *self;
         match object {
             Object::Account(id) => sees_account(caller, home, there, *id, now),
-            Object::User(id) => {
-                id.parse().is_ok_and(|id| sees_user(caller, home, there, id, now))
-            }
+            // A path that contradicts the row is as good as none (`edges.md` §3).
+            Object::User(id) => id.parse().is_ok_and(|id| {
+                there.any_user(id).is_some_and(|user| user.account == path.account)
+                    && sees_user(caller, home, there, id, now)
+            }),
             Object::Role(_) => may(caller, home, there, "role.read", path, now),
             Object::Token(_) => may(caller, home, there, "api_token.read", path, now),
         }
@@ -274,9 +273,7 @@ impl Judge<'_> {
             let values = self.values(slot);
             paths = paths
                 .iter()
-                .flat_map(|path| {
-                    values.iter().map(|value| path.clone().with(kind, value.clone()))
-                })
+                .flat_map(|path| values.iter().map(|value| path.clone().with(kind, value.clone())))
                 .collect();
         }
         if paths.is_empty() {
@@ -296,11 +293,11 @@ impl Judge<'_> {
         let derived = match &**name {
             "caller.account_id" => Some(caller.account.to_string()),
             "caller.user_id" => Some(self.me()),
-            "root_account_id" => {
-                self.there.chain(self.there.tenant()).last().map(|top| {
-                    top.parent.unwrap_or(top.id).to_string()
-                })
-            }
+            "root_account_id" => self
+                .there
+                .chain(self.there.tenant())
+                .last()
+                .map(|top| top.parent.unwrap_or(top.id).to_string()),
             "account_id" => self.row.account.map(|id| id.to_string()),
             "user_id" => self.row.user.map(|id| id.to_string()),
             "parent_account_id" => self.row.parent_account.map(|id| id.to_string()),

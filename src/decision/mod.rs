@@ -17,13 +17,13 @@ mod sight;
 mod snapshot;
 mod tree;
 
+pub use ask::{Anchor, Ask, Caller};
 pub use decide::{ceiling, decide};
 pub use escalation::{Escalation, Holding, call_holdings, escalation, holdings, within};
 pub use fields::{Fields, Value};
-pub use ask::{Anchor, Ask, Caller};
 pub use judge::{Permit, Refused, judge};
-pub use sight::{sees_account, sees_user};
 pub use limits::Limits;
 pub use question::{Answer, Because, Missing, Question, Reason, Subject, Worlds};
 pub use rule::{Access, BadRule, Check, Rule, Slot, When};
+pub use sight::{sees_account, sees_user};
 pub use snapshot::{BrokenWorld, CompiledRole, Facts, Held, Principal, Snapshot, TokenFacts};

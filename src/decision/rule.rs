@@ -118,8 +118,7 @@ impl Check {
         when: Option<When>,
         or_self: bool,
     ) -> Result<Self, BadRule> {
-        let bad =
-            || BadRule::Template { method: method.to_owned(), resource: resource.to_owned() };
+        let bad = || BadRule::Template { method: method.to_owned(), resource: resource.to_owned() };
         let mut pairs = Vec::new();
         let mut steps = resource.split('/');
         while let Some(kind) = steps.next() {

@@ -15,8 +15,8 @@ use moka::future::Cache;
 
 use crate::crypto::ConsistencyToken;
 use crate::decision::{Anchor, BrokenWorld, Facts, Snapshot};
-use crate::model::catalogue::{Catalogue, CatalogueError};
 use crate::model::AccountId;
+use crate::model::catalogue::{Catalogue, CatalogueError};
 use crate::store::{self, ObjectId, Store};
 use slot::Slot;
 

@@ -57,8 +57,7 @@ impl Slot {
     /// Shows a newer snapshot; an older one is dropped.
     pub(super) fn publish(&self, snapshot: Arc<Snapshot>) {
         let confirmed = self.confirmed.lock().unwrap_or_else(PoisonError::into_inner);
-        let newer =
-            self.held().is_none_or(|held| held.revision() < snapshot.revision());
+        let newer = self.held().is_none_or(|held| held.revision() < snapshot.revision());
         // Without a confirmed load there is nothing yet that this could be newer than.
         if newer && confirmed.is_some() {
             self.snapshot.store(Some(snapshot));

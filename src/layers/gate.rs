@@ -75,9 +75,10 @@ impl Gate {
         }
         let (mut parts, body) = request.into_parts();
         let most = self.message_bytes + PREFIX;
-        let collected = tokio::time::timeout(self.body_deadline, Limited::new(body, most).collect())
-            .await
-            .map_err(|_| status::slow_body())?;
+        let collected =
+            tokio::time::timeout(self.body_deadline, Limited::new(body, most).collect())
+                .await
+                .map_err(|_| status::slow_body())?;
         let bytes = collected
             .map_err(|error| {
                 if error.is::<LengthLimitError>() {

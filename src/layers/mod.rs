@@ -23,7 +23,7 @@ use tower::{Layer, Service};
 
 pub use authn::{BadCredential, Credentials};
 pub use deadline::Deadlines;
-pub use form::{Forms, FormError};
+pub use form::{FormError, Forms};
 pub use gate::{Call, Gate};
 pub use rate::ChangeRate;
 pub use rules::{Rules, RulesError, known_method as method_name};

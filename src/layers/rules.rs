@@ -101,9 +101,9 @@ pub fn known_method(path: &str) -> Option<&'static str> {
     let methods = METHODS.get_or_init(|| {
         let ours = proto::pool().ok().into_iter().flat_map(|pool| {
             let services: Vec<_> = pool.services().collect();
-            services.into_iter().flat_map(|s| {
-                s.methods().map(|m| path_of(&s, &m)).collect::<Vec<_>>()
-            })
+            services
+                .into_iter()
+                .flat_map(|s| s.methods().map(|m| path_of(&s, &m)).collect::<Vec<_>>())
         });
         ours.chain(PUBLIC.iter().map(|path| (*path).to_owned())).collect()
     });

@@ -91,7 +91,11 @@ pub(super) fn large_body(most: usize) -> Status {
 
 /// Something of ours broke; the log says what.
 pub fn internal() -> Status {
-    status(Code::Internal, "INTERNAL", "something went wrong here; the log knows it by the request id")
+    status(
+        Code::Internal,
+        "INTERNAL",
+        "something went wrong here; the log knows it by the request id",
+    )
 }
 
 /// Something needed is away.
@@ -103,10 +107,9 @@ pub fn unavailable() -> Status {
 impl From<BadCredential> for Status {
     fn from(bad: BadCredential) -> Self {
         let (reason, message) = match bad {
-            BadCredential::Missing => (
-                "TOKEN_MISSING",
-                "a credential is needed: send `authorization: Bearer <token>`",
-            ),
+            BadCredential::Missing => {
+                ("TOKEN_MISSING", "a credential is needed: send `authorization: Bearer <token>`")
+            }
             BadCredential::Invalid => ("TOKEN_INVALID", "the token is not valid"),
             BadCredential::Expired => ("TOKEN_EXPIRED", "the token is expired"),
             BadCredential::Revoked => ("TOKEN_REVOKED", "the token was revoked"),

@@ -79,8 +79,7 @@ impl ResourcePath {
         self.account == other.account
             && self.pairs.len() <= other.pairs.len()
             && self.pairs.iter().zip(&other.pairs).all(|(mine, theirs)| {
-                mine.kind == theirs.kind
-                    && (mine.named == Named::Any || mine.named == theirs.named)
+                mine.kind == theirs.kind && (mine.named == Named::Any || mine.named == theirs.named)
             })
     }
 }

@@ -16,8 +16,8 @@ use super::question::{self, SubjectName};
 use super::shared::{Reader, Shared, with_revision};
 use crate::crypto::ConsistencyToken;
 use crate::decision::{
-    Anchor, Answer, Limits, Question, Reason, Snapshot, Subject, Worlds, decide,
-    holdings, sees_account, sees_user,
+    Anchor, Answer, Limits, Question, Reason, Snapshot, Subject, Worlds, decide, holdings,
+    sees_account, sees_user,
 };
 use crate::layers::BadCredential;
 use crate::model::{AccountId, Named, Relation, ResourcePath, Revision, UserId};
@@ -80,10 +80,15 @@ impl Asking {
         self.stood_at = Arc::clone(there.as_ref().unwrap_or(&found.home));
 
         let own = found.subject == Subject::User(self.by.caller.user);
-        let over_resource = self.may("decision.evaluate", &ResourcePath::account(path.account)).await?;
+        let over_resource =
+            self.may("decision.evaluate", &ResourcePath::account(path.account)).await?;
         if !self.may_ask_of(&found, own).await? {
             self.refuse_if_never()?;
-            return Ok(self.reply(&Answer { reason: Reason::SubjectUnknown, missing: None, because: None }));
+            return Ok(self.reply(&Answer {
+                reason: Reason::SubjectUnknown,
+                missing: None,
+                because: None,
+            }));
         }
         if !own && !over_resource {
             self.refuse_if_never()?;
@@ -104,9 +109,8 @@ impl Asking {
         let mut reply = self.reply(&answer);
         if self.explain {
             self.check_explain(&found, &path, own).await?;
-            let visible = |user| {
-                sees_user(&self.by.caller, &self.by.home, &found.home, user, self.now)
-            };
+            let visible =
+                |user| sees_user(&self.by.caller, &self.by.home, &found.home, user, self.now);
             reply.grants = answer::grants(&found.home, found.account, &answer, visible);
         }
         Ok(reply)
@@ -222,7 +226,11 @@ impl Asking {
             let other = Box::pin(self.find(also, None)).await?;
             if other.subject != found.subject {
                 let why = "names another principal than subject.id";
-                return Err(crate::layers::status::bad_field("INVALID_FIELD", "subject.token", why));
+                return Err(crate::layers::status::bad_field(
+                    "INVALID_FIELD",
+                    "subject.token",
+                    why,
+                ));
             }
         }
         Ok(found)

@@ -24,7 +24,12 @@ pub(super) struct Page<C> {
 
 impl Shared {
     /// Reads which page is asked for.
-    pub(super) fn page<C: FromStr>(&self, call: &Call, size: i32, token: &str) -> Result<Page<C>, Status> {
+    pub(super) fn page<C: FromStr>(
+        &self,
+        call: &Call,
+        size: i32,
+        token: &str,
+    ) -> Result<Page<C>, Status> {
         let size = usize::try_from(size).ok().filter(|size| *size > 0).unwrap_or(DEFAULT).min(MOST);
         if token.is_empty() {
             return Ok(Page { size, after: None });

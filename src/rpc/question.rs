@@ -31,7 +31,9 @@ fn bad(reason: &'static str, field: &str, why: impl Into<String>) -> Status {
 }
 
 /// Reads the subject. A credential goes before an id; whether both name one principal is for the caller to see.
-pub(super) fn subject(subject: Option<&pb::Subject>) -> Result<(SubjectName, Option<SubjectName>), Status> {
+pub(super) fn subject(
+    subject: Option<&pb::Subject>,
+) -> Result<(SubjectName, Option<SubjectName>), Status> {
     let Some(subject) = subject else {
         return Err(bad("INVALID_FIELD", "subject", "is required"));
     };
@@ -47,9 +49,7 @@ pub(super) fn subject(subject: Option<&pb::Subject>) -> Result<(SubjectName, Opt
             },
             SubjectName::User,
         )),
-        "account" => {
-            Ok(subject.id.parse().map_or(SubjectName::Nobody, SubjectName::Account))
-        }
+        "account" => Ok(subject.id.parse().map_or(SubjectName::Nobody, SubjectName::Account)),
         "token" => Ok(SubjectName::Token(subject.id.clone())),
         "" => Err(bad("INVALID_FIELD", "subject.type", "is required: user, account or token")),
         _ => Err(bad("INVALID_FIELD", "subject.type", "must be user, account or token")),
@@ -84,18 +84,22 @@ pub(super) fn resource(
     let kind = resource.r#type.to_ascii_lowercase();
     if catalogue.kind(&kind).is_none() {
         let nearest = catalogue.nearest_permissions(&format!("{kind}.read"));
-        let why = format!("`{}` is no resource type; near it: {}", resource.r#type, nearest.join(", "));
+        let why =
+            format!("`{}` is no resource type; near it: {}", resource.r#type, nearest.join(", "));
         return Err(bad("UNKNOWN_PERMISSION", "resource.type", why));
     }
     let begins = resource.id.get(..8).is_some_and(|start| start.eq_ignore_ascii_case("account/"));
     let path: ResourcePath = if begins {
         resource.id.parse().map_err(|error: crate::model::BadPath| invalid(error.to_string()))?
     } else if kind == "account" {
-        let id = resource.id.parse().map_err(|error: crate::model::BadId| invalid(error.to_string()))?;
+        let id =
+            resource.id.parse().map_err(|error: crate::model::BadId| invalid(error.to_string()))?;
         ResourcePath::account(id)
     } else {
         if resource.id.contains('/') {
-            return Err(invalid("a path begins with `account/`, and `/` in an id is written %2F".to_owned()));
+            return Err(invalid(
+                "a path begins with `account/`, and `/` in an id is written %2F".to_owned(),
+            ));
         }
         let named = decode_id(&resource.id).map_err(|error| invalid(error.to_string()))?;
         // Of nobody's account there is nothing to name; nobody holds anything there either.
@@ -119,7 +123,10 @@ fn contained(catalogue: &Catalogue, path: &ResourcePath) -> Result<(), String> {
             .ok_or_else(|| format!("`{}` is no resource type", pair.kind))?;
         if !kind.parents.iter().any(|parent| parent == above) {
             let allowed = kind.parents.join(", ");
-            return Err(format!("`{}` does not lie in `{above}`; it lies in: {allowed}", pair.kind));
+            return Err(format!(
+                "`{}` does not lie in `{above}`; it lies in: {allowed}",
+                pair.kind
+            ));
         }
         above = &pair.kind;
     }

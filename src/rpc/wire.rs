@@ -30,7 +30,8 @@ pub(super) fn optional<T: FromStr<Err: Display>>(
 /// Reads a time; to the microsecond, which is what is kept.
 pub(super) fn time(name: &str, at: Option<Timestamp>) -> Result<Option<DateTime<Utc>>, Status> {
     let Some(at) = at else { return Ok(None) };
-    let bad = || status::bad_field("INVALID_FIELD", name, "is not a time between the years 1 and 9999");
+    let bad =
+        || status::bad_field("INVALID_FIELD", name, "is not a time between the years 1 and 9999");
     let nanos = u32::try_from(at.nanos).ok().filter(|nanos| *nanos < 1_000_000_000);
     let time = nanos.and_then(|nanos| DateTime::from_timestamp(at.seconds, nanos));
     let sane = time.filter(|time| (1..=9999).contains(&chrono::Datelike::year(time)));

@@ -48,14 +48,14 @@ pub use bootstrap::{Bootstrap, BootstrapError, Bootstrapped};
 pub use commit::Committed;
 pub use config::{Engine, StoreConfig};
 pub use entries::{Entry, follow};
-pub use etags::{account_etag, role_etag, token_etag, user_etag};
 pub use error::{Cause, Constraint, Error};
+pub use etags::{account_etag, role_etag, token_etag, user_etag};
 pub use idempotency::Outcome;
 pub use reads::{KeptToken, ObjectId};
 pub use refusal::Refusal;
 pub use roles::{
-    Giving, Misnamed, Notice, RoleCreated, RoleDeleted, RoleFields, RoleGiven, RoleTaken, RoleUpdated,
-    Taking, find_role, permitted, sees_role,
+    Giving, Misnamed, Notice, RoleCreated, RoleDeleted, RoleFields, RoleGiven, RoleTaken,
+    RoleUpdated, Taking, find_role, permitted, sees_role,
 };
 pub use tokens::{Digests, Minted, NewToken};
 pub use tx::{Begun, Opening, Tx};

@@ -60,7 +60,9 @@ pub enum Refusal {
         permission: &'static str,
     },
     /// The object changed since the caller read it.
-    #[error("the object has changed since it was read: read it again and repeat the change on what it is now")]
+    #[error(
+        "the object has changed since it was read: read it again and repeat the change on what it is now"
+    )]
     Stale,
     /// The store could not.
     #[error(transparent)]

@@ -30,7 +30,10 @@ async fn the_first_reason_in_the_order_of_the_model_is_the_answer() {
         assert_eq!((denied.reason(), denied.missing()), (Reason::NoGrant, pb::Missing::NotGranted));
 
         let nobody = "usr_01h455vb4pex5vsknk084sn02q";
-        assert_eq!(reason(&service, &root, ask(nobody, "read", "account", &own)).await, Reason::SubjectUnknown);
+        assert_eq!(
+            reason(&service, &root, ask(nobody, "read", "account", &own)).await,
+            Reason::SubjectUnknown
+        );
 
         let give = |role: &str| pb::AddUserRoleRequest {
             user_id: ann.user_id.clone(),
@@ -98,7 +101,8 @@ async fn a_typo_is_an_error_and_never_a_deny() {
             ("read", "account", "account/x", "INVALID_PATH"),
             ("", "account", at.as_str(), "INVALID_FIELD"),
         ] {
-            let result = service.authorization(&service.root).authorize(ask(&me, action, kind, id)).await;
+            let result =
+                service.authorization(&service.root).authorize(ask(&me, action, kind, id)).await;
             refused(result, Code::InvalidArgument, reason);
         }
         let error = service
@@ -144,17 +148,38 @@ async fn a_user_asks_about_itself_and_a_decision_client_about_its_tree() {
         let client = service.machine(&acme, "gateway", &["DECISION_CLIENT"]).await;
 
         // About oneself: yes; about another: refused to one who holds the permission nowhere else.
-        assert_eq!(reason(&service, &ann, ask(&ann.user_id, "read", "account", &acme)).await, Reason::Permitted);
-        let result = service.authorization(&ann).authorize(ask(&bob.user_id, "read", "account", &below)).await;
+        assert_eq!(
+            reason(&service, &ann, ask(&ann.user_id, "read", "account", &acme)).await,
+            Reason::Permitted
+        );
+        let result = service
+            .authorization(&ann)
+            .authorize(ask(&bob.user_id, "read", "account", &below))
+            .await;
         refused(result, Code::PermissionDenied, "ACCESS_DENIED");
 
         // Within its tree the client is answered; outside it, nobody is known and nothing granted.
-        assert_eq!(reason(&service, &client, ask(&ann.user_id, "read", "account", &acme)).await, Reason::Permitted);
-        assert_eq!(reason(&service, &client, ask(&bob.user_id, "read", "account", &below)).await, Reason::Permitted);
-        assert_eq!(reason(&service, &client, ask(&eve.user_id, "read", "account", &umbrella)).await, Reason::SubjectUnknown);
-        assert_eq!(reason(&service, &client, ask(&ann.user_id, "read", "account", &umbrella)).await, Reason::NoGrant);
+        assert_eq!(
+            reason(&service, &client, ask(&ann.user_id, "read", "account", &acme)).await,
+            Reason::Permitted
+        );
+        assert_eq!(
+            reason(&service, &client, ask(&bob.user_id, "read", "account", &below)).await,
+            Reason::Permitted
+        );
+        assert_eq!(
+            reason(&service, &client, ask(&eve.user_id, "read", "account", &umbrella)).await,
+            Reason::SubjectUnknown
+        );
+        assert_eq!(
+            reason(&service, &client, ask(&ann.user_id, "read", "account", &umbrella)).await,
+            Reason::NoGrant
+        );
         let nowhere = "acc_01h455vb4pex5vsknk084sn02q";
-        assert_eq!(reason(&service, &client, ask(&ann.user_id, "read", "account", nowhere)).await, Reason::NoGrant);
+        assert_eq!(
+            reason(&service, &client, ask(&ann.user_id, "read", "account", nowhere)).await,
+            Reason::NoGrant
+        );
     }
 }
 
@@ -176,7 +201,10 @@ async fn a_credential_is_a_subject_and_its_scopes_bound_it() {
         let root = service.root.clone();
         assert_eq!(reason(&service, &root, with(&boss.token, "read")).await, Reason::Permitted);
         assert_eq!(reason(&service, &root, with(&narrow, "read")).await, Reason::TokenScope);
-        assert_eq!(reason(&service, &root, with("chy_pat_nonsense", "read")).await, Reason::TokenInvalid);
+        assert_eq!(
+            reason(&service, &root, with("chy_pat_nonsense", "read")).await,
+            Reason::TokenInvalid
+        );
 
         let mut two = with(&narrow, "read");
         two.subject.as_mut().unwrap().r#type = "user".to_owned();
@@ -213,7 +241,10 @@ async fn a_batch_answers_each_item_and_stops_where_it_is_told_to() {
         let all = ["read", "suspend", "nonsense", "read"];
         assert_eq!(decisions("execute_all", &all).await, [true, false, false, true]);
         assert_eq!(decisions("deny_on_first_deny", &all).await, [true, false]);
-        assert_eq!(decisions("permit_on_first_permit", &["suspend", "read", "read"]).await, [false, true]);
+        assert_eq!(
+            decisions("permit_on_first_permit", &["suspend", "read", "read"]).await,
+            [false, true]
+        );
         assert_eq!(decisions("", &[]).await, [true]);
 
         let answer = client.batch_authorize(batch("", &all)).await.unwrap().into_inner();
@@ -239,7 +270,10 @@ async fn a_change_is_seen_by_whoever_asks_with_its_token_on_any_replica() {
         for round in 0..5 {
             let request = pb::CreateUserRequest {
                 account_id: acme.clone(),
-                user: Some(pb::User { roles: vec!["USER".to_owned()], ..create(&format!("u{round}")) }),
+                user: Some(pb::User {
+                    roles: vec!["USER".to_owned()],
+                    ..create(&format!("u{round}"))
+                }),
                 ..Default::default()
             };
             let made = service.users(&boss).create_user(request).await.unwrap().into_inner();

@@ -12,9 +12,15 @@ mod support;
 
 mod account;
 mod authorize;
+mod examples;
+mod faults;
 mod laws;
+mod meddle;
+mod once;
+mod proxy;
 mod raw;
 mod role;
 mod store;
 mod strangers;
 mod token;
+mod user;

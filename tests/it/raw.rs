@@ -65,7 +65,11 @@ pub(crate) async fn call(by: As, path: &str, message: Vec<u8>) -> Result<Bytes, 
 }
 
 /// Calls a method with a request that has its own headers.
-pub(crate) async fn call_with(by: As, path: &str, request: Request<Bytes>) -> Result<Bytes, Status> {
+pub(crate) async fn call_with(
+    by: As,
+    path: &str,
+    request: Request<Bytes>,
+) -> Result<Bytes, Status> {
     let mut client = tonic::client::Grpc::new(by);
     client.ready().await.unwrap();
     let response = client.unary(request, path.parse().unwrap(), Raw).await?;

@@ -116,10 +116,18 @@ async fn nobody_and_bad_credentials_are_unauthenticated_everywhere() {
             }
             let message = about(&method, &Ids::absent()).encode_to_vec();
             let nobody = call(service.by(""), &path, message.clone()).await.unwrap_err();
-            assert_eq!(said(&nobody), (Code::Unauthenticated, "TOKEN_MISSING".to_owned()), "{path}");
+            assert_eq!(
+                said(&nobody),
+                (Code::Unauthenticated, "TOKEN_MISSING".to_owned()),
+                "{path}"
+            );
             for bad in ["x", unknown, checked.as_str(), "Bearer Bearer"] {
                 let error = call(service.by(bad), &path, message.clone()).await.unwrap_err();
-                assert_eq!(said(&error), (Code::Unauthenticated, "TOKEN_INVALID".to_owned()), "{path}");
+                assert_eq!(
+                    said(&error),
+                    (Code::Unauthenticated, "TOKEN_INVALID".to_owned()),
+                    "{path}"
+                );
             }
             // A second credential makes both worthless, be they the same.
             let mut twice = Request::new(Bytes::from(message));
@@ -148,7 +156,8 @@ async fn tenant(service: &Service, name: &str) -> (Ids, Person) {
         ..Default::default()
     };
     let made = service.roles(&boss).create_role(request).await.unwrap().into_inner();
-    let ids = Ids { account, user: other.user_id, token: other.token_id, role: made.role.unwrap().role };
+    let ids =
+        Ids { account, user: other.user_id, token: other.token_id, role: made.role.unwrap().role };
     (ids, boss)
 }
 
@@ -162,7 +171,16 @@ async fn what_lies_in_a_foreign_tenant_is_not_there_in_the_same_words() {
         for method in methods() {
             // These name no object, or answer about it instead of refusing.
             let name = method.name();
-            if ["ListCatalogues", "ValidateToken", "IntrospectToken", "ReportLeakedToken", "Authorize", "BatchAuthorize"].contains(&name) {
+            if [
+                "ListCatalogues",
+                "ValidateToken",
+                "IntrospectToken",
+                "ReportLeakedToken",
+                "Authorize",
+                "BatchAuthorize",
+            ]
+            .contains(&name)
+            {
                 continue;
             }
             let path = path(&method);

@@ -146,7 +146,8 @@ impl Service {
         let grpc = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let admin = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let keys = Arc::new(KeyRing::from_base64(KEY).unwrap());
-        let server = server::start(config.server(), store.clone(), keys, grpc, admin).await.unwrap();
+        let server =
+            server::start(config.server(), store.clone(), keys, grpc, admin).await.unwrap();
         let at = format!("http://{}", server.grpc());
         let channel = Channel::from_shared(at).unwrap().connect().await.unwrap();
         Self { store, clock, config, url, root, channel, server: Some(server), folder }

@@ -2,7 +2,7 @@
 
 use super::moving::{Hanging, check_size, living_children};
 use super::standing::not_oneself;
-use super::{UserDone, changed, may_hang, still_open};
+use super::{MOST, UserDone, changed, may_hang, still_open};
 use crate::decision::Caller;
 use crate::model::{ChangeKind, User, UserId};
 use crate::store::etags::{unchanged, user_etag};
@@ -50,7 +50,8 @@ impl Tx {
             }
             Below::Delete => {
                 gone.extend(self.cascade(caller, &user, (etag, &is)).await?);
-                done.others_affected = gone.iter().any(|user| !self.sees(caller, user.id));
+                let ids: Vec<UserId> = gone.iter().map(|user| user.id).collect();
+                done.others_affected = self.affects_others(caller, &ids);
             }
             Below::Give(to) => {
                 done = self.hand_over(caller, &user, to, children, (etag, &is), depth).await?;
@@ -74,12 +75,14 @@ impl Tx {
         (etag, is): (&str, &str),
     ) -> Result<Vec<User>, Refusal> {
         let ids = self.world().descendants(user.id);
-        let all = ids.iter().filter_map(|id| self.world().user(*id));
-        if !all.into_iter().all(|one| self.may_to(caller, "user.delete", one)) {
+        // Of those past the limit nobody is asked: they are too many in any case.
+        let mut asked = ids.iter().take(MOST).filter_map(|id| self.world().user(*id));
+        if !asked.all(|one| self.may_to(caller, "user.delete", one)) {
             return Err(Refusal::forbidden("user.delete"));
         }
         if let Err(state) = check_size(ids.len() + 1) {
             unchanged(etag, is)?;
+            still_open(self.world(), user.account)?;
             return Err(state);
         }
         Ok(self.rows_of(&ids).await?)
@@ -100,12 +103,13 @@ impl Tx {
         may_hang(self.seen_in(caller, user.account, to)?, "reassign_user_id")?;
         if to == user.id {
             unchanged(etags.0, etags.1)?;
+            still_open(self.world(), user.account)?;
             let why = "the user that goes cannot get its own children";
             return Err(Refusal::precondition("CYCLE", why));
         }
         let below_itself = self.world().is_below(to, user.id);
         let hanging = Hanging::new(self.world(), children, Some(to));
-        let done = self.hang(caller, user.id, hanging, etags, depth).await?;
+        let done = self.hang(caller, user, hanging, etags, depth).await?;
         if below_itself {
             let why = "the new parent lies below the user that goes";
             return Err(Refusal::precondition("CYCLE", why));

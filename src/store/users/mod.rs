@@ -26,9 +26,6 @@ pub use update::UserEdit;
 /// A move or delete of more users than this is `TOO_LARGE` (`edges.md` §7).
 const MOST: usize = 10_000;
 
-/// So many users are read in one statement.
-const READ: usize = 1_000;
-
 /// What a change of users came to; a repeat of the request is answered from it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UserDone {
@@ -38,7 +35,7 @@ pub struct UserDone {
     pub moved: Vec<UserId>,
     /// The account has nobody left who may do everything. At the root this is refused, elsewhere it is a warning.
     pub last_super_user: bool,
-    /// Users changed that the caller does not see.
+    /// Users changed that the caller does not see; told of rehearsals only.
     pub others_affected: bool,
 }
 
@@ -71,10 +68,10 @@ impl Tx {
         found.ok_or_else(|| Refusal::unseen("user", id))
     }
 
-    /// Finds the rows of users as they were before this write, in the order of ids, in few statements.
+    /// Finds the rows of users as they were before this write, in the order of ids: in one statement, since others wait.
     async fn rows_of(&self, ids: &[UserId]) -> Result<Vec<User>, Error> {
         let mut found = Vec::with_capacity(ids.len());
-        for ids in ids.chunks(READ) {
+        for ids in ids.chunks(MOST) {
             let of = user::Column::Id.is_in(ids.iter().map(|id| id.0));
             for row in user::Entity::find().filter(of).all(&self.db).await? {
                 found.push(User::try_from(row)?);
@@ -97,6 +94,11 @@ impl Tx {
         };
         let worlds = Worlds { home: self.home(), there: Some(self.world()) };
         decide(worlds, &question).is_permit()
+    }
+
+    /// Tells of a rehearsal whether it touches users that the caller does not see.
+    fn affects_others(&self, caller: &Caller, ids: &[UserId]) -> bool {
+        self.is_dry_run() && ids.iter().any(|id| !self.sees(caller, *id))
     }
 
     /// Says of a change what its preview warns of.

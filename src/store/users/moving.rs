@@ -2,7 +2,7 @@
 
 use super::{MOST, UserDone, changed, check_depth, level_below, may_hang, still_open};
 use crate::decision::{Caller, Snapshot, escalation};
-use crate::model::{ChangeKind, UserId};
+use crate::model::{ChangeKind, User, UserId};
 use crate::store::etags::{unchanged, user_etag};
 use crate::store::{Refusal, Tx};
 
@@ -84,12 +84,8 @@ impl Tx {
         let tops = if user.parent == parent { Vec::new() } else { vec![id] };
         let hanging = Hanging::new(self.world(), tops, parent);
         let is = user_etag(self.world(), &user);
-        let done = UserDone {
-            moved: Vec::new(),
-            ..self.hang(caller, id, hanging, (etag, &is), depth).await?
-        };
-        still_open(self.world(), user.account)?;
-        Ok(done)
+        let done = self.hang(caller, &user, hanging, (etag, &is), depth).await?;
+        Ok(UserDone { moved: Vec::new(), ..done })
     }
 
     /// Moves all children of one user below another of its account.
@@ -111,16 +107,14 @@ impl Tx {
         let tops = if from == to { Vec::new() } else { children };
         let hanging = Hanging::new(self.world(), tops, Some(to));
         let is = user_etag(self.world(), &old);
-        let done = self.hang(caller, from, hanging, (etag, &is), depth).await?;
-        still_open(self.world(), old.account)?;
-        Ok(done)
+        self.hang(caller, &old, hanging, (etag, &is), depth).await
     }
 
     /// Hangs users elsewhere. Refuses what they would gain, and what would gain them (`edges.md` §2), then by state.
     pub(super) async fn hang(
         &mut self,
         caller: &Caller,
-        named: UserId,
+        named: &User,
         hanging: Hanging,
         (etag, is): (&str, &str),
         depth: usize,
@@ -128,6 +122,7 @@ impl Tx {
         let before = self.world().clone();
         if let Err(state) = hanging.check(&before) {
             unchanged(etag, is)?;
+            still_open(&before, named.account)?;
             return Err(state);
         }
         for user in self.rows_of(&hanging.tops).await? {
@@ -137,17 +132,17 @@ impl Tx {
             self.put(changed(ChangeKind::UserMove, user, after))?;
         }
         let (world, now) = (self.world(), self.now());
-        // Whoever comes below the caller by this comes under its control.
-        let is_new =
-            |id: &UserId| world.is_below(*id, caller.user) && !before.is_below(*id, caller.user);
-        let won: Vec<UserId> = hanging.all.iter().copied().filter(is_new).collect();
-        // As they stood: who is won by the move was not below the mover before it.
-        escalation(self.home(), caller, None, &before, &won, now)?;
-        escalation(self.home(), caller, Some(&before), world, &hanging.all, now)?;
+        let mut holders = hanging.all.clone();
+        holders.retain(|id| world.user(*id).is_some_and(|user| !user.held.is_empty()));
+        escalation(self.home(), caller, Some(&before), world, &holders, now)?;
+        // Whoever comes below the caller by this comes under its control: judged as it stood, not yet below.
+        holders.retain(|id| world.is_below(*id, caller.user) && !before.is_below(*id, caller.user));
+        escalation(self.home(), caller, None, &before, &holders, now)?;
         unchanged(etag, is)?;
+        still_open(&before, named.account)?;
         hanging.check_depth(&before, depth)?;
-        let others_affected = hanging.all.iter().any(|id| !self.sees(caller, *id));
-        Ok(UserDone { moved: hanging.tops, others_affected, ..UserDone::of(named) })
+        let others_affected = self.affects_others(caller, &hanging.all);
+        Ok(UserDone { moved: hanging.tops, others_affected, ..UserDone::of(named.id) })
     }
 }
 

@@ -69,8 +69,11 @@ impl Naive<'_> {
         }
         // 3
         let oneself = self.target() == Some(Some(user.id));
-        let own_sessions = ["session.read", "session.revoke"].contains(&self.asked.permission.as_str());
-        if self.live(user).any(|grant| is(&grant.role, "ringcx/NO_ACCESS")) && !(oneself && own_sessions) {
+        let own_sessions =
+            ["session.read", "session.revoke"].contains(&self.asked.permission.as_str());
+        if self.live(user).any(|grant| is(&grant.role, "ringcx/NO_ACCESS"))
+            && !(oneself && own_sessions)
+        {
             return Reason::NoAccess;
         }
         // 4
@@ -104,8 +107,15 @@ impl Naive<'_> {
 
     fn granted(&self, user: &User) -> bool {
         let never = [
-            "role.assign", "role.revoke", "rights_document.assign", "rights_document.unassign",
-            "user.move", "user.set_active", "user.delete", "user.offboard", "user.assume",
+            "role.assign",
+            "role.revoke",
+            "rights_document.assign",
+            "rights_document.unassign",
+            "user.move",
+            "user.set_active",
+            "user.delete",
+            "user.offboard",
+            "user.assume",
         ];
         let permission = self.asked.permission.as_str();
         if self.target() == Some(Some(user.id)) && never.contains(&permission) {
@@ -128,7 +138,8 @@ impl Naive<'_> {
                 let path = self.asked.resource.to_string();
                 path == scope || path.starts_with(&format!("{scope}/"))
             });
-            let manages = is(&grant.role, "ringcx/MANAGE_USERS") || is(&grant.role, "ringcx/MANAGE_RIGHTS");
+            let manages =
+                is(&grant.role, "ringcx/MANAGE_USERS") || is(&grant.role, "ringcx/MANAGE_RIGHTS");
             let siblings_too = manages
                 && self.live(user).any(|other| {
                     is(&other.role, "ringcx/ACCESS_SIBLINGS")
@@ -191,7 +202,8 @@ impl Naive<'_> {
     fn covers(&self, user: &User, there: &Facts, gives: &Gives, siblings_too: bool) -> bool {
         let at = self.asked.resource.account;
         let (kind, action) = self.asked.permission.split_once('.').unwrap();
-        let shared = kind == "scenario" && ["read", "get_scenarios", "start_scenarios"].contains(&action);
+        let shared =
+            kind == "scenario" && ["read", "get_scenarios", "start_scenarios"].contains(&action);
         let within_tenant = there.accounts.iter().any(|account| account.id == user.account);
         let reached = user.account == at
             || (gives.reach == Reach::Subtree && above(there, user.account, at))
@@ -199,7 +211,13 @@ impl Naive<'_> {
         gives.permission && reached && self.related(user, there, gives.on, siblings_too)
     }
 
-    fn related(&self, user: &User, there: &Facts, on: Option<Relation>, siblings_too: bool) -> bool {
+    fn related(
+        &self,
+        user: &User,
+        there: &Facts,
+        on: Option<Relation>,
+        siblings_too: bool,
+    ) -> bool {
         let Some(target) = self.target() else { return true };
         let Some(on) = on else { return false };
         if user.account != self.asked.resource.account {

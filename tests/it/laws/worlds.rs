@@ -2,8 +2,8 @@
 
 use chancery::decision::Facts;
 use chancery::model::{
-    Account, AccountId, AccountStatus, CustomRole, Holder, Named, Reach, RegionalSettings, Relation,
-    ResourcePath, Revision, RoleGrant, RoleId, RoleRef, User, UserId, UserKind,
+    Account, AccountId, AccountStatus, CustomRole, Holder, Named, Reach, RegionalSettings,
+    Relation, ResourcePath, Revision, RoleGrant, RoleId, RoleRef, User, UserId, UserKind,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use proptest::prelude::*;
@@ -128,8 +128,15 @@ const PERMISSIONS: &[&str] = &[
     "sms_message.read_body",
 ];
 
-const PATTERNS: &[&str] =
-    &["user.*", "*.read", "account.read", "scenario.*", "recording.delete", "role.assign", "gate.read"];
+const PATTERNS: &[&str] = &[
+    "user.*",
+    "*.read",
+    "account.read",
+    "scenario.*",
+    "recording.delete",
+    "role.assign",
+    "gate.read",
+];
 
 /// Below the root where it is the first, else below an earlier one.
 fn account(n: usize, parent: usize, status: u8, role: Option<&'static str>) -> Account {
@@ -313,9 +320,7 @@ impl Asked {
             "session" | "api_token" | "dashboard" => {
                 start.with("user", target).with(kind, Named::Any)
             }
-            "role" | "decision" if self.shape > 2 => {
-                start.with("user", target).with(kind, named)
-            }
+            "role" | "decision" if self.shape > 2 => start.with("user", target).with(kind, named),
             "gate" => start.with("gate_group", Named::Id("5".to_owned())).with(kind, named),
             "application_user" => {
                 start.with("application", Named::Id("5".to_owned())).with(kind, target)

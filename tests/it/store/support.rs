@@ -268,7 +268,7 @@ pub(super) fn gone(account: AccountId, kind: ChangeKind, image: Image) -> Change
 
 impl World {
     pub(super) async fn new(engine: &Engine) -> Self {
-        let database = Database::fresh(&engine).await;
+        let database = Database::fresh(engine).await;
         let clock = clock();
         let store = database.open(clock.clone()).await;
         store.migrate().await.unwrap();

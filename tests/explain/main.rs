@@ -1,0 +1,253 @@
+//! Every statement that the store sends, on a filled database: none may walk through a whole table.
+//!
+//! The statements are those that every RPC and every upkeep of a running server sends, taken from the driver's log.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
+
+#[path = "../it/examples.rs"]
+mod examples;
+mod fill;
+#[expect(dead_code, reason = "shared with the tests of the service")]
+#[path = "../it/meddle.rs"]
+mod meddle;
+#[path = "../it/raw.rs"]
+mod raw;
+#[expect(dead_code, clippy::expect_used, reason = "shared with the tests of the service")]
+#[path = "../it/support.rs"]
+mod support;
+
+use std::collections::BTreeSet;
+use std::fmt::Debug;
+use std::sync::Mutex;
+
+use chancery::model::{AccountId, Clock as _, Revision};
+use chancery::proto::v1 as pb;
+use chrono::TimeDelta;
+use prost::Message as _;
+use tracing::field::{Field, Visit};
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
+use tracing_subscriber::util::SubscriberInitExt as _;
+use uuid::Uuid;
+
+use examples::{Scene, changing};
+use fill::fill;
+use meddle::Meddler;
+use support::{Service, ask, engines};
+
+/// Tables that grow with use.
+const BIG: [&str; 8] = [
+    "tenants",
+    "accounts",
+    "users",
+    "custom_roles",
+    "role_grants",
+    "api_tokens",
+    "ledger",
+    "idempotency",
+];
+
+/// The statements that were sent since it was last emptied.
+static SENT: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+
+/// Takes statements from the driver's log.
+struct Listener;
+
+#[derive(Default)]
+struct Text {
+    summary: String,
+    statement: String,
+}
+
+impl Visit for Text {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        match field.name() {
+            "summary" => value.clone_into(&mut self.summary),
+            // Empty for a statement that is no longer than its summary.
+            "db.statement" => value.trim().clone_into(&mut self.statement),
+            _ => {}
+        }
+    }
+
+    fn record_debug(&mut self, _: &Field, _: &dyn Debug) {}
+}
+
+impl<S: tracing::Subscriber> Layer<S> for Listener {
+    fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
+        if event.metadata().target() != "sqlx::query" {
+            return;
+        }
+        let mut text = Text::default();
+        event.record(&mut text);
+        let statement = if text.statement.is_empty() { text.summary } else { text.statement };
+        SENT.lock().unwrap().insert(statement);
+    }
+}
+
+/// Has a server send everything that it can.
+async fn use_everything(service: &Service) {
+    let mut scene = Scene::new(service).await;
+    for method in changing() {
+        let [example, _] = scene.example(&method).await;
+        for dry in [true, false] {
+            let mut message = example.clone();
+            raw::set(&mut message, "validate_only", prost_reflect::Value::Bool(dry));
+            let id = prost_reflect::Value::String(Uuid::new_v4().to_string());
+            raw::set(&mut message, "request_id", id);
+            for _again in 0..2 {
+                let by = service.by(&service.root.token);
+                raw::call(by, &raw::path(&method), message.encode_to_vec()).await.unwrap();
+            }
+        }
+    }
+    read_everything(service, &scene.tenant).await;
+    keep_up(service, scene.tenant.parse().unwrap()).await;
+}
+
+async fn read_everything(service: &Service, tenant: &str) {
+    let root = &service.root;
+    let person = service.person(tenant, "reader", &["SUPER_USER"]).await;
+    for by in [root, &person] {
+        for (recursive, parent) in [(false, ""), (true, ""), (false, tenant), (true, tenant)] {
+            let request = pb::ListAccountsRequest {
+                parent_account_id: parent.to_owned(),
+                recursive,
+                page_size: 5,
+                ..Default::default()
+            };
+            let page = service.accounts(by).list_accounts(request.clone()).await.unwrap();
+            let page_token = page.into_inner().next_page_token;
+            let next = pb::ListAccountsRequest { page_token, ..request };
+            service.accounts(by).list_accounts(next).await.unwrap();
+        }
+        let get = pb::GetAccountRequest { account_id: tenant.to_owned() };
+        service.accounts(by).get_account(get).await.unwrap();
+        for flatten in [false, true] {
+            let request = pb::ListUsersRequest {
+                account_id: tenant.to_owned(),
+                flatten,
+                page_size: 5,
+                ..Default::default()
+            };
+            let page = service.users(by).list_users(request.clone()).await.unwrap();
+            let page_token = page.into_inner().next_page_token;
+            let next = pb::ListUsersRequest { page_token, ..request };
+            service.users(by).list_users(next).await.unwrap();
+        }
+        let get = pb::GetUserRequest { user_id: person.user_id.clone() };
+        service.users(by).get_user(get).await.unwrap();
+        let check = pb::CheckUserNameAvailabilityRequest {
+            account_id: tenant.to_owned(),
+            user_name: "reader".to_owned(),
+        };
+        service.users(by).check_user_name_availability(check).await.unwrap();
+        let of = pb::ListUserRolesRequest { user_id: person.user_id.clone(), ..Default::default() };
+        service.roles(by).list_user_roles(of).await.unwrap();
+        let of = pb::ListRolesRequest { account_id: tenant.to_owned(), ..Default::default() };
+        service.roles(by).list_roles(of).await.unwrap();
+        let of = pb::ListApiTokensRequest {
+            user_id: person.user_id.clone(),
+            page_size: 1,
+            ..Default::default()
+        };
+        service.tokens(by).list_api_tokens(of).await.unwrap();
+        let about = pb::IntrospectTokenRequest { token: person.token.clone() };
+        service.tokens(by).introspect_token(about).await.unwrap();
+        let own = format!("account/{tenant}");
+        let mut question = ask(&person.user_id, "read", "account", &own);
+        question.consistency =
+            Some(pb::Consistency { requirement: Some(pb::consistency::Requirement::Full(true)) });
+        service.authorization(by).authorize(question).await.unwrap();
+    }
+}
+
+/// What happens by itself, and what no RPC does yet.
+async fn keep_up(service: &Service, tenant: AccountId) {
+    let (store, now) = (&service.store, service.clock.now());
+    let root: AccountId = service.root.account_id.parse().unwrap();
+    let uses = [(service.root.token_id.parse().unwrap(), now)];
+    store.touch_tokens(&uses).await.unwrap();
+    store.forget_requests(now - TimeDelta::hours(25)).await.unwrap();
+    store.heads(&[root, tenant]).await.unwrap();
+    store.probe().await.unwrap();
+    store.hash_at(tenant, Revision(1)).await.unwrap();
+    store.entries(tenant, Revision(1), 1).await.unwrap();
+    store.verify(tenant).await.unwrap();
+    store.world(root).await.unwrap();
+    let replica = service.replica().await;
+    replica.stop().await;
+}
+
+/// Tells what is wrong with the plan of a statement; nothing if all is well or it has none.
+async fn wrong(meddler: &Meddler, sql: &str) -> Option<String> {
+    let first = sql.split_whitespace().next().unwrap_or_default().to_ascii_lowercase();
+    if !["select", "insert", "update", "delete", "with"].contains(&first.as_str()) {
+        return None;
+    }
+    let plan = plan(meddler, sql).await;
+    let walks = |line: &&String| {
+        let line = line.trim_start_matches(['-', '>', ' ']);
+        let table = line.strip_prefix("SCAN ").or_else(|| line.strip_prefix("Seq Scan on "));
+        let table = table.and_then(|rest| rest.split_whitespace().next());
+        // In the order of an index, page by page, is no walk through the whole.
+        let paged = line.contains(" USING ") && sql.to_ascii_lowercase().contains(" limit ");
+        table.is_some_and(|table| BIG.contains(&table)) && !paged
+    };
+    let sorts = |line: &&String| {
+        let line = line.trim_start_matches(['-', '>', ' ']);
+        let sorted = line.contains("TEMP B-TREE FOR ORDER BY") || line.starts_with("Sort");
+        sorted && sql.to_ascii_lowercase().contains(" limit ")
+    };
+    let found = plan.iter().any(|line| walks(&line) || sorts(&line));
+    found.then(|| format!("{sql}\n    {}", plan.join("\n    ")))
+}
+
+async fn plan(meddler: &Meddler, sql: &str) -> Vec<String> {
+    if meddler.is_sqlite() {
+        let rows = meddler.rows(&format!("explain query plan {sql}")).await;
+        let rows = rows.unwrap_or_else(|error| panic!("{sql}: {error}"));
+        return rows.iter().map(|row| row.try_get_by_index(3).unwrap()).collect();
+    }
+    let values = sql.split('$').skip(1).filter_map(|rest| {
+        let end = rest.find(|next: char| !next.is_ascii_digit()).unwrap_or(rest.len());
+        rest.get(..end)?.parse::<usize>().ok()
+    });
+    let values = values.max().unwrap_or_default();
+    meddler.run(&format!("prepare asked as {sql}")).await;
+    let list = vec!["null"; values].join(", ");
+    let call = if values == 0 { String::new() } else { format!("({list})") };
+    let rows = meddler.rows(&format!("explain (costs off) execute asked{call}")).await;
+    let rows = rows.unwrap_or_else(|error| panic!("{sql}: {error}"));
+    meddler.run("deallocate asked").await;
+    rows.iter().map(|row| row.try_get_by_index(0).unwrap()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn no_statement_walks_through_a_table_that_grows() {
+    tracing_subscriber::registry().with(Listener).init();
+    for engine in engines() {
+        let service = Service::start(&engine).await;
+        let meddler = Meddler::new(&service.url).await;
+        fill(&meddler).await;
+        SENT.lock().unwrap().clear();
+        use_everything(&service).await;
+        let sent = std::mem::take(&mut *SENT.lock().unwrap());
+        assert!(sent.len() > 40, "the log told of {} statements only", sent.len());
+        if !meddler.is_sqlite() {
+            // The plan that stands for all values, not one for the nulls that stand in for them.
+            meddler.run("set plan_cache_mode = force_generic_plan").await;
+        }
+        let walk = "select id from users where first_name = 'x'";
+        assert!(wrong(&meddler, walk).await.is_some(), "a walk is not noticed");
+        let mut faults = Vec::new();
+        for sql in &sent {
+            faults.extend(wrong(&meddler, sql).await);
+        }
+        assert!(
+            faults.is_empty(),
+            "{} of {}:\n\n{}",
+            faults.len(),
+            sent.len(),
+            faults.join("\n\n")
+        );
+    }
+}

@@ -1,0 +1,140 @@
+//! Every changing RPC, from the descriptors: rehearsed it leaves no trace, and sent twice it is done once.
+
+use std::fmt::Write as _;
+
+use chancery::model::AccountId;
+use prost::Message as _;
+use prost_reflect::{DynamicMessage, MethodDescriptor, Value};
+use tonic::{Code, Status};
+use uuid::Uuid;
+
+use crate::examples::{Scene, changing};
+use crate::meddle::{Meddler, TABLES};
+use crate::raw::{call, path, set};
+use crate::support::{Service, engines, refused};
+
+async fn send(
+    service: &Service,
+    method: &MethodDescriptor,
+    message: &DynamicMessage,
+) -> Result<DynamicMessage, Status> {
+    let by = service.by(&service.root.token);
+    let bytes = call(by, &path(method), message.encode_to_vec()).await?;
+    Ok(DynamicMessage::decode(method.output(), bytes).unwrap())
+}
+
+/// Everything that is kept, as text: how many rows each table has, and what every tenant is made of.
+async fn kept(service: &Service, meddler: &Meddler) -> String {
+    let mut text = String::new();
+    for table in TABLES {
+        let rows = meddler.number(&format!("select count(*) from {table}")).await;
+        let _ = writeln!(text, "{table}: {rows}");
+    }
+    let root: AccountId = service.root.account_id.parse().unwrap();
+    let mut tenants = vec![root];
+    tenants.extend(service.store.main_accounts(None, 100).await.unwrap().iter().map(|a| a.id));
+    for tenant in tenants {
+        let _ = writeln!(text, "{:#?}", service.store.world(tenant).await.unwrap());
+    }
+    text
+}
+
+fn named(message: &DynamicMessage, request_id: Uuid) -> DynamicMessage {
+    let mut message = message.clone();
+    assert!(set(&mut message, "request_id", Value::String(request_id.to_string())));
+    message
+}
+
+fn text(message: &DynamicMessage, field: &str) -> String {
+    let value = message.get_field_by_name(field);
+    value.and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+/// Whether an answer says again what the first one said: the same objects, of which something may be gone.
+fn repeats(again: &DynamicMessage, first: &DynamicMessage) -> bool {
+    again.fields().all(|(field, value)| match (value, &*first.get_field(&field)) {
+        (Value::Message(again), Value::Message(first)) => repeats(again, first),
+        (again, first) => again == first,
+    }) && first.fields().all(|(field, value)| match value {
+        // An object that was told of is told of again, at least by its id.
+        Value::Message(_) => {
+            field.name() == "preview" || is_time(&field) || again.has_field(&field)
+        }
+        _ => true,
+    })
+}
+
+fn is_time(field: &prost_reflect::FieldDescriptor) -> bool {
+    field.name().ends_with("_time")
+}
+
+fn shown(message: &DynamicMessage) -> String {
+    let parts = message.fields().map(|(field, value)| match value {
+        Value::Message(inner) => format!("{}: {{{}}}", field.name(), shown(inner)),
+        value => format!("{}: {value:?}", field.name()),
+    });
+    parts.collect::<Vec<_>>().join(", ")
+}
+
+#[tokio::test]
+async fn what_is_rehearsed_leaves_no_trace() {
+    for engine in engines() {
+        let service = Service::start(&engine).await;
+        let meddler = Meddler::new(&service.url).await;
+        let mut scene = Scene::new(&service).await;
+        for method in changing() {
+            let name = method.full_name().to_owned();
+            let [example, _] = scene.example(&method).await;
+            let mut dry = named(&example, Uuid::new_v4());
+            assert!(set(&mut dry, "validate_only", Value::Bool(true)));
+            let before = kept(&service, &meddler).await;
+            let answer =
+                send(&service, &method, &dry).await.unwrap_or_else(|e| panic!("{name}: {e:?}"));
+            assert_eq!(kept(&service, &meddler).await, before, "{name}");
+            assert_eq!(text(&answer, "consistency_token"), "", "{name}");
+            assert_eq!(text(&answer, "secret"), "", "{name}");
+            assert!(answer.has_field_by_name("preview"), "{name}");
+            // And it takes nobody's place: the same request, in earnest, is done.
+            let mut earnest = dry.clone();
+            assert!(set(&mut earnest, "validate_only", Value::Bool(false)));
+            send(&service, &method, &earnest).await.unwrap_or_else(|e| panic!("{name}: {e:?}"));
+            assert_ne!(kept(&service, &meddler).await, before, "{name}");
+        }
+        let root = service.root.account_id.clone();
+        service.verify(&root).await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_sent_twice_is_done_once() {
+    for engine in engines() {
+        let service = Service::start(&engine).await;
+        let meddler = Meddler::new(&service.url).await;
+        let mut scene = Scene::new(&service).await;
+        for method in changing() {
+            let name = method.full_name().to_owned();
+            let id = Uuid::new_v4();
+            let [example, other] = scene.example(&method).await;
+            let before = kept(&service, &meddler).await;
+            let first = send(&service, &method, &named(&example, id)).await;
+            let first = first.unwrap_or_else(|e| panic!("{name}: {e:?}"));
+            let after = kept(&service, &meddler).await;
+            assert_ne!(after, before, "{name}");
+
+            let again = send(&service, &method, &named(&example, id)).await;
+            let again = again.unwrap_or_else(|e| panic!("{name}, again: {e:?}"));
+            assert_eq!(kept(&service, &meddler).await, after, "{name}");
+            assert_eq!(text(&again, "secret"), "", "{name}");
+            let tokens = [&first, &again].map(|answer| text(answer, "consistency_token"));
+            assert_eq!(tokens[0], tokens[1], "{name}");
+            assert!(!tokens[0].is_empty(), "{name}");
+            assert!(repeats(&again, &first), "{name}:\n{}\n{}", shown(&first), shown(&again));
+
+            let reused = send(&service, &method, &named(&other, id)).await;
+            refused(reused, Code::AlreadyExists, "REQUEST_ID_REUSED");
+            assert_eq!(kept(&service, &meddler).await, after, "{name}");
+        }
+        let root = service.root.account_id.clone();
+        service.verify(&root).await;
+    }
+}
