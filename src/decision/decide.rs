@@ -258,6 +258,10 @@ impl Case<'_> {
         let mut first: Option<Because> = None;
         for ix in self.catalogue().baseline(self.user.kind) {
             for part in &self.catalogue().get(*ix).parts {
+                // What a user holds of itself without being given it is held on itself, and nowhere else.
+                if part.on == Some(Relation::Own) && target == Target::Nobody {
+                    continue;
+                }
                 match self.covers(there, part, None, target, false) {
                     Ok(()) => return Ok((Because::Baseline(*ix), true)),
                     Err(missing) => near = near.max(missing),

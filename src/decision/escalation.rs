@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use super::ask::Caller;
 use super::decide::ceiling;
 use super::limits::Limits;
-use super::snapshot::{Principal, Snapshot};
+use super::snapshot::{Held, Principal, Snapshot};
 use crate::model::catalogue::{Catalogue, PermissionSet};
 use crate::model::{AccountId, Reach, Relation, ResourcePath, UserId};
 
@@ -48,41 +48,41 @@ pub struct Escalation {
 /// Lists what a user holds by roles given to it; `(none)` is held anyway and not listed.
 ///
 /// Whether the user is enabled, and whether its account works, does not matter here: those are lifted under
-/// permissions of their own. A deleted or suppressed user holds nothing.
+/// permissions of their own. Nor does a suppression: it can be lifted, and what lies under it comes back then, so
+/// nothing is planted under one that could not be given without. A deleted user holds nothing.
 pub fn holdings(world: &Snapshot, user: UserId, now: DateTime<Utc>) -> Vec<Holding> {
-    let Some(user) = world.user(user) else { return Vec::new() };
-    held(world, user, None, false, now)
+    world.user(user).map(|user| held(world, user, None, now)).unwrap_or_default()
 }
 
-/// Lists what a user holds or will hold without anybody's doing: a suppression that ends takes nothing away for good.
-fn prospects(world: &Snapshot, user: UserId, now: DateTime<Utc>) -> Vec<Holding> {
-    let Some(user) = world.user(user) else { return Vec::new() };
-    held(world, user, None, true, now)
+/// Returns whether a suppression without an end lies on a user: lifting it is a grant of all that comes back. One with
+/// an end takes nothing away for good.
+fn is_sealed(world: &Snapshot, user: UserId) -> bool {
+    world.user(user).is_some_and(|user| {
+        let mut lasting = user.held.iter().filter(|held| held.expire_time.is_none());
+        lasting.any(|held| world.is_suppressing(&held.role))
+    })
 }
 
-/// `later` = a suppression with an end does not count.
 fn held(
     world: &Snapshot,
     user: &Principal,
     limits: Option<&Limits>,
-    later: bool,
     now: DateTime<Utc>,
 ) -> Vec<Holding> {
     let live: Vec<_> = user.held.iter().filter(|held| held.is_live(now)).collect();
-    let mut suppressing = live.iter().filter(|held| world.is_suppressing(&held.role));
-    if suppressing.any(|held| !later || held.expire_time.is_none()) {
-        return Vec::new();
-    }
     let ceiling = ceiling(world, user.account);
     let catalogue = world.catalogue();
     let mut found = Vec::new();
     for grant in live.iter().filter(|held| limits.is_none_or(|l| l.counts(&held.role))) {
-        let widened_by = live.iter().find(|other| {
-            let wide = other.built_in.map(|ix| catalogue.get(ix));
-            wide.is_some_and(|role| {
-                role.active && grant.built_in.is_some_and(|ix| role.widens.contains(&ix))
+        let wider: Vec<&&Held> = live
+            .iter()
+            .filter(|other| {
+                let wide = other.built_in.map(|ix| catalogue.get(ix));
+                wide.is_some_and(|role| {
+                    role.active && grant.built_in.is_some_and(|ix| role.widens.contains(&ix))
+                })
             })
-        });
+            .collect();
         world.each_part(&grant.role, &mut |part| {
             let mut permissions = part.permissions.clone();
             if let Some(ceiling) = &ceiling {
@@ -101,10 +101,13 @@ fn held(
                 expire_time: grant.expire_time,
                 when: part.when.clone(),
             };
-            if let Some(wider) = widened_by {
+            for wider in &wider {
+                let Some(scope) = meet(grant.scope.as_ref(), wider.scope.as_ref()) else {
+                    continue;
+                };
                 let ends = [grant.expire_time, wider.expire_time].into_iter().flatten().min();
                 let on = Some(Relation::Siblings);
-                found.push(Holding { on, expire_time: ends, ..holding.clone() });
+                found.push(Holding { on, scope, expire_time: ends, ..holding.clone() });
             }
             found.push(holding);
         });
@@ -112,11 +115,28 @@ fn held(
     found
 }
 
+/// Returns the scope in which two scopes both hold; `None` where they hold nowhere together.
+fn meet(
+    one: Option<&Arc<ResourcePath>>,
+    other: Option<&Arc<ResourcePath>>,
+) -> Option<Option<Arc<ResourcePath>>> {
+    match (one, other) {
+        (None, scope) | (scope, None) => Some(scope.cloned()),
+        (Some(one), Some(other)) if one.covers(other) => Some(Some(Arc::clone(other))),
+        (Some(one), Some(other)) if other.covers(one) => Some(Some(Arc::clone(one))),
+        (Some(_), Some(_)) => None,
+    }
+}
+
 /// Lists what a call may do: what its caller holds, after ceiling and the credential's scopes.
 pub fn call_holdings(home: &Snapshot, caller: &Caller, now: DateTime<Utc>) -> Vec<Holding> {
     let Some(user) = home.user(caller.user) else { return Vec::new() };
     let limits = caller.limits.as_deref();
-    let mut found = held(home, user, limits, false, now);
+    let live = |held: &&Held| held.is_live(now);
+    if user.held.iter().filter(live).any(|held| home.is_suppressing(&held.role)) {
+        return Vec::new();
+    }
+    let mut found = held(home, user, limits, now);
     let catalogue = home.catalogue();
     for ix in catalogue.baseline(user.kind) {
         for part in &catalogue.get(*ix).parts {
@@ -153,8 +173,10 @@ pub fn escalation(
 ) -> Result<(), Escalation> {
     let granter = call_holdings(home, caller, now);
     for user in affected {
-        let had = before.map(|before| holdings(before, *user, now)).unwrap_or_default();
-        for gained in prospects(after, *user, now) {
+        // Where a lasting suppression is lifted, all that comes back is given.
+        let counted = before.filter(|before| is_sealed(after, *user) || !is_sealed(before, *user));
+        let had = counted.map(|before| holdings(before, *user, now)).unwrap_or_default();
+        for gained in holdings(after, *user, now) {
             within(after, &gained, &had, &granter)?;
         }
     }

@@ -145,7 +145,11 @@ impl Feed {
     ///
     /// A token ahead of the head after one fresh read, or of another line, is refused at once (`edges.md` §4).
     pub async fn at_least(&self, token: &ConsistencyToken) -> Result<Arc<Snapshot>, Error> {
-        let mut snapshot = self.tenant(token.tenant).await?;
+        let other = |error| match error {
+            Error::NoTenant => Error::OtherHistory,
+            error => error,
+        };
+        let mut snapshot = self.tenant(token.tenant).await.map_err(other)?;
         if snapshot.revision() < token.revision {
             snapshot = self.fresh(token.tenant).await?;
         }

@@ -16,6 +16,9 @@ use crate::store::{self, Constraint, Refusal};
 /// The domain of every `ErrorInfo`.
 pub const DOMAIN: &str = "chancery";
 
+/// The most characters of a text that a status repeats.
+const LONGEST: usize = 400;
+
 /// A fault of one field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FieldFault {
@@ -41,14 +44,25 @@ fn retry(code: Code, reason: &str, message: &str, after: Duration) -> Status {
     Status::with_error_details(code, message, details)
 }
 
+/// Cuts what echoes a request: a status travels in headers, and those are bounded.
+fn cut(text: &str) -> String {
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
+    }
+}
+
 /// Refuses fields: `INVALID_ARGUMENT` with every fault named.
 pub fn invalid(reason: &str, faults: &[FieldFault]) -> Status {
     let mut details = details(reason, &[]);
     for fault in faults {
-        details.add_bad_request_violation(fault.field.clone(), fault.why.clone());
+        details.add_bad_request_violation(cut(&fault.field), cut(&fault.why));
     }
-    let message: Vec<String> =
-        faults.iter().take(5).map(|fault| format!("{}: {}", fault.field, fault.why)).collect();
+    let message: Vec<String> = faults
+        .iter()
+        .take(5)
+        .map(|fault| format!("{}: {}", cut(&fault.field), cut(&fault.why)))
+        .collect();
     Status::with_error_details(Code::InvalidArgument, message.join("; "), details)
 }
 

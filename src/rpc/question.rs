@@ -70,6 +70,7 @@ pub(super) fn resource(
     catalogue: &Catalogue,
     resource: Option<&pb::Resource>,
     account: Option<AccountId>,
+    helpful: bool,
 ) -> Result<ResourcePath, Status> {
     let Some(resource) = resource else {
         return Err(bad("INVALID_FIELD", "resource", "is required"));
@@ -83,9 +84,8 @@ pub(super) fn resource(
     let invalid = |why: String| bad("INVALID_PATH", "resource.id", why);
     let kind = resource.r#type.to_ascii_lowercase();
     if catalogue.kind(&kind).is_none() {
-        let nearest = catalogue.nearest_permissions(&format!("{kind}.read"));
-        let why =
-            format!("`{}` is no resource type; near it: {}", resource.r#type, nearest.join(", "));
+        let nearest = near(catalogue, &format!("{kind}.read"), helpful);
+        let why = format!("`{}` is no resource type{nearest}", resource.r#type);
         return Err(bad("UNKNOWN_PERMISSION", "resource.type", why));
     }
     let begins = resource.id.get(..8).is_some_and(|start| start.eq_ignore_ascii_case("account/"));
@@ -114,6 +114,12 @@ pub(super) fn resource(
     Ok(path)
 }
 
+/// Finds the nearest names, which takes long: a request is helped so only a few times.
+fn near(catalogue: &Catalogue, text: &str, helpful: bool) -> String {
+    let names = if helpful { catalogue.nearest_permissions(text) } else { Vec::new() };
+    if names.is_empty() { String::new() } else { format!("; near it: {}", names.join(", ")) }
+}
+
 /// Holds the containment that a path states against what the catalogues declare.
 fn contained(catalogue: &Catalogue, path: &ResourcePath) -> Result<(), String> {
     let mut above = "account";
@@ -140,6 +146,7 @@ pub(super) fn action(
     catalogue: &Catalogue,
     action: Option<&pb::Action>,
     path: ResourcePath,
+    helpful: bool,
 ) -> Result<(Permission, ResourcePath), Status> {
     let name = action.map(|action| action.name.to_ascii_lowercase()).unwrap_or_default();
     if name.is_empty() {
@@ -154,8 +161,8 @@ pub(super) fn action(
     };
     let unknown = || {
         let full = format!("{kind}.{verb}");
-        let nearest = catalogue.nearest_permissions(&full);
-        let why = format!("`{full}` is no permission; near it: {}", nearest.join(", "));
+        let nearest = near(catalogue, &full, helpful);
+        let why = format!("`{full}` is no permission{nearest}");
         bad("UNKNOWN_PERMISSION", "action.name", why)
     };
     let permission = catalogue.permission(&kind, &verb).ok_or_else(unknown)?;

@@ -279,9 +279,14 @@ impl UserApi {
 
     /// Shows those that hang elsewhere now, as far as the caller sees them.
     async fn moved(&self, by: Reader, done: &Done<UserDone>) -> Result<Vec<pb::User>, Status> {
-        let eye = Eye::after(by, done, self.0.clock.now());
-        let seen = done.outcome.moved.iter().copied().filter(|id| eye.sees(*id));
-        let ids: Vec<UserId> = seen.take(MOST).collect();
+        let now = self.0.clock.now();
+        // Who only tries sees no more by it than before.
+        let moved = done.outcome.moved.iter().copied();
+        let moved: Vec<UserId> = moved
+            .filter(|id| !done.dry_run || sees_user(&by.caller, &by.home, &by.there, *id, now))
+            .collect();
+        let eye = Eye::after(by, done, now);
+        let ids: Vec<UserId> = moved.into_iter().filter(|id| eye.sees(*id)).take(MOST).collect();
         let mut users = Vec::with_capacity(ids.len());
         if done.dry_run {
             for id in ids {

@@ -85,6 +85,8 @@ impl Tx {
             let expanded = scopes::expand(world, &user, &new.scopes, now)?;
             (new.scopes, expanded)
         };
+        // What is made with a token that ends does not outlive it.
+        let most = self.minting(caller).and_then(|facts| facts.token.expire_time);
         let token = ApiToken {
             id: TokenId::new(&**self.store.clock()),
             user: user.id,
@@ -94,7 +96,7 @@ impl Tx {
             expanded,
             created_by: Some(caller.user),
             create_time: now,
-            expire_time: new.expire_time,
+            expire_time: new.expire_time.or(most),
         };
         self.lies_within(caller, &token)?;
         self.not_closed(user.account)?;
@@ -191,6 +193,11 @@ impl Tx {
         let outer = self.minting(caller).and_then(|facts| facts.limits.as_deref());
         let missing = scopes::beyond(home.catalogue(), inner.as_ref(), outer);
         if !missing.is_empty() {
+            return Err(Escalation { user: token.user, missing }.into());
+        }
+        let end = self.minting(caller).and_then(|facts| facts.token.expire_time);
+        if end.is_some_and(|end| token.expire_time.is_none_or(|own| own > end)) {
+            let missing = vec!["a later expire_time".to_owned()];
             return Err(Escalation { user: token.user, missing }.into());
         }
         if token.user != caller.user {

@@ -11,6 +11,7 @@
 mod support;
 
 mod account;
+mod attacks;
 mod authorize;
 mod examples;
 mod faults;

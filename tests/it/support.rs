@@ -170,10 +170,12 @@ impl Service {
         self.store.close().await.unwrap();
     }
 
+    #[expect(dead_code, reason = "for whoever needs a connection of its own")]
     pub(crate) fn grpc(&self) -> std::net::SocketAddr {
         self.server.as_ref().unwrap().grpc()
     }
 
+    #[expect(dead_code, reason = "for whoever looks at the figures")]
     pub(crate) fn admin(&self) -> std::net::SocketAddr {
         self.server.as_ref().unwrap().admin()
     }

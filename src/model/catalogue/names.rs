@@ -11,7 +11,9 @@ use crate::model::{Holder, fold};
 /// How many names an error offers.
 const OFFERED: usize = 3;
 /// Past this many characters nothing is near.
-const LONGEST_GUESS: usize = 128;
+const LONGEST_GUESS: usize = 48;
+/// Names this much longer or shorter are not looked at: no slip of the pen is.
+const LENGTHS_APART: usize = 6;
 
 /// All ways to find a role by name.
 #[derive(Debug, Default)]
@@ -135,8 +137,17 @@ fn nearest<'a>(text: &str, names: impl Iterator<Item = (&'a str, &'a str)>) -> V
         .map(|(name, shown)| {
             let name: Vec<char> = name.to_lowercase().chars().collect();
             let begins = wanted.len() > 2 && name.starts_with(&wanted);
-            (if begins { 1 } else { edits(&wanted, &name) }, shown)
+            let apart = name.len().abs_diff(wanted.len()) > LENGTHS_APART;
+            let edits = if begins {
+                1
+            } else if apart {
+                usize::MAX
+            } else {
+                edits(&wanted, &name)
+            };
+            (edits, shown)
         })
+        .filter(|(edits, _)| *edits < usize::MAX)
         .collect();
     ranked.sort_unstable();
     let mut offered: Vec<String> = Vec::new();

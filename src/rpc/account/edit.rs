@@ -41,10 +41,19 @@ pub(super) fn new_account(parent: AccountId, account: pb::Account) -> Result<New
         parent,
         display_name: account.display_name.filter(|name| !name.is_empty()).ok_or_else(unnamed)?,
         email: unique("account.email", account.email.as_deref())?,
-        login_alias: unique("account.login_alias", account.login_alias.as_deref())?,
+        login_alias: alias(account.login_alias.as_deref())?,
         role: Some(account.role).filter(|role| !role.is_empty()),
         pending,
     })
+}
+
+/// Reads a login alias, which is never what could be an account's id: sign-in takes either.
+fn alias(text: Option<&str>) -> Result<Option<UniqueText>, Status> {
+    if text.is_some_and(|text| text.to_ascii_lowercase().starts_with("acc_")) {
+        let why = "must not begin with `acc_`, as ids do";
+        return Err(bad_field("INVALID_FIELD", "account.login_alias", why));
+    }
+    unique("account.login_alias", text)
 }
 
 /// Reads what is to change. Without a mask, or under `*`, what this RPC does not change is passed over.
@@ -59,7 +68,7 @@ pub(super) fn patch(
     }
     let named = |field: &str| all || paths.iter().any(|path| path == field);
     let email = unique("account.email", account.email.as_deref())?;
-    let alias = unique("account.login_alias", account.login_alias.as_deref())?;
+    let alias = alias(account.login_alias.as_deref())?;
     if named("display_name") && account.display_name.is_none() {
         return Err(unnamed());
     }

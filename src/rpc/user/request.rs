@@ -195,6 +195,7 @@ fn read_only(path: &str) -> Status {
 mod tests {
     use super::*;
 
+    #[expect(clippy::unnecessary_wraps, reason = "a request holds it so")]
     fn mask(paths: &[&str]) -> Option<FieldMask> {
         Some(FieldMask { paths: paths.iter().map(|path| (*path).to_owned()).collect() })
     }

@@ -24,7 +24,8 @@ impl Tx {
             let why = format!("account `{id}` is PENDING: only an ACTIVE one can be suspended");
             return Err(Refusal::precondition("INVALID_TRANSITION", why));
         }
-        if before.status == AccountStatus::Active {
+        if before.status == AccountStatus::Active || self.stands_over(caller, before.suspended_from)
+        {
             let status = AccountStatus::Suspended;
             let suspended_from = Some(caller.account);
             let after = Account { status, suspended_from, ..before.clone() };
@@ -81,7 +82,7 @@ impl Tx {
             return Err(is_root("put into quarantine"));
         }
         self.refuse_closed(id)?;
-        if before.quarantined_from.is_none() {
+        if before.quarantined_from.is_none() || self.stands_over(caller, before.quarantined_from) {
             let after = Account { quarantined_from: Some(caller.account), ..before.clone() };
             self.put_account(ChangeKind::AccountQuarantine, before, after)?;
         }

@@ -48,6 +48,10 @@ fn reserved(world: &Snapshot, role: &RoleRef) -> Option<&'static str> {
     let role = world.catalogue().role(full).map(|ix| world.catalogue().get(ix))?;
     if role.suppress {
         Some("suppresses")
+    } else if role.lone_star {
+        Some("is everything, now and later")
+    } else if !role.widens.is_empty() {
+        Some("widens other roles")
     } else if role.is_baseline() {
         Some("is held without being given")
     } else {

@@ -120,6 +120,7 @@ impl Tx {
         depth: usize,
     ) -> Result<UserDone, Refusal> {
         let before = self.world().clone();
+        let others_affected = self.affects_others(caller, &hanging.all);
         if let Err(state) = hanging.check(&before) {
             unchanged(etag, is)?;
             still_open(&before, named.account)?;
@@ -141,7 +142,6 @@ impl Tx {
         unchanged(etag, is)?;
         still_open(&before, named.account)?;
         hanging.check_depth(&before, depth)?;
-        let others_affected = self.affects_others(caller, &hanging.all);
         Ok(UserDone { moved: hanging.tops, others_affected, ..UserDone::of(named.id) })
     }
 }

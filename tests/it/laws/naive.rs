@@ -128,7 +128,13 @@ impl Naive<'_> {
         let baseline = self.catalogue.roles().filter(|(_, role)| role.held_by.contains(&user.kind));
         for (_, role) in baseline {
             let gives = self.gives(&RoleRef::BuiltIn(role.full_name.clone()));
-            if gives.iter().any(|gives| self.covers(user, there, gives, false)) {
+            // The baseline `on: self` is held on oneself only: where the path names no user it gives nothing.
+            let on_oneself =
+                |gives: &Gives| gives.on == Some(Relation::Own) && self.target().is_none();
+            if gives
+                .iter()
+                .any(|gives| !on_oneself(gives) && self.covers(user, there, gives, false))
+            {
                 return true;
             }
         }
