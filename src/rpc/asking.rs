@@ -261,8 +261,8 @@ impl Asking {
         let owner = credentials.owner(text).await?;
         let Some((_, user, _)) = owner else { return Ok(invalid(&self.by.home)) };
         let mut found = self.find_user(user).await?;
-        if found.subject == Subject::Unknown {
-            // Of a foreign user, or of one who is gone: in the words for what is no token at all.
+        if found.home.any_user(user).is_none() {
+            // Of a foreign user: in the words for what is no token at all.
             return Ok(invalid(&self.by.home));
         }
         match credentials.stands(text, None).await {

@@ -18,8 +18,9 @@ async fn r01_a_manager_creates_a_user_with_what_the_request_says() {
             regional_settings: Some(regional.clone()),
             ..named("alex.admin@example.com")
         };
-        // The case's caller holds MANAGE_USERS alone; here nobody gives USER without holding it (`model.md` §7).
-        let made = acme.service.users(&acme.manager).create_user(new(user)).await.unwrap();
+        // MANAGE_USERS alone is enough: what USER gives on oneself is no escalation (`model.md` §7).
+        let manager = acme.below(&acme.boss, "alone", &["MANAGE_USERS"]).await;
+        let made = acme.service.users(&manager).create_user(new(user)).await.unwrap();
         let made = made.into_inner().user.unwrap();
         assert!(made.user_id.starts_with("usr_"));
         assert_eq!(made.user_name(), "alex.admin@example.com");
@@ -28,7 +29,7 @@ async fn r01_a_manager_creates_a_user_with_what_the_request_says() {
         assert!(made.enabled());
         assert_eq!(made.roles, ["MANAGE_USERS", "USER"]);
         assert_eq!(made.regional_settings, Some(regional));
-        assert_eq!(made.parent_user_id, acme.manager.user_id);
+        assert_eq!(made.parent_user_id, manager.user_id);
         assert_eq!(acme.get(&acme.boss, &made.user_id).await.unwrap().etag, made.etag);
     }
 }
