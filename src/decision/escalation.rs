@@ -102,7 +102,7 @@ fn held(
                 when: part.when.clone(),
             };
             for wider in &wider {
-                let Some(scope) = meet(grant.scope.as_ref(), wider.scope.as_ref()) else {
+                let Ok(scope) = meet(grant.scope.as_ref(), wider.scope.as_ref()) else {
                     continue;
                 };
                 let ends = [grant.expire_time, wider.expire_time].into_iter().flatten().min();
@@ -115,16 +115,19 @@ fn held(
     found
 }
 
-/// Returns the scope in which two scopes both hold; `None` where they hold nowhere together.
+/// Two scopes that hold nowhere together.
+struct Disjoint;
+
+/// Returns the scope in which two scopes both hold.
 fn meet(
     one: Option<&Arc<ResourcePath>>,
     other: Option<&Arc<ResourcePath>>,
-) -> Option<Option<Arc<ResourcePath>>> {
+) -> Result<Option<Arc<ResourcePath>>, Disjoint> {
     match (one, other) {
-        (None, scope) | (scope, None) => Some(scope.cloned()),
-        (Some(one), Some(other)) if one.covers(other) => Some(Some(Arc::clone(other))),
-        (Some(one), Some(other)) if other.covers(one) => Some(Some(Arc::clone(one))),
-        (Some(_), Some(_)) => None,
+        (None, scope) | (scope, None) => Ok(scope.cloned()),
+        (Some(one), Some(other)) if one.covers(other) => Ok(Some(Arc::clone(other))),
+        (Some(one), Some(other)) if other.covers(one) => Ok(Some(Arc::clone(one))),
+        (Some(_), Some(_)) => Err(Disjoint),
     }
 }
 

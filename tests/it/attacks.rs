@@ -96,8 +96,8 @@ async fn a_move_does_not_justify_itself_nor_show_what_was_not_seen() {
             parent_user_id: mover.user_id.clone(),
             ..Default::default()
         };
-        let moved = service.users(&mover).move_user(request).await;
-        refused(moved, Code::PermissionDenied, "ESCALATION");
+        let result = service.users(&mover).move_user(request).await;
+        refused(result, Code::PermissionDenied, "ESCALATION");
 
         let request = pb::ReassignChildrenRequest {
             old_user_id: sibling.user_id.clone(),
@@ -186,8 +186,8 @@ async fn what_a_token_makes_does_not_outlive_it() {
         };
         let short = service.tokens(&boss).create_api_token(make(at(end))).await.unwrap();
         let short = Person { token: short.into_inner().secret, ..boss };
-        let made = service.tokens(&short).create_api_token(make(None)).await.unwrap().into_inner();
-        assert_eq!(made.api_token.unwrap().expire_time.unwrap().seconds, end);
+        let child = service.tokens(&short).create_api_token(make(None)).await.unwrap().into_inner();
+        assert_eq!(child.api_token.unwrap().expire_time.unwrap().seconds, end);
         let longer = service.tokens(&short).create_api_token(make(at(end + 1))).await;
         refused(longer, Code::PermissionDenied, "ESCALATION");
     }
