@@ -6,7 +6,7 @@
 use std::io::IsTerminal as _;
 use std::sync::OnceLock;
 
-use metrics::{describe_counter, describe_gauge, describe_histogram, gauge};
+use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 use serde::{Deserialize, Serialize};
 use tracing_subscriber::EnvFilter;
@@ -57,6 +57,10 @@ impl LogConfig {
 
     fn filter(&self) -> Result<EnvFilter, BadLevel> {
         let bad = |source| BadLevel { level: self.level.clone(), source };
+        // A word alone is a level; left to itself, a slip of the pen would name a target and turn the log off.
+        if !self.level.contains(['=', ',', '[']) {
+            EnvFilter::builder().parse(format!("chancery={}", self.level)).map_err(bad)?;
+        }
         let mut level = self.level.clone();
         // The database's libraries tell each step of a migration; whoever wants that says so by directives.
         if ["info", "debug", "trace"].contains(&level.to_ascii_lowercase().as_str()) {
@@ -111,12 +115,26 @@ const SECONDS: [f64; 16] = [
     10.0, 60.0,
 ];
 
+/// Counters that are kept by label, and so begin with their first event.
+const LABELLED: [&str; 3] = [
+    "chancery_rpc_requests_total",
+    "chancery_decisions_total",
+    "chancery_connections_refused_total",
+];
+
 fn measure() -> Result<PrometheusHandle, BuildError> {
     let seconds = Matcher::Suffix("_seconds".to_owned());
     let handle =
         PrometheusBuilder::new().set_buckets_for_metric(seconds, &SECONDS)?.install_recorder()?;
     for (name, text) in COUNTERS {
         describe_counter!(name, text);
+        if !LABELLED.contains(&name) {
+            // There from the start: the first of what should never happen is seen as a step, too.
+            counter!(name).increment(0);
+        }
+    }
+    for decision in ["permit", "deny"] {
+        counter!("chancery_decisions_total", "decision" => decision).increment(0);
     }
     for (name, text) in GAUGES {
         describe_gauge!(name, text);

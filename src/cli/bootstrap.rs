@@ -56,8 +56,8 @@ pub(super) enum TokenFile {
 pub(super) async fn run(config: &Config, wanted: Wanted) -> Outcome {
     telemetry::init(&config.log)?;
     open::user_name(&wanted.user_name)?;
-    let keys = open::keys(config)?;
     let store = open::store(config).await?;
+    let keys = open::keys(config, &store).await?;
     let done = bootstrap(&store, &keys, wanted).await;
     store.close().await?;
     done

@@ -1,5 +1,6 @@
 //! What several commands begin with: the store and the keys that the configuration names.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use secrecy::ExposeSecret as _;
@@ -21,6 +22,13 @@ pub(super) enum CannotBegin {
     /// Nobody said.
     #[error("master_key: is needed on Postgres")]
     NoKey,
+    /// The embedded store is there, its key is not.
+    #[error(
+        "`{}` is missing: it holds the master key that this store was bootstrapped under; put it back, or begin with \
+         another store",
+        .0.display()
+    )]
+    KeyGone(PathBuf),
     /// The key is another than that of the bootstrap.
     #[error(
         "the master key is not the one that this store was bootstrapped under, so every token in it would be refused: \
@@ -50,16 +58,25 @@ pub(super) async fn update(store: &Store) -> Result<Vec<String>, BootstrapError>
 }
 
 /// Reads the keys; in the embedded default they are made if there are none.
-pub(super) fn keys(config: &Config) -> Result<KeyRing, CannotBegin> {
+pub(super) async fn keys(config: &Config, store: &Store) -> Result<KeyRing, CannotBegin> {
     match config.key_source().ok_or(CannotBegin::NoKey)? {
         KeySource::Given(key) => {
             KeyRing::from_base64(key.expose_secret()).map_err(CannotBegin::Key)
         }
         KeySource::File(path) => KeyRing::load(&path).map_err(CannotBegin::KeyFile),
         KeySource::Beside(path) => {
+            // A new key would fit nothing that is in there already.
+            if !path.exists() && is_bootstrapped(store).await {
+                return Err(CannotBegin::KeyGone(path));
+            }
             KeyRing::load_or_create(&path, secret::system).map_err(CannotBegin::KeyFile)
         }
     }
+}
+
+async fn is_bootstrapped(store: &Store) -> bool {
+    // A store without its schema has not been; what else is wrong with it will be said where it is used.
+    matches!(store.root().await, Ok(Some(_)))
 }
 
 /// Tells whether a name can be that of a user (`edges.md` §1).

@@ -46,8 +46,8 @@ pub(super) async fn run(config: Config) -> Outcome {
     // Before the store is touched: what cannot be served must not use up the one first start.
     let grpc = bind("listen", config.listen).await?;
     let admin = bind("admin_listen", config.admin_listen).await?;
-    let keys = Arc::new(open::keys(&config)?);
     let store = open::store(&config).await?;
+    let keys = Arc::new(open::keys(&config, &store).await?);
     let first = ready(&store, &keys).await?;
     if !store.fits(&keys).await? {
         return Err(CannotBegin::OtherKey.into());

@@ -42,7 +42,8 @@ pub(super) fn subject(
     }
     let kind = subject.r#type.to_ascii_lowercase();
     let id = || match kind.as_str() {
-        "user" => Ok(subject.id.parse().map_or_else(
+        // As the proto says: where only an id is set, it is a user's.
+        "user" | "" => Ok(subject.id.parse().map_or_else(
             |_| match fold(&subject.id) {
                 Ok(name) => SubjectName::UserName(name.into_string()),
                 Err(_) => SubjectName::Nobody,
@@ -51,7 +52,6 @@ pub(super) fn subject(
         )),
         "account" => Ok(subject.id.parse().map_or(SubjectName::Nobody, SubjectName::Account)),
         "token" => Ok(SubjectName::Token(subject.id.clone())),
-        "" => Err(bad("INVALID_FIELD", "subject.type", "is required: user, account or token")),
         _ => Err(bad("INVALID_FIELD", "subject.type", "must be user, account or token")),
     };
     match (subject.token.is_empty(), subject.id.is_empty()) {
@@ -83,6 +83,9 @@ pub(super) fn resource(
     }
     let invalid = |why: String| bad("INVALID_PATH", "resource.id", why);
     let kind = resource.r#type.to_ascii_lowercase();
+    if kind.is_empty() {
+        return Err(bad("INVALID_FIELD", "resource.type", "is required"));
+    }
     if catalogue.kind(&kind).is_none() {
         let nearest = near(catalogue, &format!("{kind}.read"), helpful);
         let why = format!("`{}` is no resource type{nearest}", resource.r#type);

@@ -186,7 +186,7 @@ fn read_only(path: &str) -> Status {
         "children" => "is changed by MoveUser and ReassignChildren".to_owned(),
         "delete_time" => "is changed by DeleteUser and UndeleteUser".to_owned(),
         "kind" | "application_id" | "account_id" | "user_id" => "never changes".to_owned(),
-        _ => format!("`{path}` is no field that UpdateUser changes: {}", CHANGEABLE.join(", ")),
+        _ => format!("is no field that UpdateUser changes: {}", CHANGEABLE.join(", ")),
     };
     status::bad_field("FIELD_READ_ONLY", "update_mask", format!("`{path}` {why}"))
 }
