@@ -20,6 +20,9 @@ use crate::model::catalogue::{Catalogue, CatalogueError};
 use crate::store::{self, ObjectId, Store};
 use slot::Slot;
 
+/// How long a store that is away is waited for by those who ask.
+const AWAY: Duration = Duration::from_secs(2);
+
 /// How the feed keeps up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Config {
@@ -36,7 +39,8 @@ impl Default for Config {
         Self {
             poll: Duration::from_millis(300),
             staleness: Duration::from_secs(5),
-            load_deadline: Duration::from_secs(10),
+            // Shorter than a request may take by default, so that those who wait are told.
+            load_deadline: Duration::from_secs(8),
         }
     }
 }
@@ -129,10 +133,15 @@ impl Feed {
     /// Returns a tenant's newest snapshot: at once where it is in memory, else when it is loaded.
     pub async fn tenant(&self, tenant: AccountId) -> Result<Arc<Snapshot>, Error> {
         let slot = self.inner.slot(tenant);
-        match slot.newest(self.inner.config.staleness) {
-            Some(snapshot) => Ok(snapshot),
-            None => self.inner.refresh(&slot).await,
+        if let Some(snapshot) = slot.newest(self.inner.config.staleness) {
+            return Ok(snapshot);
         }
+        if slot.held().is_none() {
+            return self.inner.refresh(&slot).await;
+        }
+        // What is held is too old, so the store is away; the poll goes on looking, and callers are told soon.
+        let found = tokio::time::timeout(AWAY, self.inner.refresh(&slot)).await;
+        found.unwrap_or(Err(Error::Stale))
     }
 
     /// Returns a tenant's snapshot after having read its head once more (`Consistency.full`).
