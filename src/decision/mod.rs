@@ -25,5 +25,5 @@ pub use judge::{Permit, Refused, judge};
 pub use limits::Limits;
 pub use question::{Answer, Because, Missing, Question, Reason, Subject, Worlds};
 pub use rule::{Access, BadRule, Check, Rule, Slot, When};
-pub use sight::{sees_account, sees_user};
+pub use sight::{may, sees_account, sees_user};
 pub use snapshot::{BrokenWorld, CompiledRole, Facts, Held, Principal, Snapshot, TokenFacts};

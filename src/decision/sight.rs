@@ -8,8 +8,8 @@ use super::question::{Question, Subject, Worlds};
 use super::snapshot::Snapshot;
 use crate::model::{AccountId, Named, ResourcePath, UserId, UserKind};
 
-/// Asks the engine about the caller itself.
-pub(super) fn may(
+/// Returns whether the caller is permitted this, by the engine that serves `Authorize`.
+pub fn may(
     caller: &Caller,
     home: &Snapshot,
     there: &Snapshot,

@@ -55,7 +55,7 @@ pub use reads::{KeptToken, ObjectId};
 pub use refusal::Refusal;
 pub use roles::{
     Giving, Misnamed, Notice, RoleCreated, RoleDeleted, RoleFields, RoleGiven, RoleTaken,
-    RoleUpdated, Taking, find_role, permitted, sees_role,
+    RoleUpdated, Taking, find_role, sees_role,
 };
 pub use tokens::{Digests, Minted, NewToken};
 pub use tx::{Begun, Opening, Tx};

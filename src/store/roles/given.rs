@@ -6,8 +6,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::scope::{Looking, contained, in_reach};
-use super::{Notice, governed, not_closed, permitted};
-use crate::decision::{Caller, Snapshot, escalation, sees_user};
+use super::{Notice, governed, not_closed};
+use crate::decision::{Caller, Snapshot, escalation, may, sees_user};
 use crate::model::{
     Change, ChangeKind, Holder, Image, Named, ResourcePath, RoleGrant, RoleRef, UserId,
 };
@@ -143,7 +143,7 @@ impl Tx {
     ) -> Result<(), Refusal> {
         let (world, home, now) = (self.world(), self.home(), self.now());
         let path = ResourcePath::account(account).with("user", Named::Id(user.to_string()));
-        if permitted(caller, home, world, "user.set_active", &path, now) {
+        if may(caller, home, world, "user.set_active", &path, now) {
             Ok(())
         } else if sees_user(caller, home, world, user, now) {
             Err(Refusal::forbidden("user.set_active"))

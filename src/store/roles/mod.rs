@@ -14,12 +14,10 @@ mod scope;
 mod taken;
 mod tokens;
 
-use chrono::{DateTime, Utc};
-
 use super::last_super_user::{is_left_alone, still_governed};
 use super::{Refusal, Tx};
-use crate::decision::{Caller, Question, Snapshot, Subject, Worlds, decide};
-use crate::model::{AccountId, EffectiveStatus, ResourcePath};
+use crate::decision::Snapshot;
+use crate::model::{AccountId, EffectiveStatus};
 
 pub use custom::{RoleCreated, RoleDeleted, RoleUpdated};
 pub use fields::RoleFields;
@@ -56,26 +54,6 @@ impl Notice {
         };
         Err(Refusal::precondition(self.reason, format!("{}{named}; see `force`", self.message)))
     }
-}
-
-/// Returns whether the caller is permitted this, by the engine that serves `Authorize`.
-pub fn permitted(
-    caller: &Caller,
-    home: &Snapshot,
-    there: &Snapshot,
-    permission: &str,
-    path: &ResourcePath,
-    now: DateTime<Utc>,
-) -> bool {
-    let Some(permission) = home.catalogue().parse(permission) else { return false };
-    let question = Question {
-        subject: Subject::User(caller.user),
-        limits: caller.limits.as_deref(),
-        permission,
-        resource: path,
-        now,
-    };
-    decide(Worlds { home, there: Some(there) }, &question).is_permit()
 }
 
 /// Refuses a change in an account that is closed, by itself or by one above it (`model.md` §2).

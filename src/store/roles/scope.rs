@@ -1,7 +1,7 @@
 //! Where a grant is limited to.
 
-use super::{Refusal, permitted};
-use crate::decision::{Caller, Snapshot, sees_account, sees_user};
+use super::Refusal;
+use crate::decision::{Caller, Snapshot, may, sees_account, sees_user};
 use crate::model::catalogue::Catalogue;
 use crate::model::{AccountId, Named, Reach, ResourcePath, RoleId, RoleRef, TokenId, UserId};
 use chrono::{DateTime, Utc};
@@ -52,7 +52,7 @@ impl Looking<'_> {
             _ => None,
         });
         token.is_some_and(|found| owner.is_none_or(|owner| owner == found.token.user))
-            && permitted(self.caller, self.home, there, "api_token.read", path, self.now)
+            && may(self.caller, self.home, there, "api_token.read", path, self.now)
     }
 
     /// Names of roles are anybody's to write; an id is that of a role that is usable there.

@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{Notice, Refusal, permitted};
-use crate::decision::{Caller, Snapshot, TokenFacts};
+use super::{Notice, Refusal};
+use crate::decision::{Caller, Snapshot, TokenFacts, may};
 use crate::model::{
     ApiToken, Change, ChangeKind, CustomRole, Image, Named, ResourcePath, RoleRef, TokenId, UserId,
 };
@@ -21,7 +21,7 @@ pub fn sees_role(
     now: DateTime<Utc>,
 ) -> bool {
     let path = ResourcePath::account(role.account).with("role", Named::Id(role.id.to_string()));
-    permitted(caller, home, there, "role.read", &path, now)
+    may(caller, home, there, "role.read", &path, now)
 }
 
 impl Tx {
@@ -66,7 +66,7 @@ impl Tx {
             ResourcePath::account(user.account).with("user", Named::Id(user.id.to_string()));
         let visible = |id: &TokenId| {
             let path = holder.clone().with("api_token", Named::Id(id.to_string()));
-            permitted(caller, home, world, "api_token.read", &path, self.now())
+            may(caller, home, world, "api_token.read", &path, self.now())
         };
         let seen: Vec<String> =
             ids.iter().filter(|id| visible(id)).map(ToString::to_string).collect();
