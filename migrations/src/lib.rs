@@ -4,6 +4,8 @@
 use sea_orm_migration::prelude::*;
 
 mod m0001_start;
+mod m0003_rights_documents;
+mod parts;
 
 /// Runs the steps in order. Whoever calls it holds the lock that keeps a second process out.
 #[derive(Debug)]
@@ -11,6 +13,6 @@ pub struct Migrator;
 
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m0001_start::Migration)]
+        vec![Box::new(m0001_start::Migration), Box::new(m0003_rights_documents::Migration)]
     }
 }

@@ -10,6 +10,8 @@ use sea_orm_migration::schema::{
     var_binary,
 };
 
+use crate::parts::{index, key, refers};
+
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
 
@@ -91,40 +93,6 @@ impl MigrationTrait for Migration {
         }
         Ok(())
     }
-}
-
-fn index(
-    name: &'static str,
-    table: &'static str,
-    columns: &[&'static str],
-) -> IndexCreateStatement {
-    let mut index = Index::create();
-    index.name(name).table(table);
-    for column in columns {
-        index.col(*column);
-    }
-    index
-}
-
-fn key(name: &'static str, columns: &[&'static str]) -> IndexCreateStatement {
-    let mut key = Index::create();
-    key.name(name);
-    for column in columns {
-        key.col(*column);
-    }
-    key
-}
-
-fn refers(
-    table: &'static str,
-    column: &'static str,
-    to: &'static str,
-) -> ForeignKeyCreateStatement {
-    ForeignKey::create()
-        .name(format!("{table}_{column}_exists"))
-        .from(table, column)
-        .to(to, "id")
-        .take()
 }
 
 fn tenants() -> TableCreateStatement {

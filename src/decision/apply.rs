@@ -25,13 +25,18 @@ impl Snapshot {
             }
             (_, Some(Image::Role(role))) => self.put_role(role.clone()),
             (_, Some(Image::ApiToken(token))) => self.put_token(token.clone())?,
+            (_, Some(Image::Document(document))) => self.put_document(document.clone()),
+            (None, Some(Image::Assignment(one))) => self.put_assignment(one)?,
+            (Some(Image::Document(document)), None) => self.remove_document(document.id),
+            (Some(Image::Assignment(one)), None) => self.remove_assignment(one)?,
             (_, Some(Image::Catalogue(_))) | (Some(Image::Catalogue(_)), None) => {}
             (Some(Image::RoleGrant(grant)), None) => self.remove_grant(grant)?,
             (Some(Image::Role(role)), None) => {
                 self.roles.remove(&role.id);
             }
             (Some(Image::ApiToken(token)), None) => self.remove_token(token)?,
-            (Some(Image::Account(_) | Image::User(_)) | None, None) => {
+            (Some(Image::Account(_) | Image::User(_)) | None, None)
+            | (Some(_), Some(Image::Assignment(_))) => {
                 return Err(BrokenWorld::Misfit(change.entity()));
             }
         }
@@ -63,8 +68,9 @@ impl Snapshot {
         if let Some(parent) = user.parent {
             self.children.insert((parent, user.id));
         }
-        let (held, tokens) =
-            old.map_or_else(Default::default, |old| (old.held.clone(), old.tokens.clone()));
+        let (held, tokens, documents) = old.map_or_else(Default::default, |old| {
+            (old.held.clone(), old.tokens.clone(), old.documents.clone())
+        });
         let principal = Principal {
             id: user.id,
             account: user.account,
@@ -76,11 +82,12 @@ impl Snapshot {
             name,
             held,
             tokens,
+            documents,
         };
         self.users.insert(user.id, Arc::new(principal));
     }
 
-    fn change_user(
+    pub(super) fn change_user(
         &mut self,
         id: UserId,
         child: impl FnOnce() -> String,

@@ -1,11 +1,11 @@
 //! The decision (`model.md` §6): the one function behind `Authorize`, the rule layer and every check of our own.
 
+use super::by_document::ByDocument;
+use super::named::names_what_is_there;
 use super::question::{Answer, Because, Missing, Question, Reason, Subject, Worlds};
 use super::snapshot::{Held, Principal, Snapshot};
 use crate::model::catalogue::{Catalogue, Part, Permission, PermissionSet};
-use crate::model::{
-    AccountId, EffectiveStatus, Named, Reach, Relation, ResourcePath, RoleRef, TokenId, UserId,
-};
+use crate::model::{AccountId, EffectiveStatus, Named, Reach, Relation, RoleRef, UserId};
 
 /// What is never permitted on oneself, whatever is held (`model.md` §3).
 const NEVER_ON_ONESELF: &[&str] = &[
@@ -100,7 +100,7 @@ fn decide_account(worlds: Worlds<'_>, question: &Question<'_>, id: AccountId) ->
                 && part.when.is_none()
                 && worlds.there.is_some_and(|there| {
                     let reached = reaches(there, part.reach, id, question)
-                        && names_what_is_there(there, question.resource, false);
+                        && names_what_is_there(there, question.resource, "");
                     if !reached {
                         near = Missing::OutOfReach;
                     }
@@ -129,42 +129,6 @@ fn reaches(there: &Snapshot, reach: Reach, account: AccountId, question: &Questi
         || (there.catalogue().is_shared_down(question.permission)
             && there.account(account).is_some()
             && there.is_above(at, account))
-}
-
-/// Returns whether the core objects that a path names are there, where the path says (`edges.md` §3).
-fn names_what_is_there(there: &Snapshot, path: &ResourcePath, deleted_too: bool) -> bool {
-    let mut user: Option<UserId> = None;
-    let mut application: Option<&str> = None;
-    path.pairs.iter().all(|pair| {
-        let Named::Id(id) = &pair.named else { return true };
-        match pair.kind.as_str() {
-            "user" => {
-                let Some(found) = id.parse().ok().and_then(|id| there.any_user(id)) else {
-                    return false;
-                };
-                user = Some(found.id);
-                found.account == path.account && (deleted_too || found.exists())
-            }
-            "application" => {
-                application = Some(id);
-                true
-            }
-            "application_user" => match id.parse::<UserId>() {
-                Err(_) => true,
-                Ok(id) => there.any_user(id).is_some_and(|found| {
-                    found.account == path.account
-                        && (deleted_too || found.exists())
-                        && application.is_none_or(|app| found.application.as_deref() == Some(app))
-                }),
-            },
-            "api_token" => id
-                .parse::<TokenId>()
-                .ok()
-                .and_then(|id| there.token(id))
-                .is_some_and(|found| user.is_none_or(|user| found.token.user == user)),
-            _ => true,
-        }
-    })
 }
 
 /// The user that a path is about.
@@ -218,6 +182,11 @@ impl Case<'_> {
         Answer { reason: Reason::Permitted, missing: None, because: Some(granted) }
     }
 
+    const fn by_document(&self) -> ByDocument<'_> {
+        let Self { worlds, question, user } = self;
+        ByDocument { home: worlds.home, question, user }
+    }
+
     fn target(&self) -> Target {
         let pair = self.question.resource.pairs.iter().find(|pair| pair.kind == "user");
         match pair.map(|pair| &pair.named) {
@@ -252,7 +221,7 @@ impl Case<'_> {
         if target == Target::User(self.user.id) && NEVER_ON_ONESELF.contains(&name) {
             return Err(Missing::WrongRelation);
         }
-        if !names_what_is_there(there, self.question.resource, name == "user.undelete") {
+        if !names_what_is_there(there, self.question.resource, name) {
             return Err(Missing::OutOfReach);
         }
         let mut first: Option<Because> = None;
@@ -292,6 +261,19 @@ impl Case<'_> {
             }
             first.get_or_insert(because);
         }
+        let by_document = self.by_document();
+        if target == Target::Nobody
+            && let Some(because) = by_document.find(there)
+        {
+            // A credential that names roles is good for the grants of those roles alone.
+            if self.question.limits.is_none_or(|limits| limits.roles.is_empty()) {
+                return Ok((because, true));
+            }
+            first.get_or_insert(because);
+        }
+        if first.is_none() {
+            near = near.max(by_document.nearest(there, target != Target::Nobody));
+        }
         first.map(|because| (because, false)).ok_or(near)
     }
 
@@ -305,7 +287,7 @@ impl Case<'_> {
                 }
             });
         }
-        near
+        if self.by_document().is_anywhere() { Missing::OutOfReach } else { near }
     }
 
     /// Returns whether another role of the user makes this one count for siblings too (`widens`).

@@ -3,37 +3,15 @@
 //! Every path calls [`escalation`] with the snapshot before and after the change: what anyone gains is what the
 //! second holds and the first does not, so a role given, a suppression lifted and an edited role are one case.
 
-use std::sync::Arc;
-
 use chrono::{DateTime, Utc};
 
 use super::ask::Caller;
 use super::decide::ceiling;
-use super::limits::Limits;
-use super::snapshot::{Held, Principal, Snapshot};
+use super::documents::CompiledDocument;
+use super::holding::{Holding, call_holdings, contains, given, holdings, relates};
+use super::snapshot::Snapshot;
 use crate::model::catalogue::{Catalogue, PermissionSet};
-use crate::model::{AccountId, Reach, Relation, ResourcePath, UserId};
-
-/// One thing that somebody holds: permissions, and where, on whom, until when and on what condition.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Holding {
-    /// Who holds it.
-    pub holder: UserId,
-    /// The holder's account.
-    pub account: AccountId,
-    /// What, after the ceiling of that account.
-    pub permissions: PermissionSet,
-    /// How far from that account.
-    pub reach: Reach,
-    /// On which users; `None` = on none.
-    pub on: Option<Relation>,
-    /// Within which path.
-    pub scope: Option<Arc<ResourcePath>>,
-    /// Until when.
-    pub expire_time: Option<DateTime<Utc>>,
-    /// On what condition.
-    pub when: Option<Arc<str>>,
-}
+use crate::model::{Relation, UserId};
 
 /// A change would give somebody what its maker does not hold.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -45,15 +23,6 @@ pub struct Escalation {
     pub missing: Vec<String>,
 }
 
-/// Lists what a user holds by roles given to it; `(none)` is held anyway and not listed.
-///
-/// Whether the user is enabled, and whether its account works, does not matter here: those are lifted under
-/// permissions of their own. Nor does a suppression: it can be lifted, and what lies under it comes back then, so
-/// nothing is planted under one that could not be given without. A deleted user holds nothing.
-pub fn holdings(world: &Snapshot, user: UserId, now: DateTime<Utc>) -> Vec<Holding> {
-    world.user(user).map(|user| held(world, user, None, now)).unwrap_or_default()
-}
-
 /// Returns whether a suppression without an end lies on a user: lifting it is a grant of all that comes back. One with
 /// an end takes nothing away for good.
 fn is_sealed(world: &Snapshot, user: UserId) -> bool {
@@ -63,103 +32,25 @@ fn is_sealed(world: &Snapshot, user: UserId) -> bool {
     })
 }
 
-fn held(
+/// Refuses a document whose content its writer, or whoever assigns it to `to`, does not hold (`model.md` §5).
+///
+/// What it gives does not depend on who has it, but for the ceiling of their account: one of each account will do.
+pub fn within_document(
+    home: &Snapshot,
+    caller: &Caller,
     world: &Snapshot,
-    user: &Principal,
-    limits: Option<&Limits>,
+    document: &CompiledDocument,
+    to: Option<UserId>,
     now: DateTime<Utc>,
-) -> Vec<Holding> {
-    let live: Vec<_> = user.held.iter().filter(|held| held.is_live(now)).collect();
-    let ceiling = ceiling(world, user.account);
-    let catalogue = world.catalogue();
-    let mut found = Vec::new();
-    for grant in live.iter().filter(|held| limits.is_none_or(|l| l.counts(&held.role))) {
-        let wider: Vec<&&Held> = live
-            .iter()
-            .filter(|other| {
-                let wide = other.built_in.map(|ix| catalogue.get(ix));
-                wide.is_some_and(|role| {
-                    role.active && grant.built_in.is_some_and(|ix| role.widens.contains(&ix))
-                })
-            })
-            .collect();
-        world.each_part(&grant.role, &mut |part| {
-            let mut permissions = part.permissions.clone();
-            if let Some(ceiling) = &ceiling {
-                permissions.intersect_with(ceiling);
-            }
-            if let Some(set) = limits.filter(|l| !l.all).and_then(|l| l.permissions.as_ref()) {
-                permissions.intersect_with(set);
-            }
-            let holding = Holding {
-                holder: user.id,
-                account: user.account,
-                permissions,
-                reach: part.reach,
-                on: part.on,
-                scope: grant.scope.clone(),
-                expire_time: grant.expire_time,
-                when: part.when.clone(),
-            };
-            for wider in &wider {
-                let Ok(scope) = meet(grant.scope.as_ref(), wider.scope.as_ref()) else {
-                    continue;
-                };
-                let ends = [grant.expire_time, wider.expire_time].into_iter().flatten().min();
-                let on = Some(Relation::Siblings);
-                found.push(Holding { on, scope, expire_time: ends, ..holding.clone() });
-            }
-            found.push(holding);
-        });
+) -> Result<(), Escalation> {
+    let granter = call_holdings(home, caller, now);
+    let owner = document.own().map(|own| own.owner);
+    let Some(user) = to.or(owner).and_then(|user| world.user(user)) else { return Ok(()) };
+    let ceiling = to.and_then(|_| ceiling(world, user.account));
+    for gained in given(world, document, user, ceiling.as_ref(), None) {
+        within(world, &gained, &[], &granter)?;
     }
-    found
-}
-
-/// Two scopes that hold nowhere together.
-struct Disjoint;
-
-/// Returns the scope in which two scopes both hold.
-fn meet(
-    one: Option<&Arc<ResourcePath>>,
-    other: Option<&Arc<ResourcePath>>,
-) -> Result<Option<Arc<ResourcePath>>, Disjoint> {
-    match (one, other) {
-        (None, scope) | (scope, None) => Ok(scope.cloned()),
-        (Some(one), Some(other)) if one.covers(other) => Ok(Some(Arc::clone(other))),
-        (Some(one), Some(other)) if other.covers(one) => Ok(Some(Arc::clone(one))),
-        (Some(_), Some(_)) => Err(Disjoint),
-    }
-}
-
-/// Lists what a call may do: what its caller holds, after ceiling and the credential's scopes.
-pub fn call_holdings(home: &Snapshot, caller: &Caller, now: DateTime<Utc>) -> Vec<Holding> {
-    let Some(user) = home.user(caller.user) else { return Vec::new() };
-    let limits = caller.limits.as_deref();
-    let live = |held: &&Held| held.is_live(now);
-    if user.held.iter().filter(live).any(|held| home.is_suppressing(&held.role)) {
-        return Vec::new();
-    }
-    let mut found = held(home, user, limits, now);
-    let catalogue = home.catalogue();
-    for ix in catalogue.baseline(user.kind) {
-        for part in &catalogue.get(*ix).parts {
-            let mut permissions = part.permissions.clone();
-            if let Some(set) = limits.filter(|l| !l.all).and_then(|l| l.permissions.as_ref()) {
-                permissions.intersect_with(set);
-            }
-            found.push(Holding {
-                holder: user.id,
-                account: user.account,
-                permissions,
-                reach: part.reach,
-                on: part.on,
-                scope: None,
-                expire_time: None,
-                when: part.when.clone(),
-            });
-        }
-    }
-    found
+    Ok(())
 }
 
 /// Refuses a change by which somebody of `affected` would hold what the caller does not.
@@ -261,48 +152,4 @@ fn lies_outside_user(catalogue: &Catalogue, kind: &str, depth: usize) -> bool {
             && catalogue.kind(kind).is_some_and(|kind| {
                 kind.parents.iter().any(|up| lies_outside_user(catalogue, up, depth + 1))
             }))
-}
-
-/// Returns whether `held` reaches all that `gained` reaches, for as long and under no other condition.
-fn contains(world: &Snapshot, held: &Holding, gained: &Holding) -> bool {
-    let (at, wide) = match &gained.scope {
-        Some(scope) => (scope.account, false),
-        None => (gained.account, gained.reach == Reach::Subtree),
-    };
-    let reach = match held.reach {
-        Reach::Account => held.account == at && !wide,
-        // The root stands above every account, those of other tenants too.
-        Reach::Subtree => {
-            world.is_in(at, held.account)
-                || world.account(held.account).is_some_and(|account| account.is_root())
-        }
-    };
-    let scope = match (&held.scope, &gained.scope) {
-        (None, _) => true,
-        (Some(_), None) => false,
-        (Some(held), Some(gained)) => held.covers(gained),
-    };
-    let time = match (held.expire_time, gained.expire_time) {
-        (None, _) => true,
-        (Some(_), None) => false,
-        (Some(held), Some(gained)) => gained <= held,
-    };
-    reach && scope && time && (held.when.is_none() || held.when == gained.when)
-}
-
-/// Returns whether the users that `gained` is about are among those that `held` is about.
-fn relates(world: &Snapshot, held: &Holding, gained: &Holding) -> bool {
-    let (Some(mine), Some(theirs)) = (held.on, gained.on) else { return false };
-    if mine == Relation::Account {
-        return true;
-    }
-    if held.account != gained.account {
-        return false;
-    }
-    if held.holder == gained.holder {
-        return mine == theirs || theirs == Relation::Own;
-    }
-    mine == Relation::Subtree
-        && theirs != Relation::Account
-        && world.is_below(gained.holder, held.holder)
 }

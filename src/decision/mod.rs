@@ -5,11 +5,16 @@
 
 mod apply;
 mod ask;
+mod assigned;
+mod by_document;
 mod decide;
+mod documents;
 mod escalation;
 mod fields;
+mod holding;
 mod judge;
 mod limits;
+mod named;
 mod question;
 mod roles;
 mod rule;
@@ -19,11 +24,13 @@ mod tree;
 
 pub use ask::{Anchor, Ask, Caller};
 pub use decide::{ceiling, decide};
-pub use escalation::{Escalation, Holding, call_holdings, escalation, holdings, within};
+pub use documents::{CompiledDocument, DocumentKind};
+pub use escalation::{Escalation, escalation, within, within_document};
 pub use fields::{Fields, Value};
+pub use holding::{Depth, Holding, Place, call_holdings, holdings};
 pub use judge::{Permit, Refused, judge};
 pub use limits::Limits;
 pub use question::{Answer, Because, Missing, Question, Reason, Subject, Worlds};
 pub use rule::{Access, BadRule, Check, Rule, Slot, When};
-pub use sight::{may, sees_account, sees_user};
-pub use snapshot::{BrokenWorld, CompiledRole, Facts, Held, Principal, Snapshot, TokenFacts};
+pub use sight::{may, sees_account, sees_document, sees_user};
+pub use snapshot::{BrokenWorld, CompiledRole, Facts, Held, Principal, Set, Snapshot, TokenFacts};

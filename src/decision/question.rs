@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use super::limits::Limits;
 use super::snapshot::Snapshot;
 use crate::model::catalogue::{Permission, RoleIx};
-use crate::model::{AccountId, ResourcePath, RoleId, UserId};
+use crate::model::{AccountId, DocId, ResourcePath, RoleId, UserId};
 
 /// Who is asked about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,11 +75,11 @@ pub enum Reason {
 /// For [`Reason::NoGrant`]: how near the nearest grant came. Ordered by nearness.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Missing {
-    /// No role held gives the permission at all.
+    /// Nothing held gives the permission at all.
     NotGranted,
     /// One does, but not in that account.
     OutOfReach,
-    /// One does there, but its scope does not cover the resource.
+    /// One does there, but its scope, or no entry of the document, covers the resource.
     OutOfScope,
     /// One does, but not on that user.
     WrongRelation,
@@ -102,6 +102,13 @@ pub enum Because {
         place: usize,
         /// The custom role, where it is one.
         custom: Option<RoleId>,
+    },
+    /// A rights document, and whom it was assigned to: the user itself or, where it cascades, one above.
+    Document {
+        /// What.
+        document: DocId,
+        /// To whom.
+        holder: UserId,
     },
     /// The account's own role.
     AccountRole(RoleIx),

@@ -6,7 +6,7 @@ use super::ask::Caller;
 use super::decide::decide;
 use super::question::{Question, Subject, Worlds};
 use super::snapshot::Snapshot;
-use crate::model::{AccountId, Named, ResourcePath, UserId, UserKind};
+use crate::model::{AccountId, DocId, Named, ResourcePath, UserId, UserKind};
 
 /// Returns whether the caller is permitted this, by the engine that serves `Authorize`.
 pub fn may(
@@ -64,4 +64,33 @@ pub fn sees_user(
                 .with("application_user", name());
             may(caller, home, there, "application_user.read", &path, now)
         })
+}
+
+/// Returns whether the caller sees a rights document (`model.md` §10): it owns or holds it, or may read it at its owner or
+/// at somebody to whom it is assigned. What a catalogue declares is no secret.
+pub fn sees_document(
+    caller: &Caller,
+    home: &Snapshot,
+    there: &Snapshot,
+    id: DocId,
+    now: DateTime<Utc>,
+) -> bool {
+    let Some(document) = there.document(id) else { return false };
+    let Some(own) = document.own() else { return true };
+    if own.owner == caller.user {
+        return true;
+    }
+    let me = there.user(caller.user);
+    if me.is_some_and(|me| there.documents_for(me).any(|(_, held)| held.id == id)) {
+        return true;
+    }
+    let mut at = std::iter::once(own.owner).chain(there.assignees(id));
+    at.any(|user| {
+        there.user(user).is_some_and(|user| {
+            let path = ResourcePath::account(user.account)
+                .with("user", Named::Id(user.id.to_string()))
+                .with("rights_document", Named::Id(id.to_string()));
+            may(caller, home, there, "rights_document.read", &path, now)
+        })
+    })
 }

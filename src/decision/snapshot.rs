@@ -8,14 +8,17 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use imbl::{GenericOrdSet, HashMap, OrdMap, shared_ptr::DefaultSharedPtr};
 
+use super::assigned::Place;
+use super::documents::CompiledDocument;
 use super::limits::Limits;
 use crate::model::catalogue::{Catalogue, Part, RoleIx};
 use crate::model::{
-    Account, AccountId, ApiToken, CustomRole, Folded, ResourcePath, Revision, RoleGrant, RoleId,
-    RoleRef, TokenId, User, UserId, UserKind,
+    Account, AccountId, ApiToken, Assignment, CustomRole, DocId, Folded, ResourcePath, Revision,
+    RightsDocument, RoleGrant, RoleId, RoleRef, TokenId, User, UserId, UserKind,
 };
 
-pub(super) type Set<T> = GenericOrdSet<T, DefaultSharedPtr>;
+/// A persistent ordered set.
+pub type Set<T> = GenericOrdSet<T, DefaultSharedPtr>;
 
 /// What a tenant's snapshot is built from.
 #[derive(Debug, Clone, Default)]
@@ -36,6 +39,10 @@ pub struct Facts {
     pub roles: Vec<CustomRole>,
     /// Every API token.
     pub tokens: Vec<ApiToken>,
+    /// Every rights document.
+    pub documents: Vec<RightsDocument>,
+    /// Every rights document on a user.
+    pub assignments: Vec<Assignment>,
 }
 
 /// The facts contradict each other, or a change does not fit them.
@@ -103,6 +110,8 @@ pub struct Principal {
     pub held: Vec<Held>,
     /// Its API tokens.
     pub tokens: Vec<TokenId>,
+    /// The rights documents assigned to it.
+    pub documents: Set<DocId>,
 }
 
 impl Principal {
@@ -153,6 +162,12 @@ pub struct Snapshot {
     pub(super) roles: OrdMap<RoleId, Arc<CompiledRole>>,
     pub(super) holders: Set<(RoleRef, UserId)>,
     pub(super) tokens: HashMap<TokenId, Arc<TokenFacts>>,
+    pub(super) documents: OrdMap<DocId, Arc<CompiledDocument>>,
+    pub(super) places: HashMap<Place, Set<DocId>>,
+    pub(super) assignees: Set<(DocId, UserId)>,
+    pub(super) owned: Set<(UserId, DocId)>,
+    /// How many assignments there are of documents that cascade.
+    pub(super) cascading: usize,
 }
 
 impl Snapshot {
@@ -172,7 +187,13 @@ impl Snapshot {
             roles: OrdMap::new(),
             holders: Set::new(),
             tokens: HashMap::new(),
+            documents: OrdMap::new(),
+            places: HashMap::new(),
+            assignees: Set::new(),
+            owned: Set::new(),
+            cascading: 0,
         };
+        snapshot.put_system_documents();
         facts.accounts.into_iter().for_each(|account| snapshot.put_account(account));
         facts.roles.into_iter().for_each(|role| snapshot.put_role(role));
         facts.users.into_iter().for_each(|user| snapshot.put_user(&user));
@@ -181,6 +202,10 @@ impl Snapshot {
         }
         for token in facts.tokens {
             snapshot.put_token(token)?;
+        }
+        facts.documents.into_iter().for_each(|document| snapshot.put_document(document));
+        for assignment in &facts.assignments {
+            snapshot.put_assignment(assignment)?;
         }
         snapshot.check_trees()?;
         Ok(snapshot)

@@ -14,7 +14,7 @@ use arc_swap::ArcSwapOption;
 use moka::future::Cache;
 
 use crate::crypto::ConsistencyToken;
-use crate::decision::{Anchor, BrokenWorld, Facts, Snapshot};
+use crate::decision::{Anchor, BrokenWorld, Snapshot};
 use crate::model::AccountId;
 use crate::model::catalogue::{Catalogue, CatalogueError};
 use crate::store::{self, ObjectId, Store};
@@ -265,17 +265,7 @@ impl Inner {
         } else {
             self.catalogue.load_full().ok_or(Error::NoTenant)?
         };
-        let facts = Facts {
-            tenant: Some(world.tenant),
-            revision: world.revision,
-            head: world.head,
-            accounts: world.accounts,
-            users: world.users,
-            grants: world.grants,
-            roles: world.roles,
-            tokens: world.tokens,
-        };
-        let snapshot = Arc::new(Snapshot::build(catalogue, facts)?);
+        let snapshot = Arc::new(Snapshot::build(catalogue, world.facts())?);
         slot.replace(Arc::clone(&snapshot), began);
         metrics::counter!("chancery_tenant_loads_total").increment(1);
         metrics::histogram!("chancery_tenant_load_seconds").record(began.elapsed().as_secs_f64());

@@ -117,6 +117,8 @@ ids! {
     RoleId = "rol", "a role";
     /// Names one API token without being it (`model.md` §9).
     TokenId = "tok", "a token";
+    /// Names one rights document (`model.md` §5).
+    DocId = "doc", "a rights document";
 }
 
 /// How much of a tenant's history a reader has seen: the number of its newest ledger entry. Gapless, from 1.

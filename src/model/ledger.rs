@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::catalogue::CatalogueFile;
-use super::{Account, AccountId, ApiToken, CustomRole, RoleGrant, User};
+use super::{
+    Account, AccountId, ApiToken, Assignment, CustomRole, RightsDocument, RoleGrant, User,
+};
 
 /// A noun as it stood before or after a change. Holds no secret and no hash of one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +21,10 @@ pub enum Image {
     Role(CustomRole),
     /// An API token.
     ApiToken(ApiToken),
+    /// A rights document.
+    Document(RightsDocument),
+    /// A rights document on a user.
+    Assignment(Assignment),
     /// A catalogue file.
     Catalogue(CatalogueFile),
 }
@@ -35,6 +41,8 @@ impl Image {
             },
             Self::Role(role) => format!("role/{}", role.id),
             Self::ApiToken(token) => format!("api_token/{}", token.id),
+            Self::Document(document) => format!("rights_document/{}", document.id),
+            Self::Assignment(one) => format!("user/{}/rights_document/{}", one.user, one.document),
             Self::Catalogue(file) => format!("catalogue/{}", file.name),
         }
     }
@@ -96,6 +104,12 @@ kinds! {
     TokenExpire = "api_token.expire";
     TokenDelete = "api_token.delete";
     TokenReportLeak = "api_token.report_leak";
+    DocumentCreate = "rights_document.create";
+    DocumentUpdate = "rights_document.update";
+    DocumentDelete = "rights_document.delete";
+    DocumentHandOn = "rights_document.hand_on";
+    DocumentAssign = "rights_document.assign";
+    DocumentUnassign = "rights_document.unassign";
     CatalogueApply = "catalogue.apply";
     Bootstrap = "bootstrap";
 }

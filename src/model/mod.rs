@@ -7,6 +7,7 @@ mod fold;
 mod id;
 mod ledger;
 mod path;
+mod rights;
 mod role;
 mod token;
 mod user;
@@ -14,9 +15,12 @@ mod user;
 pub use account::{Account, AccountStatus, EffectiveStatus};
 pub use clock::{Clock, HeldClock, SystemClock};
 pub use fold::{BadName, Folded, fold};
-pub use id::{AccountId, BadId, Revision, RoleId, TokenId, UserId};
+pub use id::{AccountId, BadId, DocId, Revision, RoleId, TokenId, UserId};
 pub use ledger::{Change, ChangeKind, Image};
 pub use path::{BadPath, Named, Pair, ResourcePath, decode_id};
+pub use rights::{
+    Assignment, Body, ProductPermissions, ResourcePermissions, RightsDocument, SystemDocument,
+};
 pub use role::{CustomRole, Holder, Reach, Relation, RoleGrant, RoleRef};
 pub use token::ApiToken;
 pub use user::{RegionalSettings, User, UserKind};

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::wire::timestamp;
 use crate::decision::{Answer, Because, Missing, Reason, Snapshot};
-use crate::model::{AccountId, RoleRef, UserId};
+use crate::model::{AccountId, DocId, RoleRef, UserId};
 use crate::proto::v1 as pb;
 
 /// Names the grant that permitted; its holder only to those who see that user.
@@ -13,10 +13,12 @@ pub(super) fn grants(
     account: Option<AccountId>,
     answer: &Answer,
     visible: impl Fn(UserId) -> bool,
+    document_visible: impl Fn(DocId) -> bool,
 ) -> Vec<pb::Grant> {
     let Some(because) = &answer.because else { return Vec::new() };
     let catalogue = home.catalogue();
     let account = account.map(|id| id.to_string()).unwrap_or_default();
+    let name = |user: &UserId| if visible(*user) { user.to_string() } else { String::new() };
     let grant = match because {
         Because::Baseline(ix) => pb::Grant {
             kind: pb::GrantKind::Baseline.into(),
@@ -36,10 +38,22 @@ pub(super) fn grants(
             pb::Grant {
                 kind: pb::GrantKind::Role.into(),
                 role_type: role_name(home, &held.role),
-                holder_user_id: if visible(*user) { user.to_string() } else { String::new() },
+                holder_user_id: name(user),
                 account_id: account,
                 scope: held.scope.as_ref().map(ToString::to_string).unwrap_or_default(),
                 expire_time: held.expire_time.map(timestamp),
+                ..Default::default()
+            }
+        }
+        Because::Document { document, holder } => {
+            let Some(found) = home.document(*document) else { return Vec::new() };
+            let held_in = home.user(*holder).map(|holder| found.account(holder.account));
+            let shown = document_visible(*document);
+            pb::Grant {
+                kind: pb::GrantKind::Document.into(),
+                rights_doc_id: if shown { document.to_string() } else { String::new() },
+                holder_user_id: name(holder),
+                account_id: held_in.map(|id| id.to_string()).unwrap_or_default(),
                 ..Default::default()
             }
         }

@@ -17,7 +17,7 @@ use super::shared::{Reader, Shared, with_revision};
 use crate::crypto::ConsistencyToken;
 use crate::decision::{
     Anchor, Answer, Limits, Question, Reason, Snapshot, Subject, Worlds, decide, holdings,
-    sees_account, sees_user,
+    sees_account, sees_document, sees_user,
 };
 use crate::layers::BadCredential;
 use crate::model::{AccountId, Named, Relation, ResourcePath, Revision, UserId};
@@ -117,7 +117,9 @@ impl Asking {
             self.check_explain(&found, &path, own).await?;
             let visible =
                 |user| sees_user(&self.by.caller, &self.by.home, &found.home, user, self.now);
-            reply.grants = answer::grants(&found.home, found.account, &answer, visible);
+            let document =
+                |id| sees_document(&self.by.caller, &self.by.home, &found.home, id, self.now);
+            reply.grants = answer::grants(&found.home, found.account, &answer, visible, document);
         }
         Ok(reply)
     }

@@ -121,17 +121,7 @@ impl Store {
             }
             // Compiled from what will be: rights are not asked here, and that all files fit together is.
             let catalogue = Arc::new(Catalogue::build(&merged(&world.catalogues, &newer))?);
-            let facts = Facts {
-                tenant: Some(root),
-                revision: world.revision,
-                head: world.head,
-                accounts: world.accounts,
-                users: world.users,
-                grants: world.grants,
-                roles: world.roles,
-                tokens: world.tokens,
-            };
-            let snapshot = Snapshot::build(catalogue, facts).map_err(Error::from)?;
+            let snapshot = Snapshot::build(catalogue, world.facts()).map_err(Error::from)?;
             match self.apply(root, Arc::new(snapshot), &newer).await {
                 Err(Error::Stale { .. }) if tries < TRIES => tries += 1,
                 Err(error) => return Err(error.into()),
@@ -220,11 +210,7 @@ fn nothing(tenant: AccountId, files: &[CatalogueFile]) -> Result<Snapshot, Boots
         tenant: Some(tenant),
         revision: Revision::default(),
         head: chain::first(&tenant.to_string()),
-        accounts: Vec::new(),
-        users: Vec::new(),
-        grants: Vec::new(),
-        roles: Vec::new(),
-        tokens: Vec::new(),
+        ..Facts::default()
     };
     Ok(Snapshot::build(catalogue, facts).map_err(Error::from)?)
 }
@@ -348,16 +334,6 @@ mod tests {
 
     async fn snapshot(store: &Store, root: AccountId) -> Snapshot {
         let world = store.world(root).await.unwrap();
-        let facts = Facts {
-            tenant: Some(root),
-            revision: world.revision,
-            head: world.head,
-            accounts: world.accounts,
-            users: world.users,
-            grants: world.grants,
-            roles: world.roles,
-            tokens: world.tokens,
-        };
         Snapshot::build(Arc::new(Catalogue::build(&world.catalogues).unwrap()), facts).unwrap()
     }
 }

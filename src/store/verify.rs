@@ -213,6 +213,9 @@ fn images(world: World) -> impl Iterator<Item = Image> {
     let grants = world.grants.into_iter().map(Image::RoleGrant);
     let roles = world.roles.into_iter().map(Image::Role);
     let tokens = world.tokens.into_iter().map(Image::ApiToken);
+    let documents = world.documents.into_iter().map(Image::Document);
+    let assignments = world.assignments.into_iter().map(Image::Assignment);
     let catalogues = world.catalogues.into_iter().map(Image::Catalogue);
-    accounts.chain(users).chain(grants).chain(roles).chain(tokens).chain(catalogues)
+    let held = grants.chain(tokens).chain(documents).chain(assignments);
+    accounts.chain(users).chain(held).chain(roles).chain(catalogues)
 }

@@ -7,11 +7,15 @@ use sea_orm::{
 use uuid::Uuid;
 
 use super::rows::{
-    account, api_token, catalogue_file, custom_role, hash, revision, role_grant, tenant, user,
+    account, api_token, assignment, catalogue_file, custom_role, hash, revision, rights_document,
+    role_grant, tenant, user,
 };
 use super::{Error, Store};
+use crate::decision::Facts;
 use crate::model::catalogue::CatalogueFile;
-use crate::model::{Account, AccountId, ApiToken, CustomRole, Revision, RoleGrant, User};
+use crate::model::{
+    Account, AccountId, ApiToken, Assignment, CustomRole, Revision, RightsDocument, RoleGrant, User,
+};
 
 /// Rows a page. Pages are found by key, so that each costs the same.
 const PAGE: u64 = 4_000;
@@ -49,8 +53,30 @@ pub struct World {
     pub roles: Vec<CustomRole>,
     /// Every API token that was not ended, expired ones included.
     pub tokens: Vec<ApiToken>,
+    /// Every rights document, in order of id.
+    pub documents: Vec<RightsDocument>,
+    /// Every rights document on a user.
+    pub assignments: Vec<Assignment>,
     /// The catalogue files in force, by name; only of the platform's tenant, which keeps them.
     pub catalogues: Vec<CatalogueFile>,
+}
+
+impl World {
+    /// Returns what a snapshot is built from.
+    pub fn facts(self) -> Facts {
+        Facts {
+            tenant: Some(self.tenant),
+            revision: self.revision,
+            head: self.head,
+            accounts: self.accounts,
+            users: self.users,
+            grants: self.grants,
+            roles: self.roles,
+            tokens: self.tokens,
+            documents: self.documents,
+            assignments: self.assignments,
+        }
+    }
 }
 
 impl TryFrom<tenant::Model> for Head {
@@ -109,6 +135,8 @@ pub(super) async fn read(
         grants: Vec::new(),
         roles: roles(db, tenant).await?,
         tokens: Vec::new(),
+        documents: documents(db, tenant).await?,
+        assignments: Vec::new(),
         catalogues: Vec::new(),
     };
     read_users(db, &mut world).await?;
@@ -150,6 +178,30 @@ async fn roles(db: &DatabaseTransaction, tenant: AccountId) -> Result<Vec<Custom
             .filter(custom_role::Column::TenantId.eq(tenant.0))
             .filter(behind(custom_role::Column::Id, after))
             .order_by_asc(custom_role::Column::Id)
+            .limit(PAGE)
+            .all(db)
+            .await?;
+        let last = is_last(rows.len());
+        for row in rows {
+            all.push(row.try_into()?);
+        }
+        if last {
+            return Ok(all);
+        }
+    }
+}
+
+async fn documents(
+    db: &DatabaseTransaction,
+    tenant: AccountId,
+) -> Result<Vec<RightsDocument>, Error> {
+    let mut all = Vec::new();
+    loop {
+        let after = all.last().map(|document: &RightsDocument| document.id.0);
+        let rows = rights_document::Entity::find()
+            .filter(rights_document::Column::TenantId.eq(tenant.0))
+            .filter(behind(rights_document::Column::Id, after))
+            .order_by_asc(rights_document::Column::Id)
             .limit(PAGE)
             .all(db)
             .await?;
@@ -210,6 +262,12 @@ async fn read_held<C: ConnectionTrait>(
     for row in tokens {
         world.tokens.push(row.try_into()?);
     }
+    let assignments = assignment::Entity::find()
+        .filter(assignment::Column::TenantId.eq(tenant))
+        .filter(assignment::Column::UserId.between(first, last))
+        .all(db)
+        .await?;
+    world.assignments.extend(assignments.into_iter().map(Assignment::from));
     Ok(())
 }
 

@@ -11,9 +11,11 @@ use sea_orm::{
 
 use super::Error;
 use super::rows::role_grant::scope_key;
-use super::rows::{account, api_token, catalogue_file, custom_role, role_grant, user};
+use super::rows::{
+    account, api_token, assignment, catalogue_file, custom_role, rights_document, role_grant, user,
+};
 use crate::decision::BrokenWorld;
-use crate::model::{AccountId, ApiToken, Change, Image, RoleGrant, TokenId};
+use crate::model::{AccountId, ApiToken, Assignment, Change, Image, RoleGrant, TokenId};
 
 /// Rows a statement; far below what either engine takes in values.
 const BATCH: usize = 500;
@@ -49,9 +51,13 @@ struct Plan {
     grants: Rows<role_grant::ActiveModel>,
     tokens: Rows<api_token::ActiveModel>,
     catalogues: Rows<catalogue_file::ActiveModel>,
+    documents: Rows<rights_document::ActiveModel>,
+    assignments: Rows<assignment::ActiveModel>,
     gone_roles: Vec<uuid::Uuid>,
     gone_grants: Vec<RoleGrant>,
     gone_tokens: Vec<uuid::Uuid>,
+    gone_documents: Vec<uuid::Uuid>,
+    gone_assignments: Vec<Assignment>,
     gone_catalogues: Vec<String>,
 }
 
@@ -107,10 +113,18 @@ impl Plan {
             (_, Some(Image::ApiToken(one))) => {
                 self.tokens.push(new, token(tenant, one, new, digests)?);
             }
+            (_, Some(Image::Document(one))) => {
+                self.documents.push(new, rights_document::ActiveModel::of(tenant, one)?);
+            }
+            (_, Some(Image::Assignment(one))) => {
+                self.assignments.push(new, assignment::ActiveModel::of(tenant, one));
+            }
             (_, Some(Image::Catalogue(one))) => self.catalogues.push(new, one.try_into()?),
             (Some(Image::Role(one)), None) => self.gone_roles.push(one.id.0),
             (Some(Image::RoleGrant(one)), None) => self.gone_grants.push(one.clone()),
             (Some(Image::ApiToken(one)), None) => self.gone_tokens.push(one.id.0),
+            (Some(Image::Document(one)), None) => self.gone_documents.push(one.id.0),
+            (Some(Image::Assignment(one)), None) => self.gone_assignments.push(one.clone()),
             (Some(Image::Catalogue(one)), None) => self.gone_catalogues.push(one.name.clone()),
             // Accounts and users are closed and deleted, but their rows stay.
             (Some(image @ (Image::Account(_) | Image::User(_))), None) => {
@@ -124,6 +138,8 @@ impl Plan {
     /// Takes rows away from the leaves up, then writes from the roots down, as the references need it.
     async fn run(self, db: &DatabaseTransaction, now: DateTime<Utc>) -> Result<(), Error> {
         end_tokens(db, &self.gone_tokens, now).await?;
+        delete_assignments(db, &self.gone_assignments).await?;
+        delete_documents(db, &self.gone_documents).await?;
         delete_grants(db, &self.gone_grants).await?;
         delete_roles(db, &self.gone_roles).await?;
         delete_catalogues(db, &self.gone_catalogues).await?;
@@ -131,6 +147,8 @@ impl Plan {
         save(db, self.users).await?;
         save(db, self.roles).await?;
         save(db, self.grants).await?;
+        save(db, self.documents).await?;
+        save(db, self.assignments).await?;
         save(db, self.catalogues).await?;
         insert(db, self.tokens.new).await?;
         for token in self.tokens.changed {
@@ -231,6 +249,30 @@ async fn delete_catalogues(db: &DatabaseTransaction, names: &[String]) -> Result
         let these = catalogue_file::Column::Name.is_in(names.iter().map(String::as_str));
         let gone = catalogue_file::Entity::delete_many().filter(these).exec(db).await?;
         all_gone("catalogue_files", gone.rows_affected, names.len())?;
+    }
+    Ok(())
+}
+
+async fn delete_documents(db: &DatabaseTransaction, ids: &[uuid::Uuid]) -> Result<(), Error> {
+    for ids in ids.chunks(BATCH) {
+        let these = rights_document::Column::Id.is_in(ids.iter().copied());
+        let gone = rights_document::Entity::delete_many().filter(these).exec(db).await?;
+        all_gone("rights_documents", gone.rows_affected, ids.len())?;
+    }
+    Ok(())
+}
+
+async fn delete_assignments(db: &DatabaseTransaction, gone: &[Assignment]) -> Result<(), Error> {
+    for some in gone.chunks(KEYS) {
+        let these = some.iter().fold(Condition::any(), |any, one| {
+            any.add(
+                Condition::all()
+                    .add(assignment::Column::UserId.eq(one.user.0))
+                    .add(assignment::Column::DocumentId.eq(one.document.0)),
+            )
+        });
+        let deleted = assignment::Entity::delete_many().filter(these).exec(db).await?;
+        all_gone("assignments", deleted.rows_affected, some.len())?;
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! What can be wrong with catalogue files and with names that people write. The first fault found is told.
 
+use super::documents::BodyFault;
 use crate::model::Holder;
 
 /// Catalogue files that cannot be used.
@@ -80,6 +81,16 @@ pub enum CatalogueError {
         role: String,
         /// What is wrong.
         fault: RoleFault,
+    },
+    /// Something is wrong with a document that it puts into every account.
+    #[error("catalogue `{file}`, document `{code}`: {fault}")]
+    Document {
+        /// The file.
+        file: String,
+        /// The document's code.
+        code: String,
+        /// What is wrong.
+        fault: BodyFault,
     },
 }
 

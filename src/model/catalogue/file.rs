@@ -7,7 +7,7 @@ use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::error::CatalogueError;
-use crate::model::{Holder, Reach, Relation, UserKind};
+use crate::model::{Holder, ProductPermissions, Reach, Relation, ResourcePermissions, UserKind};
 
 /// The most bytes that the text of one file may have.
 const LONGEST_TEXT: usize = 1 << 20;
@@ -47,6 +47,8 @@ pub(super) struct File {
     pub(super) products: Entries<ProductForm>,
     #[serde(default)]
     pub(super) roles: Entries<RoleForm>,
+    #[serde(default)]
+    pub(super) system_documents: Entries<DocumentForm>,
 }
 
 /// One resource type, as far as this file says it.
@@ -97,6 +99,23 @@ pub(super) struct RoleForm {
     pub(super) inferred: Vec<String>,
     #[expect(dead_code, reason = "provenance is for people; here only its spelling is held")]
     pub(super) source: Option<Source>,
+}
+
+/// A document that is in every account.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DocumentForm {
+    pub(super) name: String,
+    #[serde(default)]
+    pub(super) cascade: bool,
+    #[serde(default)]
+    pub(super) is_master: bool,
+    #[serde(default)]
+    pub(super) account_permissions: Vec<String>,
+    #[serde(default)]
+    pub(super) product_permissions: Vec<ProductPermissions>,
+    #[serde(default)]
+    pub(super) resource_permissions: Vec<ResourcePermissions>,
 }
 
 const fn yes() -> bool {

@@ -4,6 +4,7 @@
 //! to numbers here, so that deciding does neither. Numbers hold for one catalogue only; rows and the ledger keep names.
 
 mod compile;
+mod documents;
 mod error;
 mod file;
 mod includes;
@@ -17,14 +18,16 @@ mod types;
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-use crate::model::{Holder, UserKind};
+use crate::model::{Body, DocId, Holder, SystemDocument, UserKind};
 
 pub use compile::{Part, Role, RoleIx};
+pub use documents::BodyFault;
 pub use error::{CatalogueError, ProductFault, RoleFault, TypeFault, UnknownPattern, Unresolved};
 pub use file::CatalogueFile;
 pub use set::{Permission, PermissionSet};
 pub use types::Type;
 
+use documents::Documents;
 use file::File;
 use names::RoleNames;
 use pattern::Pattern;
@@ -119,6 +122,7 @@ pub struct Catalogue {
     service: Vec<RoleIx>,
     application: Vec<RoleIx>,
     nothing: Role,
+    documents: Documents,
 }
 
 impl Catalogue {
@@ -130,6 +134,7 @@ impl Catalogue {
             files.iter().map(|loaded| visible(loaded, &files, &declared)).collect();
         let (roles, by_full) = compile::compile(&files, &types, &visible)?;
         let names = RoleNames::new(by_full, &roles);
+        let documents = Documents::build(&files, &types)?;
         let infos = files.into_iter().zip(declared);
         let infos = infos.map(|(loaded, permissions)| loaded.info(&names, permissions));
         let files = infos.collect();
@@ -140,7 +145,7 @@ impl Catalogue {
         let (admin, service) = (held_by(UserKind::Admin), held_by(UserKind::Service));
         let application = held_by(UserKind::Application);
         let nothing = Role::nothing();
-        Ok(Self { files, types, roles, names, admin, service, application, nothing })
+        Ok(Self { files, types, roles, names, admin, service, application, nothing, documents })
     }
 
     /// Returns the loaded files, the built-in ones first, then by name.
@@ -255,6 +260,36 @@ impl Catalogue {
     /// Returns at most 3 names of roles, such as `holder` can be given, that may have been meant, best first.
     pub fn nearest_roles(&self, text: &str, holder: Holder) -> Vec<String> {
         self.names.nearest(&self.roles, text, holder)
+    }
+
+    /// Returns the products with their types, each as its catalogue writes it.
+    pub fn products(&self) -> &[(String, Vec<String>)] {
+        self.documents.products()
+    }
+
+    /// Returns the documents that are in every account, in the order of files and of what they declare.
+    pub fn system_documents(&self) -> &[SystemDocument] {
+        self.documents.system()
+    }
+
+    /// Finds a document that is in every account.
+    pub fn system_document(&self, id: DocId) -> Option<&SystemDocument> {
+        self.system_documents().iter().find(|document| document.id == id)
+    }
+
+    /// Writes what a rights document gives as the catalogues write it, or tells everything that is wrong with it.
+    pub fn check_body(&self, body: Body) -> Result<Body, Vec<BodyFault>> {
+        self.documents.check(&self.types, body)
+    }
+
+    /// Returns whether a rights document may give this.
+    pub fn is_for_documents(&self, permission: Permission) -> bool {
+        self.documents.givable().contains(permission)
+    }
+
+    /// Returns whether a rights document may give anything on this type.
+    pub fn has_documents(&self, kind: &Type) -> bool {
+        kind.documents.as_ref().is_none_or(|actions| !actions.is_empty())
     }
 
     /// Returns whether a role here has a bare name that [`crate::model::fold`]s to `folded_name` (`edges.md` §1).

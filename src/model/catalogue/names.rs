@@ -128,7 +128,10 @@ pub(super) fn nearest_patterns(types: &Types, within: &PermissionSet, text: &str
 /// Returns what to show of the names nearest to `text`, in any case of letters: those that begin with it, then by edits.
 ///
 /// A name is (what to compare with, what to show).
-fn nearest<'a>(text: &str, names: impl Iterator<Item = (&'a str, &'a str)>) -> Vec<String> {
+pub(super) fn nearest<'a>(
+    text: &str,
+    names: impl Iterator<Item = (&'a str, &'a str)>,
+) -> Vec<String> {
     let wanted: Vec<char> = text.trim().to_lowercase().chars().take(LONGEST_GUESS + 1).collect();
     if wanted.is_empty() || wanted.len() > LONGEST_GUESS {
         return Vec::new();

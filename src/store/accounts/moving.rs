@@ -180,7 +180,7 @@ impl Moved {
 
     /// Returns what a holding from above comes to in what has moved.
     fn downward(&self, world: &Snapshot, held: Holding, top: AccountId) -> Option<Holding> {
-        let here = held.scope.as_ref().is_none_or(|scope| self.tree.contains(&scope.account));
+        let here = held.place.account().is_none_or(|account| self.tree.contains(&account));
         if held.reach == Reach::Account || !here || is_confined(world, held.account) {
             return None;
         }
@@ -197,7 +197,7 @@ impl Moved {
             return Vec::new();
         }
         let covered =
-            |account: &AccountId| held.scope.as_ref().is_none_or(|scope| scope.account == *account);
+            |account: &AccountId| held.place.account().is_none_or(|named| named == *account);
         let at = |account: &AccountId| Holding {
             account: *account,
             permissions: permissions.clone(),

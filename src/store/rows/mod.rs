@@ -4,10 +4,12 @@
 
 pub(super) mod account;
 pub(super) mod api_token;
+pub(super) mod assignment;
 pub(super) mod catalogue_file;
 pub(super) mod custom_role;
 pub(super) mod idempotency;
 pub(super) mod ledger;
+pub(super) mod rights_document;
 pub(super) mod role_grant;
 pub(super) mod service_state;
 pub(super) mod tenant;

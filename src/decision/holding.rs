@@ -1,0 +1,311 @@
+//! What somebody holds, and whether one such thing lies within another (`model.md` §7).
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use super::ask::Caller;
+use super::decide::ceiling;
+use super::documents::CompiledDocument;
+use super::limits::Limits;
+use super::snapshot::{Held, Principal, Snapshot};
+use crate::model::catalogue::{Catalogue, PermissionSet};
+use crate::model::{AccountId, Named, Pair, Reach, Relation, ResourcePath, UserId};
+
+/// One thing that somebody holds: permissions, and where, on whom, until when and on what condition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holding {
+    /// Who holds it.
+    pub holder: UserId,
+    /// The holder's account.
+    pub account: AccountId,
+    /// What, after the ceiling of that account.
+    pub permissions: PermissionSet,
+    /// How far from that account.
+    pub reach: Reach,
+    /// On which users; `None` = on none.
+    pub on: Option<Relation>,
+    /// On what of that.
+    pub place: Place,
+    /// Until when.
+    pub expire_time: Option<DateTime<Utc>>,
+    /// On what condition.
+    pub when: Option<Arc<str>>,
+}
+
+/// The part of what a holding reaches that it is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// All of it.
+    All,
+    /// What begins with a path: the scope of a grant.
+    Within(Arc<ResourcePath>),
+    /// One resource, or what is in it: an entry of a document, which names type and id and no path.
+    Resource {
+        /// The resource's type.
+        kind: Arc<str>,
+        /// The resource's id.
+        id: Arc<str>,
+        /// How deep in it.
+        depth: Depth,
+    },
+}
+
+/// How deep in a resource something holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    /// On the resource itself.
+    Itself,
+    /// On what lies directly in it.
+    Direct,
+    /// On all that it contains.
+    Contained,
+}
+
+impl Place {
+    /// Makes the place of a grant.
+    fn of_scope(scope: Option<&Arc<ResourcePath>>) -> Self {
+        scope.map_or(Self::All, |scope| Self::Within(Arc::clone(scope)))
+    }
+
+    /// Returns the one account that it lies in, where it names one.
+    pub fn account(&self) -> Option<AccountId> {
+        match self {
+            Self::Within(scope) => Some(scope.account),
+            Self::Resource { kind, id, .. } if &**kind == "account" => id.parse().ok(),
+            Self::All | Self::Resource { .. } => None,
+        }
+    }
+
+    /// Returns whether all that `other` is about is in this.
+    fn covers(&self, other: &Self, catalogue: &Catalogue) -> bool {
+        match (self, other) {
+            (Self::All, _) => true,
+            (_, Self::All) => false,
+            (Self::Within(mine), Self::Within(theirs)) => mine.covers(theirs),
+            (Self::Within(mine), Self::Resource { kind, id, .. }) => match mine.pairs.as_slice() {
+                [] => true,
+                // A path says where a thing lies, and an entry does not: they mean the same where it can lie nowhere else.
+                [only] => {
+                    let above = catalogue.kind(kind).map(|kind| kind.parents.as_slice());
+                    only.kind == **kind
+                        && only.named == Named::Id(id.to_string())
+                        && above.is_some_and(|above| above == ["account"])
+                }
+                _ => false,
+            },
+            (Self::Resource { kind, id, depth: Depth::Contained }, Self::Within(theirs)) => {
+                // What lies strictly below it; on the thing itself another holding of the same entry speaks.
+                let inner = theirs.pairs.iter().rev().skip(1);
+                let named =
+                    |pair: &Pair| pair.kind == **kind && pair.named == Named::Id(id.to_string());
+                inner.clone().any(named)
+                    || (&**kind == "account"
+                        && !theirs.pairs.is_empty()
+                        && id.parse() == Ok(theirs.account))
+            }
+            (Self::Resource { .. }, Self::Within(_)) => false,
+            (
+                Self::Resource { kind, id, depth },
+                Self::Resource { kind: theirs, id: other, depth: deep },
+            ) => {
+                kind == theirs
+                    && id == other
+                    && (depth == deep || (*depth, *deep) == (Depth::Contained, Depth::Direct))
+            }
+        }
+    }
+}
+
+/// Lists what a user holds by roles given to it; `(none)` is held anyway and not listed.
+///
+/// Whether the user is enabled, and whether its account works, does not matter here: those are lifted under
+/// permissions of their own. Nor does a suppression: it can be lifted, and what lies under it comes back then, so
+/// nothing is planted under one that could not be given without. A deleted user holds nothing.
+pub fn holdings(world: &Snapshot, user: UserId, now: DateTime<Utc>) -> Vec<Holding> {
+    world.user(user).map(|user| held(world, user, None, now)).unwrap_or_default()
+}
+
+fn held(
+    world: &Snapshot,
+    user: &Principal,
+    limits: Option<&Limits>,
+    now: DateTime<Utc>,
+) -> Vec<Holding> {
+    let live: Vec<_> = user.held.iter().filter(|held| held.is_live(now)).collect();
+    let ceiling = ceiling(world, user.account);
+    let catalogue = world.catalogue();
+    let mut found = Vec::new();
+    for grant in live.iter().filter(|held| limits.is_none_or(|l| l.counts(&held.role))) {
+        let wider: Vec<&&Held> = live
+            .iter()
+            .filter(|other| {
+                let wide = other.built_in.map(|ix| catalogue.get(ix));
+                wide.is_some_and(|role| {
+                    role.active && grant.built_in.is_some_and(|ix| role.widens.contains(&ix))
+                })
+            })
+            .collect();
+        world.each_part(&grant.role, &mut |part| {
+            let mut permissions = part.permissions.clone();
+            if let Some(ceiling) = &ceiling {
+                permissions.intersect_with(ceiling);
+            }
+            if let Some(set) = limits.filter(|l| !l.all).and_then(|l| l.permissions.as_ref()) {
+                permissions.intersect_with(set);
+            }
+            let holding = Holding {
+                holder: user.id,
+                account: user.account,
+                permissions,
+                reach: part.reach,
+                on: part.on,
+                place: Place::of_scope(grant.scope.as_ref()),
+                expire_time: grant.expire_time,
+                when: part.when.clone(),
+            };
+            for wider in &wider {
+                let Ok(scope) = meet(grant.scope.as_ref(), wider.scope.as_ref()) else {
+                    continue;
+                };
+                let ends = [grant.expire_time, wider.expire_time].into_iter().flatten().min();
+                let on = Some(Relation::Siblings);
+                let place = Place::of_scope(scope.as_ref());
+                found.push(Holding { on, place, expire_time: ends, ..holding.clone() });
+            }
+            found.push(holding);
+        });
+    }
+    if limits.is_none_or(|limits| limits.roles.is_empty()) {
+        for (_, document) in world.documents_for(user) {
+            if world.is_in(document.account(user.account), user.account) || document.master {
+                found.extend(given(world, document, user, ceiling.as_ref(), limits));
+            }
+        }
+    }
+    found
+}
+
+/// Lists what a document gives to a user; without a ceiling, what it says.
+pub(super) fn given(
+    world: &Snapshot,
+    document: &CompiledDocument,
+    user: &Principal,
+    ceiling: Option<&PermissionSet>,
+    limits: Option<&Limits>,
+) -> Vec<Holding> {
+    let only = limits.filter(|limits| !limits.all).and_then(|l| l.permissions.as_ref());
+    let mut found = Vec::new();
+    for (place, permissions) in document.parts() {
+        let mut permissions = permissions.clone();
+        for cut in [ceiling, only].into_iter().flatten() {
+            permissions.intersect_with(cut);
+        }
+        if !permissions.is_empty() {
+            found.push(Holding {
+                holder: user.id,
+                account: if document.master {
+                    world.tenant()
+                } else {
+                    document.account(user.account)
+                },
+                permissions,
+                reach: if document.master { Reach::Subtree } else { Reach::Account },
+                on: None,
+                place,
+                expire_time: None,
+                when: None,
+            });
+        }
+    }
+    found
+}
+
+/// Two scopes that hold nowhere together.
+struct Disjoint;
+
+/// Returns the scope in which two scopes both hold.
+fn meet(
+    one: Option<&Arc<ResourcePath>>,
+    other: Option<&Arc<ResourcePath>>,
+) -> Result<Option<Arc<ResourcePath>>, Disjoint> {
+    match (one, other) {
+        (None, scope) | (scope, None) => Ok(scope.cloned()),
+        (Some(one), Some(other)) if one.covers(other) => Ok(Some(Arc::clone(other))),
+        (Some(one), Some(other)) if other.covers(one) => Ok(Some(Arc::clone(one))),
+        (Some(_), Some(_)) => Err(Disjoint),
+    }
+}
+
+/// Lists what a call may do: what its caller holds, after ceiling and the credential's scopes.
+pub fn call_holdings(home: &Snapshot, caller: &Caller, now: DateTime<Utc>) -> Vec<Holding> {
+    let Some(user) = home.user(caller.user) else { return Vec::new() };
+    let limits = caller.limits.as_deref();
+    let live = |held: &&Held| held.is_live(now);
+    if user.held.iter().filter(live).any(|held| home.is_suppressing(&held.role)) {
+        return Vec::new();
+    }
+    let mut found = held(home, user, limits, now);
+    let catalogue = home.catalogue();
+    for ix in catalogue.baseline(user.kind) {
+        for part in &catalogue.get(*ix).parts {
+            let mut permissions = part.permissions.clone();
+            if let Some(set) = limits.filter(|l| !l.all).and_then(|l| l.permissions.as_ref()) {
+                permissions.intersect_with(set);
+            }
+            found.push(Holding {
+                holder: user.id,
+                account: user.account,
+                permissions,
+                reach: part.reach,
+                on: part.on,
+                place: Place::All,
+                expire_time: None,
+                when: part.when.clone(),
+            });
+        }
+    }
+    found
+}
+
+/// Returns whether `held` reaches all that `gained` reaches, for as long and under no other condition.
+pub(super) fn contains(world: &Snapshot, held: &Holding, gained: &Holding) -> bool {
+    let (at, wide) = match gained.place.account() {
+        Some(account) => (account, false),
+        None => (gained.account, gained.reach == Reach::Subtree),
+    };
+    let reach = match held.reach {
+        Reach::Account => held.account == at && !wide,
+        // The root stands above every account, those of other tenants too.
+        Reach::Subtree => {
+            world.is_in(at, held.account)
+                || world.account(held.account).is_some_and(|account| account.is_root())
+        }
+    };
+    // A scope names its account, and holds in no other.
+    let confined = held.place.account().is_none_or(|account| !wide && account == at);
+    let place = confined && held.place.covers(&gained.place, world.catalogue());
+    let time = match (held.expire_time, gained.expire_time) {
+        (None, _) => true,
+        (Some(_), None) => false,
+        (Some(held), Some(gained)) => gained <= held,
+    };
+    reach && place && time && (held.when.is_none() || held.when == gained.when)
+}
+
+/// Returns whether the users that `gained` is about are among those that `held` is about.
+pub(super) fn relates(world: &Snapshot, held: &Holding, gained: &Holding) -> bool {
+    let (Some(mine), Some(theirs)) = (held.on, gained.on) else { return false };
+    if mine == Relation::Account {
+        return true;
+    }
+    if held.account != gained.account {
+        return false;
+    }
+    if held.holder == gained.holder {
+        return mine == theirs || theirs == Relation::Own;
+    }
+    mine == Relation::Subtree
+        && theirs != Relation::Account
+        && world.is_below(gained.holder, held.holder)
+}
