@@ -89,6 +89,8 @@ const fn name(when: When) -> &'static str {
         When::CreatedByCaller => "CREATED_BY_CALLER",
         When::ReassignSet => "REASSIGN_SET",
         When::FilterNamesApplication => "FILTER_NAMES_APPLICATION",
+        When::OwnerIsCaller => "OWNER_IS_CALLER",
+        When::IsMaster => "IS_MASTER",
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::fields::Fields;
 use super::limits::Limits;
 use super::rule::{Access, Rule, Slot};
-use crate::model::{AccountId, RoleId, TokenId, UserId, UserKind};
+use crate::model::{AccountId, DocId, RoleId, TokenId, UserId, UserKind};
 
 /// Who calls, proved by a credential that was good a moment ago.
 #[derive(Debug, Clone)]
@@ -42,6 +42,8 @@ pub enum Anchor {
     Role(RoleId),
     /// An API token.
     Token(TokenId),
+    /// A rights document of an account.
+    Document(DocId),
 }
 
 impl Ask {
@@ -101,10 +103,26 @@ impl Ask {
             match &**kind {
                 "user" => text.parse().ok().map(Anchor::User),
                 "api_token" => text.parse().ok().map(Anchor::Token),
+                // One that a catalogue declares is in every tenant: the users named tell which is meant.
+                "rights_document" => {
+                    let own = |id: &DocId| !id.is_system();
+                    text.parse().ok().filter(own).map(Anchor::Document)
+                }
                 "role" if !under_user => text.parse().ok().map(Anchor::Role),
                 "account" => text.parse().ok().map(Anchor::Account),
                 _ => None,
             }
+        })
+    }
+
+    /// Returns the rights document that the rule is about, one that a catalogue declares too.
+    pub(super) fn document(&self) -> Option<DocId> {
+        let Access::Checked { main, .. } = &self.rule.access else { return None };
+        main.resource.iter().find_map(|(kind, slot)| match slot {
+            Slot::Field(name) if &**kind == "rights_document" => {
+                self.fields.text(name)?.parse().ok()
+            }
+            _ => None,
         })
     }
 

@@ -7,13 +7,15 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use super::ask::{Anchor, Ask, Caller};
+use super::ask::{Ask, Caller};
 use super::decide::decide;
+use super::object::{Object, object_of};
 use super::question::{Question, Reason, Subject, Worlds};
+use super::row::{OfDocument, Row, row_of};
 use super::rule::{Access, Check, Rule, Slot, When};
-use super::sight::{may, sees_account, sees_user};
+use super::sight::{may, sees_account, sees_document, sees_user};
 use super::snapshot::Snapshot;
-use crate::model::{AccountId, EffectiveStatus, Named, ResourcePath, UserId, UserKind};
+use crate::model::{EffectiveStatus, Named, ResourcePath, UserKind};
 
 /// What a request may change of a user by `user.update_profile` alone.
 const PROFILE: &[&str] =
@@ -59,17 +61,6 @@ pub enum Refused {
     },
 }
 
-/// What the anchor's row says.
-#[derive(Debug, Default)]
-struct Row {
-    account: Option<AccountId>,
-    user: Option<UserId>,
-    parent_account: Option<AccountId>,
-    created_by: Option<UserId>,
-    application: Option<Arc<str>>,
-    kind: Option<UserKind>,
-}
-
 /// Judges a call. `there` is the tenant of its object, or the caller's own where it has none.
 pub fn judge(
     ask: &Ask,
@@ -88,16 +79,17 @@ pub fn judge(
     if *answers {
         return Ok(permit());
     }
-    let judge = Judge { ask, caller, home, there, now, row: row_of(ask, there)? };
-    let mut refused = judge.check(main).err();
+    let judge = Judge { ask, caller, home, there, now, row: row_of(ask, caller, there)? };
+    let mut refused = judge.check(main, Oneself::Counts).err();
     if refused.is_some() {
-        let alternative = |check: &&Check| judge.applies(check) && judge.check(check).is_ok();
-        if or.iter().any(|check| alternative(&check)) {
+        let instead =
+            |check: &Check| judge.applies(check) && judge.check(check, Oneself::NeedsScope).is_ok();
+        if or.iter().any(instead) {
             refused = None;
         }
     }
     for check in also.iter().filter(|check| judge.applies(check)) {
-        match (judge.check(check), &refused) {
+        match (judge.check(check, Oneself::Counts), &refused) {
             // What is not seen is said before what is not allowed.
             (Err(unseen @ Refused::Unseen { .. }), Some(Refused::Forbidden { .. }) | None) => {
                 refused = Some(unseen);
@@ -109,40 +101,13 @@ pub fn judge(
     refused.map_or_else(|| Ok(permit()), Err)
 }
 
-fn row_of(ask: &Ask, there: &Snapshot) -> Result<Row, Refused> {
-    let unseen = |kind: &'static str, id: String| Refused::Unseen { kind, id };
-    let of_user = |id: UserId| {
-        let deleted_too = ask.rule.method.ends_with("/UndeleteUser");
-        let user = if deleted_too { there.any_user(id) } else { there.user(id) };
-        user.map(|user| Row {
-            account: Some(user.account),
-            user: Some(user.id),
-            application: user.application.clone(),
-            kind: Some(user.kind),
-            ..Row::default()
-        })
-    };
-    match ask.anchor() {
-        None => Ok(Row::default()),
-        Some(Anchor::User(id)) => of_user(id).ok_or_else(|| unseen("user", id.to_string())),
-        Some(Anchor::Token(id)) => there
-            .token(id)
-            .and_then(|facts| of_user(facts.token.user))
-            .ok_or_else(|| unseen("token", id.to_string())),
-        Some(Anchor::Role(id)) => there
-            .role(id)
-            .map(|role| Row { account: Some(role.role.account), ..Row::default() })
-            .ok_or_else(|| unseen("role", id.to_string())),
-        Some(Anchor::Account(id)) => there
-            .account(id)
-            .map(|account| Row {
-                account: Some(id),
-                parent_account: account.parent,
-                created_by: account.created_by,
-                ..Row::default()
-            })
-            .ok_or_else(|| unseen("account", id.to_string())),
-    }
+/// What it is worth in a check to be the one concerned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Oneself {
+    /// It is enough: other checks are held besides.
+    Counts,
+    /// It stands for the main check.
+    NeedsScope,
 }
 
 struct Judge<'a> {
@@ -172,6 +137,14 @@ impl Judge<'_> {
             }
             When::ReassignSet => fields.text("reassign_user_id").is_some(),
             When::FilterNamesApplication => fields.text("application_id").is_some(),
+            When::OwnerIsCaller => match self.row.document {
+                Some(document) => document.owner == Some(self.caller.user),
+                None => fields.text("user_id") == Some(&self.me()),
+            },
+            When::IsMaster => {
+                self.row.document.is_some_and(|document| document.master)
+                    || fields.number("rights_document.is_master") == Some(1)
+            }
         }
     }
 
@@ -200,18 +173,29 @@ impl Judge<'_> {
     }
 
     /// Asks one check of the engine, for each element where a list is named.
-    fn check(&self, check: &Check) -> Result<(), Refused> {
+    fn check(&self, check: &Check, oneself: Oneself) -> Result<(), Refused> {
         for path in self.paths(check)? {
-            let mine = path
-                .pairs
-                .last()
-                .is_some_and(|pair| pair.kind == "user" && pair.named == Named::Id(self.me()));
-            if check.or_self && mine {
+            let last = path.pairs.iter().rev().find(|pair| pair.kind == "user");
+            let mine = last.is_some_and(|pair| pair.named == Named::Id(self.me()));
+            if check.or_self && mine && self.counts(oneself, &check.permission) {
                 continue;
             }
             self.ask_engine(&check.permission, path)?;
         }
         Ok(())
+    }
+
+    /// Returns whether being the one concerned is enough. Standing alone, it takes a caller whom nothing suppresses, and a
+    /// credential whose scopes leave the permission.
+    fn counts(&self, oneself: Oneself, permission: &str) -> bool {
+        let Self { caller, home, now, .. } = *self;
+        let mut unlimited = caller.clone();
+        unlimited.limits = None;
+        let me = ResourcePath::account(caller.account).with("user", Named::Id(self.me()));
+        let wanted = home.catalogue().parse(permission);
+        let left = |wanted| caller.limits.as_ref().is_none_or(|limits| limits.allows(wanted));
+        oneself == Oneself::Counts
+            || (wanted.is_some_and(left) && may(&unlimited, home, home, "user.read", &me, now))
     }
 
     fn ask_engine(&self, permission: &str, path: ResourcePath) -> Result<(), Refused> {
@@ -253,6 +237,9 @@ impl Judge<'_> {
                 there.any_user(id).is_some_and(|user| user.account == path.account)
                     && sees_user(caller, home, there, id, now)
             }),
+            Object::Document(id) => {
+                id.parse().is_ok_and(|id| sees_document(caller, home, there, id, now))
+            }
             Object::Role(_) => may(caller, home, there, "role.read", path, now),
             Object::Token(_) => may(caller, home, there, "api_token.read", path, now),
         }
@@ -260,6 +247,37 @@ impl Judge<'_> {
 
     /// Fills the template; several paths where it names a list.
     fn paths(&self, check: &Check) -> Result<Vec<ResourcePath>, Refused> {
+        match check.resource.first().map(|(_, slot)| slot) {
+            Some(Slot::Field(name)) if name.ends_with("_ids.account_id") => {
+                self.paths_of_users(check, name.trim_end_matches(".account_id"))
+            }
+            _ => self.paths_of(check),
+        }
+    }
+
+    /// Fills a template that begins with the account of each user of a list, who must be there and seen.
+    fn paths_of_users(&self, check: &Check, list: &str) -> Result<Vec<ResourcePath>, Refused> {
+        let mut paths = Vec::new();
+        for text in self.ask.fields.texts(list) {
+            let unseen = || Refused::Unseen { kind: "user", id: text.to_owned() };
+            let found = text.parse().ok().and_then(|id| self.there.user(id)).ok_or_else(unseen)?;
+            let mut path = ResourcePath::account(found.account);
+            if !self.sees(&Object::User(text.to_owned()), &path) {
+                return Err(unseen());
+            }
+            for (kind, slot) in check.resource.iter().skip(1) {
+                let named = match slot {
+                    Slot::Field(name) if **name == *list => Named::Id(text.to_owned()),
+                    slot => self.values(slot).into_iter().next().ok_or_else(unseen)?,
+                };
+                path = path.with(kind, named);
+            }
+            paths.push(path);
+        }
+        Ok(paths)
+    }
+
+    fn paths_of(&self, check: &Check) -> Result<Vec<ResourcePath>, Refused> {
         let mut steps = check.resource.iter();
         let account = steps.next().map(|(_, slot)| self.values(slot)).unwrap_or_default();
         let Some(Named::Id(account)) = account.into_iter().next() else {
@@ -298,7 +316,22 @@ impl Judge<'_> {
                 .chain(self.there.tenant())
                 .last()
                 .map(|top| top.parent.unwrap_or(top.id).to_string()),
-            "account_id" => self.row.account.map(|id| id.to_string()),
+            "account_id" | "user.account_id" => self.row.account.map(|id| id.to_string()),
+            "assigned_user_id.account_id" => self
+                .ask
+                .fields
+                .text("assigned_user_id")
+                .and_then(|id| self.there.user(id.parse().ok()?))
+                .map(|user| user.account.to_string()),
+            "owner.account_id" => self.row.document.map(|of| of.account.to_string()),
+            "owner_id" => match self.row.document {
+                // Who lives elsewhere, or nobody, is not named here.
+                Some(OfDocument { owner, .. }) => {
+                    let here = owner.filter(|owner| self.there.user(*owner).is_some());
+                    return vec![here.map_or(Named::Any, |owner| Named::Id(owner.to_string()))];
+                }
+                None => None,
+            },
             "user_id" => self.row.user.map(|id| id.to_string()),
             "parent_account_id" => self.row.parent_account.map(|id| id.to_string()),
             "application_id" => self.row.application.as_deref().map(str::to_owned),
@@ -307,44 +340,4 @@ impl Judge<'_> {
         };
         derived.map(Named::Id).into_iter().collect()
     }
-}
-
-/// The object of a rule: the last stored pair of its path that is not `-` (`model.md` §10).
-enum Object {
-    Account(AccountId),
-    User(String),
-    Role(String),
-    Token(String),
-}
-
-impl Object {
-    fn name(self) -> (&'static str, String) {
-        match self {
-            Self::Account(id) => ("account", id.to_string()),
-            Self::User(id) => ("user", id),
-            Self::Role(id) => ("role", id),
-            Self::Token(id) => ("token", id),
-        }
-    }
-}
-
-fn object_of(path: &ResourcePath) -> Object {
-    let under_user = path.pairs.iter().any(|pair| pair.kind == "user");
-    path.pairs
-        .iter()
-        .rev()
-        .find_map(|pair| {
-            let Named::Id(id) = &pair.named else { return None };
-            match pair.kind.as_str() {
-                "user" => Some(Object::User(id.clone())),
-                "application_user" if id.parse::<UserId>().is_ok() => {
-                    Some(Object::User(id.clone()))
-                }
-                // On a user, a role is seen where the user is.
-                "role" if !under_user => Some(Object::Role(id.clone())),
-                "api_token" => Some(Object::Token(id.clone())),
-                _ => None,
-            }
-        })
-        .unwrap_or(Object::Account(path.account))
 }

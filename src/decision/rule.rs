@@ -25,6 +25,10 @@ pub enum When {
     ReassignSet,
     /// The filter names one application.
     FilterNamesApplication,
+    /// The caller owns the rights document, or is to.
+    OwnerIsCaller,
+    /// The rights document is a master document, or is to be one.
+    IsMaster,
 }
 
 /// One step of a resource template.

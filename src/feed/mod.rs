@@ -188,6 +188,7 @@ impl Feed {
             Anchor::User(id) => ObjectId::User(id),
             Anchor::Role(id) => ObjectId::Role(id),
             Anchor::Token(id) => ObjectId::Token(id),
+            Anchor::Document(id) => ObjectId::Document(id),
         };
         if let Some(tenant) = self.inner.directory.get(&id).await {
             return Ok(Some(tenant));

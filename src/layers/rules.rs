@@ -132,9 +132,11 @@ fn rule_of(
         .filter(|name| input.get_field_by_name(name).is_some())
         .map(Arc::from)
         .collect();
-    // In token and session RPCs the caller stands where no user is named (`api.md`, Presence).
-    let own = method.parent_service().name() == "TokenService";
-    if own && input.get_field_by_name("user_id").is_some() {
+    // In token and session RPCs the caller stands where no user is named (`api.md`, Presence), and so it does for documents.
+    let service = method.parent_service();
+    if ["TokenService", "RightsDocumentService"].contains(&service.name())
+        && input.get_field_by_name("user_id").is_some()
+    {
         defaults.push(Arc::from("user_id"));
     }
     Ok(Rule {
@@ -200,6 +202,8 @@ fn when_of(check: &DynamicMessage) -> Option<When> {
         Wire::CreatedByCaller => Some(When::CreatedByCaller),
         Wire::ReassignSet => Some(When::ReassignSet),
         Wire::FilterNamesApplication => Some(When::FilterNamesApplication),
+        Wire::OwnerIsCaller => Some(When::OwnerIsCaller),
+        Wire::IsMaster => Some(When::IsMaster),
     }
 }
 

@@ -131,6 +131,11 @@ impl DocId {
         let name = format!("{catalogue}/{code}");
         Self(Uuid::new_v5(&SYSTEM_DOCUMENTS, name.as_bytes()))
     }
+
+    /// Returns whether it is of the form of a system document's id.
+    pub const fn is_system(&self) -> bool {
+        self.0.get_version_num() == 5
+    }
 }
 
 /// The namespace (RFC 9562 §5.5) that ids of system documents are made in.

@@ -334,6 +334,7 @@ mod tests {
 
     async fn snapshot(store: &Store, root: AccountId) -> Snapshot {
         let world = store.world(root).await.unwrap();
-        Snapshot::build(Arc::new(Catalogue::build(&world.catalogues).unwrap()), facts).unwrap()
+        let catalogue = Arc::new(Catalogue::build(&world.catalogues).unwrap());
+        Snapshot::build(catalogue, world.facts()).unwrap()
     }
 }

@@ -6,10 +6,11 @@ use sea_orm::{
     QueryOrder as _, QuerySelect as _,
 };
 
-use super::rows::{account, api_token, custom_role, role_grant, user};
+use super::rows::{account, api_token, custom_role, rights_document, role_grant, user};
 use super::{Error, Store, Tx};
 use crate::model::{
-    Account, AccountId, ApiToken, CustomRole, Folded, RoleGrant, RoleId, TokenId, User, UserId,
+    Account, AccountId, ApiToken, CustomRole, DocId, Folded, RoleGrant, RoleId, TokenId, User,
+    UserId,
 };
 
 /// So many ids are asked for in one statement.
@@ -26,6 +27,8 @@ pub enum ObjectId {
     Role(RoleId),
     /// An API token.
     Token(TokenId),
+    /// A rights document.
+    Document(DocId),
 }
 
 /// An API token with what is kept beside it.
@@ -66,6 +69,10 @@ impl Store {
             ObjectId::Token(id) => {
                 let row = api_token::Entity::find_by_id(id.0).select_only();
                 row.column(api_token::Column::TenantId).into_tuple().one(db).await?
+            }
+            ObjectId::Document(id) => {
+                let row = rights_document::Entity::find_by_id(id.0).select_only();
+                row.column(rights_document::Column::TenantId).into_tuple().one(db).await?
             }
         };
         Ok(found.map(AccountId))

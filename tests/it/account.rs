@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chancery::decision::{Facts, Snapshot};
+use chancery::decision::Snapshot;
 use chancery::model::catalogue::{Catalogue, CatalogueFile};
 use chancery::model::{AccountId, Change, ChangeKind, Image, Revision};
 use chancery::proto::v1 as pb;
@@ -215,17 +215,7 @@ async fn put(service: &Service, tenant: &str, changes: Vec<Change>) {
 }
 
 fn snapshot(catalogue: Arc<Catalogue>, world: World) -> Snapshot {
-    let facts = Facts {
-        tenant: Some(world.tenant),
-        revision: world.revision,
-        head: world.head,
-        accounts: world.accounts,
-        users: world.users,
-        grants: world.grants,
-        roles: world.roles,
-        tokens: world.tokens,
-    };
-    Snapshot::build(catalogue, facts).unwrap()
+    Snapshot::build(catalogue, world.facts()).unwrap()
 }
 
 /// Applies a catalogue, as a later RPC will.

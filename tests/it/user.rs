@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chancery::decision::{Facts, Snapshot};
+use chancery::decision::Snapshot;
 use chancery::model::catalogue::{Catalogue, built_in};
 use chancery::model::{
     AccountId, Change, ChangeKind, Image, RegionalSettings, User, UserId, UserKind,
@@ -94,18 +94,8 @@ impl Acme {
     async fn crowd(&self, parent: &str, count: usize) -> Vec<UserId> {
         let tenant = self.account.parse().unwrap();
         let world = self.service.store.world(tenant).await.unwrap();
-        let facts = Facts {
-            tenant: Some(tenant),
-            revision: world.revision,
-            head: world.head,
-            accounts: world.accounts,
-            users: world.users,
-            grants: world.grants,
-            roles: world.roles,
-            tokens: world.tokens,
-        };
         let catalogue = Arc::new(Catalogue::build(&built_in().unwrap()).unwrap());
-        let mut there = Arc::new(Snapshot::build(catalogue, facts).unwrap());
+        let mut there = Arc::new(Snapshot::build(catalogue, world.facts()).unwrap());
         let mut ids = Vec::with_capacity(count);
         while ids.len() < count {
             let opening = opening(&there);

@@ -73,7 +73,7 @@ pub(super) struct World {
 pub(super) fn empty(tenant: AccountId) -> Arc<Snapshot> {
     let facts =
         Facts { tenant: Some(tenant), head: chain::first(&tenant.to_string()), ..Facts::default() };
-    Arc::new(Snapshot::build(catalogue(), facts).unwrap())
+    Arc::new(Snapshot::build(catalogue(), world.facts()).unwrap())
 }
 
 pub(super) fn catalogue() -> Arc<Catalogue> {
@@ -82,17 +82,7 @@ pub(super) fn catalogue() -> Arc<Catalogue> {
 
 pub(super) async fn load(store: &Store, tenant: AccountId) -> Arc<Snapshot> {
     let world = store.world(tenant).await.unwrap();
-    let facts = Facts {
-        tenant: Some(tenant),
-        revision: world.revision,
-        head: world.head,
-        accounts: world.accounts,
-        users: world.users,
-        grants: world.grants,
-        roles: world.roles,
-        tokens: world.tokens,
-    };
-    Arc::new(Snapshot::build(catalogue(), facts).unwrap())
+    Arc::new(Snapshot::build(catalogue(), world.facts()).unwrap())
 }
 
 pub(super) fn opening(there: &Arc<Snapshot>) -> Opening {
