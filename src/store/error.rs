@@ -112,7 +112,7 @@ impl Cause {
         Self(text.to_owned())
     }
 
-    fn from_driver(error: &SqlxError) -> Self {
+    pub(super) fn from_driver(error: &SqlxError) -> Self {
         Self(match error {
             SqlxError::Database(error) => {
                 format!("{}: {}", error.code().unwrap_or_default(), error.message())
