@@ -80,6 +80,8 @@ pub(super) enum Use {
     Credentials,
     /// Is it there?
     Probe,
+    /// Telling other processes what has moved, and hearing it.
+    Hints,
     /// Changes of the schema, which wait for one another as long as it takes.
     Migration,
 }
@@ -90,7 +92,7 @@ impl Use {
         match self {
             Self::Writes | Self::Credentials => [2_000, 5_000, idle],
             Self::Loads => [2_000, 30_000, 30_000],
-            Self::Probe => [1_000, 2_000, 2_000],
+            Self::Probe | Self::Hints => [1_000, 2_000, 2_000],
             Self::Migration => [0, 0, 0],
         }
     }
@@ -137,7 +139,11 @@ impl StoreConfig {
             (Use::Writes, Engine::Postgres) => self.write_connections.max(1),
             (Use::Loads, _) => self.load_connections.max(1),
             (Use::Credentials, _) => self.credential_connections.max(1),
+            // One tells, one hears, and one may be lost without either knowing.
+            (Use::Hints, _) => 3,
         });
+        // Whoever changes nothing and follows nothing needs none.
+        options.connect_lazy(what == Use::Hints);
         match engine {
             Engine::Sqlite => sqlite(&mut options, what, self.wait()),
             Engine::Postgres => postgres(&mut options, what.timeouts(self.idle_timeout_ms)),

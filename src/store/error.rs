@@ -167,6 +167,12 @@ fn taken(message: &str) -> Error {
     }
 }
 
+impl From<SqlxError> for Error {
+    fn from(error: SqlxError) -> Self {
+        from_driver(&error)
+    }
+}
+
 fn from_driver(error: &SqlxError) -> Error {
     let cause = Cause::from_driver(error);
     match error {
