@@ -37,6 +37,8 @@ pub struct Checks {
     pub keys: Check,
     /// What is in memory is not older than the staleness bound.
     pub snapshots: Check,
+    /// This machine's clock is near the store's.
+    pub clock: Check,
     /// The server is not stopping.
     pub running: Check,
 }
@@ -65,8 +67,9 @@ impl Serialize for Check {
 impl Report {
     /// Sums up the checks.
     pub fn of(checks: Checks) -> Self {
-        let Checks { store, schema, keys, snapshots, running } = &checks;
-        let ready = [store, schema, keys, snapshots, running].iter().all(|c| **c == Check::Good);
+        let Checks { store, schema, keys, snapshots, clock, running } = &checks;
+        let all = [store, schema, keys, snapshots, clock, running];
+        let ready = all.iter().all(|check| **check == Check::Good);
         Self { ready, checks }
     }
 }

@@ -1,4 +1,4 @@
-//! `kill -9` in the middle of writes, twenty times on each store, at moments that a fixed seed chooses.
+//! `kill -9` in the middle of writes, twenty times on each store, after as many answers as a fixed seed chooses.
 //!
 //! After each: what was acknowledged is there, no change is there by half, the ledger is whole and says what the rows
 //! say, and a request that was not answered, sent again, is done once.
@@ -24,6 +24,8 @@ use pb::token_service_client::TokenServiceClient;
 use pb::user_service_client::UserServiceClient;
 use prost_types::FieldMask;
 use tempfile::TempDir;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Channel;
 use tonic::{Code, Request, Status};
@@ -34,6 +36,7 @@ use support::{Engine, KEY, engines};
 const KILLS: u64 = 20;
 const WRITERS: u64 = 4;
 const SEED: u64 = 0x0c4a_9ce2;
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Numbers that look random and are the same every time (`SplitMix64`).
 struct Dice(u64);
@@ -91,7 +94,7 @@ impl Server {
                 }
             }
         });
-        let address = told.recv_timeout(Duration::from_secs(30)).expect("it does not serve");
+        let address = told.recv_timeout(PATIENCE).expect("it does not serve");
         Self { child, address }
     }
 
@@ -204,7 +207,7 @@ impl Client {
 }
 
 /// Writes until the server is gone; returns everything that was sent, the last without an answer.
-async fn write(client: Client, mut dice: Dice) -> Vec<Sent> {
+async fn write(client: Client, mut dice: Dice, answers: Arc<Semaphore>) -> Vec<Sent> {
     let mut log: Vec<Sent> = Vec::new();
     let mut own: Vec<String> = Vec::new();
     loop {
@@ -224,6 +227,7 @@ async fn write(client: Client, mut dice: Dice) -> Vec<Sent> {
                 }
                 sent.answer = Some(answer);
                 log.push(sent);
+                answers.add_permits(1);
             }
             Err(status) => {
                 let lost = [Code::Unavailable, Code::Unknown, Code::Cancelled, Code::Internal];
@@ -311,10 +315,20 @@ async fn killed_again_and_again(engine: Engine) {
     for _ in 0..KILLS {
         let with = Client::connect(&server.address, &token).await;
         let client = Client { with, tenant: tenant.clone() };
+        let answers = Arc::new(Semaphore::new(0));
         let writers: Vec<_> = (0..WRITERS)
-            .map(|_| tokio::spawn(write(client.clone(), Dice(dice.roll(u64::MAX)))))
+            .map(|_| {
+                let dice = Dice(dice.roll(u64::MAX));
+                tokio::spawn(write(client.clone(), dice, Arc::clone(&answers)))
+            })
             .collect();
-        tokio::time::sleep(Duration::from_millis(20 + dice.roll(400))).await;
+        let enough = u32::try_from(dice.roll(40)).unwrap();
+        let enough = timeout(PATIENCE, answers.acquire_many(enough)).await;
+        assert!(enough.is_ok_and(|answers| answers.is_ok()), "the server does not answer");
+        // A few reads more, and the others are anywhere in their writes.
+        for _ in 0..dice.roll(10) {
+            store.heads(&[tenant.parse().unwrap()]).await.unwrap();
+        }
         server.kill();
         for writer in writers {
             book.sent.extend(writer.await.unwrap());

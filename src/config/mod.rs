@@ -166,6 +166,7 @@ impl Default for Pools {
             load_connections,
             credential_connections,
             acquire_timeout_ms,
+            idle_timeout_ms: _,
         } = StoreConfig::default();
         Self { write_connections, load_connections, credential_connections, acquire_timeout_ms }
     }
@@ -196,6 +197,7 @@ impl Config {
             load_connections: self.store.load_connections,
             credential_connections: self.store.credential_connections,
             acquire_timeout_ms: self.store.acquire_timeout_ms,
+            ..StoreConfig::default()
         }
     }
 

@@ -1,7 +1,7 @@
 //! Following the store: the poll over all warm tenants, and how one of them catches up.
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, Weak};
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::slot::Slot;
@@ -17,20 +17,23 @@ const PAGE: u64 = 1_000;
 /// How long the heads may be waited for.
 const SILENCE: Duration = Duration::from_secs(2);
 
-/// Polls until the feed is dropped.
-pub(super) async fn run(inner: Weak<Inner>) {
+/// Polls on and on.
+pub(super) async fn run(inner: Arc<Inner>) {
     loop {
-        let Some(poll) = inner.upgrade().map(|inner| inner.config.poll) else { return };
-        tokio::time::sleep(poll).await;
-        let Some(inner) = inner.upgrade() else { return };
-        if let Err(error) = inner.poll().await {
-            metrics::counter!("chancery_feed_poll_failures_total").increment(1);
-            tracing::warn!(error = %error, "could not read the tenants' heads");
-        }
+        tokio::time::sleep(inner.config.poll).await;
+        inner.round().await;
     }
 }
 
 impl Inner {
+    /// Polls once; that it failed is told, and answers go on until they are stale.
+    pub(super) async fn round(self: &Arc<Self>) {
+        if let Err(error) = self.poll().await {
+            metrics::counter!("chancery_feed_poll_failures_total").increment(1);
+            tracing::warn!(error = %error, "could not read the tenants' heads");
+        }
+    }
+
     /// Reads the heads of all warm tenants in one statement and brings those that moved up to date.
     async fn poll(self: &Arc<Self>) -> Result<(), Error> {
         let warm: Vec<(Arc<Slot>, Arc<Snapshot>)> = {
@@ -38,12 +41,15 @@ impl Inner {
             tenants.values().filter_map(|slot| Some((Arc::clone(slot), slot.held()?))).collect()
         };
         let ids: Vec<AccountId> = warm.iter().map(|(slot, _)| slot.tenant).collect();
-        let read = Instant::now();
+        let (read, before) = (Instant::now(), self.store.clock().now());
         // A connection that has gone silent is given up: the next poll may find a better one.
-        let heads = tokio::time::timeout(SILENCE, self.store.heads(&ids)).await;
-        let heads = heads.map_err(|_| Error::Slow)??;
+        let pulse = tokio::time::timeout(SILENCE, self.store.pulse(&ids)).await;
+        let pulse = pulse.map_err(|_| Error::Slow)??;
+        if let Some(time) = pulse.time {
+            self.skew.note(before, time, self.store.clock().now());
+        }
         let heads: HashMap<AccountId, Head> =
-            heads.into_iter().map(|head| (head.tenant, head)).collect();
+            pulse.heads.into_iter().map(|head| (head.tenant, head)).collect();
         for (slot, snapshot) in warm {
             if heads.get(&slot.tenant).is_some_and(|head| is_at(head, &snapshot)) {
                 slot.confirm(read);
@@ -55,7 +61,7 @@ impl Inner {
         Ok(())
     }
 
-    async fn bring_up(self: Arc<Self>, slot: Arc<Slot>) {
+    pub(super) async fn bring_up(self: Arc<Self>, slot: Arc<Slot>) {
         if let Err(error) = self.refresh(&slot).await {
             tracing::warn!(error = %error, "a tenant could not catch up");
         }

@@ -4,6 +4,8 @@
 //! applying ledger entries, never reloaded while they fit (`edges.md` §4). There is no cache of decisions.
 
 mod follow;
+mod hear;
+mod skew;
 mod slot;
 
 use std::collections::HashMap;
@@ -12,13 +14,17 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
 use moka::future::Cache;
+use tokio::task::JoinSet;
 
 use crate::crypto::ConsistencyToken;
 use crate::decision::{Anchor, BrokenWorld, Snapshot};
 use crate::model::AccountId;
 use crate::model::catalogue::{Catalogue, CatalogueError};
 use crate::store::{self, ObjectId, Store};
+use skew::Skew;
 use slot::Slot;
+
+pub use skew::Skewed;
 
 /// How long a store that is away is waited for by those who ask.
 const AWAY: Duration = Duration::from_secs(2);
@@ -81,6 +87,8 @@ impl From<store::Error> for Error {
 #[derive(Debug, Clone)]
 pub struct Feed {
     inner: Arc<Inner>,
+    /// What follows the store. Ends with the last copy.
+    _tasks: Arc<JoinSet<()>>,
 }
 
 #[derive(Debug)]
@@ -92,6 +100,7 @@ struct Inner {
     tenants: RwLock<HashMap<AccountId, Arc<Slot>>>,
     /// Whose an object is. It never changes, so it is never dropped for being old.
     directory: Cache<ObjectId, AccountId>,
+    skew: Skew,
 }
 
 impl Feed {
@@ -100,19 +109,22 @@ impl Feed {
     /// Refuses a store that has no root account yet ([`Error::NoTenant`]).
     pub async fn start(store: Store, config: Config) -> Result<Self, Error> {
         let root = store.root().await?.ok_or(Error::NoTenant)?;
-        let feed = Self {
-            inner: Arc::new(Inner {
-                store,
-                config,
-                root,
-                catalogue: ArcSwapOption::empty(),
-                tenants: RwLock::default(),
-                directory: Cache::new(1_000_000),
-            }),
-        };
-        feed.platform().await?;
-        tokio::spawn(follow::run(Arc::downgrade(&feed.inner)));
-        Ok(feed)
+        let inner = Arc::new(Inner {
+            store,
+            config,
+            root,
+            catalogue: ArcSwapOption::empty(),
+            tenants: RwLock::default(),
+            directory: Cache::new(1_000_000),
+            skew: Skew::default(),
+        });
+        inner.refresh(&inner.slot(root)).await?;
+        // What is known of the clock, it knows from a poll.
+        inner.round().await;
+        let mut tasks = JoinSet::new();
+        tasks.spawn(follow::run(Arc::clone(&inner)));
+        tasks.spawn(hear::run(Arc::clone(&inner)));
+        Ok(Self { inner, _tasks: Arc::new(tasks) })
     }
 
     /// Returns the root account: the platform itself, and its tenant.
@@ -198,6 +210,11 @@ impl Feed {
             self.inner.directory.insert(id, tenant).await;
         }
         Ok(found)
+    }
+
+    /// Tells whether this process's clock is near enough to the store's, as the last poll found.
+    pub fn clock(&self) -> Result<(), Skewed> {
+        self.inner.skew.check()
     }
 
     /// Returns how many tenants and users are in memory, for the metrics.

@@ -77,6 +77,7 @@ impl Probe {
             schema: Check::Unknown,
             keys: Check::Unknown,
             snapshots: Check::Unknown,
+            clock: Check::Unknown,
             running: Check::Good,
         });
         if checks.store != Check::Good {
@@ -104,6 +105,8 @@ impl Probe {
             Ok(_) => Check::Good,
             Err(error) => Check::Bad(error.to_string()),
         };
-        Checks { store, schema, keys, snapshots, running: Check::Good }
+        let clock =
+            self.feed.clock().map_or_else(|why| Check::Bad(why.to_string()), |()| Check::Good);
+        Checks { store, schema, keys, snapshots, clock, running: Check::Good }
     }
 }

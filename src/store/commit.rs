@@ -59,8 +59,11 @@ impl Tx {
         self.seal(entries, request).await?;
         self.there.advance(revision, hash);
 
-        let Self { db, place, there, head, platform, .. } = self;
+        let Self { db, place, store, there, head, platform, .. } = self;
         db.commit().await?;
+        if let Some(hints) = store.hints() {
+            hints.moved(head);
+        }
         drop(place);
         Ok(Committed { opened, changed: true, ..committed(&head, platform, there) })
     }

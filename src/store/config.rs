@@ -3,14 +3,17 @@
 use std::fmt;
 use std::fs::OpenOptions;
 use std::path::Path;
+use std::str::FromStr as _;
 use std::time::Duration;
 
 use log::LevelFilter;
+use sea_orm::sqlx::ConnectOptions as _;
+use sea_orm::sqlx::postgres::PgConnectOptions;
 use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 use sea_orm::{ConnectOptions, Database, DatabaseConnection};
 use serde::{Deserialize, Serialize};
 
-use super::Error;
+use super::{Cause, Error};
 
 /// Where the data is kept. Sizes are connections a process.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,8 +27,11 @@ pub struct StoreConfig {
     pub load_connections: u32,
     /// For credentials not seen before and single rows.
     pub credential_connections: u32,
-    /// How long to wait for a free connection, in milliseconds.
+    /// How long to wait for a free connection, and how long a write waits for all that it needs to begin, in
+    /// milliseconds.
     pub acquire_timeout_ms: u64,
+    /// How long a write may do nothing before Postgres ends it and gives its locks back, in milliseconds.
+    pub idle_timeout_ms: u32,
 }
 
 impl Default for StoreConfig {
@@ -36,6 +42,7 @@ impl Default for StoreConfig {
             load_connections: 4,
             credential_connections: 4,
             acquire_timeout_ms: 5_000,
+            idle_timeout_ms: 5_000,
         }
     }
 }
@@ -48,6 +55,7 @@ impl fmt::Debug for StoreConfig {
             .field("load_connections", &self.load_connections)
             .field("credential_connections", &self.credential_connections)
             .field("acquire_timeout_ms", &self.acquire_timeout_ms)
+            .field("idle_timeout_ms", &self.idle_timeout_ms)
             .finish()
     }
 }
@@ -72,17 +80,19 @@ pub(super) enum Use {
     Credentials,
     /// Is it there?
     Probe,
+    /// Telling other processes what has moved, and hearing it.
+    Hints,
     /// Changes of the schema, which wait for one another as long as it takes.
     Migration,
 }
 
 impl Use {
     /// Lock, statement and idle-in-transaction timeouts in milliseconds (`edges.md` §7); 0 = none.
-    const fn timeouts(self) -> [u32; 3] {
+    const fn timeouts(self, idle: u32) -> [u32; 3] {
         match self {
-            Self::Writes | Self::Credentials => [2_000, 5_000, 5_000],
+            Self::Writes | Self::Credentials => [2_000, 5_000, idle],
             Self::Loads => [2_000, 30_000, 30_000],
-            Self::Probe => [1_000, 2_000, 2_000],
+            Self::Probe | Self::Hints => [1_000, 2_000, 2_000],
             Self::Migration => [0, 0, 0],
         }
     }
@@ -95,6 +105,9 @@ const KEEPALIVE: [(&str, &str); 4] = [
     ("tcp_keepalives_count", "3"),
     ("tcp_user_timeout", "10000"),
 ];
+
+/// How long one more connection is tried, to learn what is wrong.
+const AGAIN: Duration = Duration::from_secs(1);
 
 impl StoreConfig {
     /// Tells the engine by the address.
@@ -119,27 +132,57 @@ impl StoreConfig {
         // so that a statement's text holds none.
         options.sqlx_logging(true).sqlx_logging_level(LevelFilter::Trace);
         options.record_stmt_in_spans(false);
-        let wait = if what == Use::Probe { 2_000 } else { self.acquire_timeout_ms };
-        options.acquire_timeout(Duration::from_millis(wait));
+        let probe = Duration::from_secs(2);
+        options.acquire_timeout(if what == Use::Probe { probe } else { self.wait() });
         options.max_connections(match (what, engine) {
             (Use::Writes, Engine::Sqlite) | (Use::Probe | Use::Migration, _) => 1,
             (Use::Writes, Engine::Postgres) => self.write_connections.max(1),
             (Use::Loads, _) => self.load_connections.max(1),
             (Use::Credentials, _) => self.credential_connections.max(1),
+            // One tells, one hears, and one may be lost without either knowing.
+            (Use::Hints, _) => 3,
         });
+        // Whoever changes nothing and follows nothing needs none.
+        options.connect_lazy(what == Use::Hints);
         match engine {
-            Engine::Sqlite => sqlite(&mut options, what),
-            Engine::Postgres => postgres(&mut options, what),
+            Engine::Sqlite => sqlite(&mut options, what, self.wait()),
+            Engine::Postgres => postgres(&mut options, what.timeouts(self.idle_timeout_ms)),
         }
-        Ok(Database::connect(options).await?)
+        match Database::connect(options).await.map_err(Error::from) {
+            Err(Error::Unavailable(_)) if engine == Engine::Postgres => {
+                Err(Error::Unavailable(self.unreachable().await))
+            }
+            done => done,
+        }
+    }
+
+    /// How long is waited for a connection, or for another writer.
+    pub(super) const fn wait(&self) -> Duration {
+        Duration::from_millis(self.acquire_timeout_ms)
+    }
+
+    /// Tells where no server answers, and why: a pool that tries on and on knows only that its time was over.
+    async fn unreachable(&self) -> Cause {
+        let Ok(options) = PgConnectOptions::from_str(&self.url) else {
+            return Cause::of("the address is not well formed");
+        };
+        let at = match options.get_socket() {
+            Some(socket) => socket.display().to_string(),
+            None => format!("{}:{}", options.get_host(), options.get_port()),
+        };
+        let why = match tokio::time::timeout(AGAIN, options.connect()).await {
+            Ok(Err(error)) => Cause::from_driver(&error).to_string(),
+            Ok(Ok(_)) | Err(_) => "no answer in time".to_owned(),
+        };
+        Cause::of(&format!("`{at}`: {why}"))
     }
 }
 
-fn sqlite(options: &mut ConnectOptions, what: Use) {
+fn sqlite(options: &mut ConnectOptions, what: Use, wait: Duration) {
     options.idle_timeout(None).max_lifetime(None).test_before_acquire(false);
     let writes = matches!(what, Use::Writes | Use::Migration);
     options.map_sqlx_sqlite_opts(move |options| {
-        let options = options.busy_timeout(Duration::from_secs(5)).foreign_keys(true);
+        let options = options.busy_timeout(wait).foreign_keys(true);
         if writes {
             private(options.get_filename());
             options
@@ -162,10 +205,10 @@ fn private(file: &Path) {
     drop(options.open(file));
 }
 
-fn postgres(options: &mut ConnectOptions, what: Use) {
+fn postgres(options: &mut ConnectOptions, timeouts: [u32; 3]) {
     options.test_before_acquire_if_idle_for(Duration::from_secs(5));
     options.map_sqlx_postgres_opts(move |options| {
-        let [lock, statement, idle] = what.timeouts();
+        let [lock, statement, idle] = timeouts;
         options.application_name("chancery").options(KEEPALIVE).options([
             ("lock_timeout", lock),
             ("statement_timeout", statement),

@@ -112,7 +112,7 @@ impl Cause {
         Self(text.to_owned())
     }
 
-    fn from_driver(error: &SqlxError) -> Self {
+    pub(super) fn from_driver(error: &SqlxError) -> Self {
         Self(match error {
             SqlxError::Database(error) => {
                 format!("{}: {}", error.code().unwrap_or_default(), error.message())
@@ -164,6 +164,12 @@ fn taken(message: &str) -> Error {
         // The same request at the same time elsewhere: the next try finds what that one did.
         None if message.contains("idempotency_caller") => Error::Busy,
         None => Error::Database(Cause(message)),
+    }
+}
+
+impl From<SqlxError> for Error {
+    fn from(error: SqlxError) -> Self {
+        from_driver(&error)
     }
 }
 

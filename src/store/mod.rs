@@ -12,6 +12,7 @@ mod entries;
 mod error;
 mod etags;
 mod first;
+mod hints;
 mod history;
 mod idempotency;
 mod last_super_user;
@@ -40,6 +41,7 @@ use sea_orm::{
 
 use crate::model::{AccountId, Clock};
 use config::Use;
+use hints::Hints;
 use place::Places;
 use rows::{corrupt, service_state};
 
@@ -50,6 +52,7 @@ pub use config::{Engine, StoreConfig};
 pub use entries::{Entry, follow};
 pub use error::{Cause, Constraint, Error};
 pub use etags::{account_etag, role_etag, token_etag, user_etag};
+pub use hints::{Hint, Listener};
 pub use idempotency::Outcome;
 pub use reads::{KeptToken, ObjectId};
 pub use refusal::Refusal;
@@ -61,7 +64,7 @@ pub use tokens::{Digests, Minted, NewToken};
 pub use tx::{Begun, Opening, Tx};
 pub use users::{Below, NewUser, UserDone, UserEdit};
 pub use verify::{Fault, Verified};
-pub use world::{Head, World};
+pub use world::{Head, Pulse, World};
 
 /// The key in `service_state` under which the root account's id stands from the bootstrap on.
 const ROOT: &str = "root";
@@ -78,6 +81,7 @@ struct Inner {
     loads: DatabaseConnection,
     credentials: DatabaseConnection,
     probe: DatabaseConnection,
+    hints: Option<Hints>,
     places: Places,
     root: OnceLock<AccountId>,
     clock: Arc<dyn Clock>,
@@ -95,6 +99,7 @@ impl Store {
             loads: config.connect(Use::Loads).await?,
             credentials: config.connect(Use::Credentials).await?,
             probe: config.connect(Use::Probe).await?,
+            hints: Hints::begin(config).await?,
             places: Places::default(),
             root: OnceLock::new(),
             clock,
@@ -124,7 +129,9 @@ impl Store {
 
     /// Closes every connection, once those in use are given back.
     pub async fn close(&self) -> Result<(), Error> {
-        for pool in [&self.0.probe, &self.0.credentials, &self.0.loads, &self.0.writes] {
+        let hints = self.hints().map(Hints::connection);
+        let pools = [&self.0.probe, &self.0.credentials, &self.0.loads, &self.0.writes];
+        for pool in pools.into_iter().chain(hints) {
             pool.close_by_ref().await?;
         }
         Ok(())
@@ -148,6 +155,10 @@ impl Store {
 
     fn probe_connection(&self) -> &DatabaseConnection {
         &self.0.probe
+    }
+
+    fn hints(&self) -> Option<&Hints> {
+        self.0.hints.as_ref()
     }
 
     fn places(&self) -> &Places {

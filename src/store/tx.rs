@@ -107,9 +107,9 @@ impl Store {
             return self.rehearse(opening).await;
         }
         let root = self.root().await?.ok_or(Error::NoTenant(opening.tenant))?;
-        let place = self.places().take(opening.tenant).await?;
-        let db = immediate(self.writes()).await?;
-        let mut locked = lock(&db, opening.tenant, root).await?;
+        // One time for all of it: those who wait behind one another are told together, not one after the other.
+        let lock = tokio::time::timeout(self.config().wait(), self.lock(opening.tenant, root));
+        let (place, db, mut locked) = lock.await.map_err(|_| Error::Busy)??;
         let (request, there, home) = opening.split();
         if let Some(outcome) = idempotency::find(&db, &request).await? {
             db.rollback().await?;
@@ -130,6 +130,18 @@ impl Store {
         tx.home = home;
         tx.platform = locked.platform;
         Ok(Begun::Fresh(Box::new(tx)))
+    }
+
+    /// Takes the tenant's turn in this process, a connection, and the tenant's row.
+    async fn lock(
+        &self,
+        tenant: AccountId,
+        root: AccountId,
+    ) -> Result<(Place, DatabaseTransaction, Locked), Error> {
+        let place = self.places().take(tenant).await?;
+        let db = immediate(self.writes()).await?;
+        let locked = lock(&db, tenant, root).await?;
+        Ok((place, db, locked))
     }
 
     /// Opens what looks like a write and keeps nothing: on the snapshot as given, without a lock (`edges.md` §4).

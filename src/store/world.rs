@@ -1,8 +1,10 @@
 //! Everything that decisions about one tenant rest on, read as of one revision; and how far tenants are.
 
+use chrono::{DateTime, Utc};
+use sea_orm::sea_query::Expr;
 use sea_orm::{
     ColumnTrait as _, Condition, ConnectionTrait, DatabaseTransaction, EntityTrait as _,
-    QueryFilter as _, QueryOrder as _, QuerySelect as _,
+    FromQueryResult, QueryFilter as _, QueryOrder as _, QuerySelect as _,
 };
 use uuid::Uuid;
 
@@ -10,7 +12,7 @@ use super::rows::{
     account, api_token, assignment, catalogue_file, custom_role, hash, revision, rights_document,
     role_grant, tenant, user,
 };
-use super::{Error, Store};
+use super::{Engine, Error, Store};
 use crate::decision::Facts;
 use crate::model::catalogue::CatalogueFile;
 use crate::model::{
@@ -32,6 +34,24 @@ pub struct Head {
     pub revision: Revision,
     /// The hash of that revision's last ledger entry.
     pub hash: [u8; 32],
+}
+
+/// How far tenants are, and what time it was at the store when it said so.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Pulse {
+    /// The heads of those that exist.
+    pub heads: Vec<Head>,
+    /// The store's clock; `None` where that is this machine's own.
+    pub time: Option<DateTime<Utc>>,
+}
+
+/// A head as it is read, with the time beside it.
+#[derive(Debug, FromQueryResult)]
+struct Beat {
+    id: Uuid,
+    revision: i64,
+    hash: Vec<u8>,
+    store_time: Option<DateTime<Utc>>,
 }
 
 /// One tenant, whole, as it stood at one revision.
@@ -93,19 +113,37 @@ impl TryFrom<tenant::Model> for Head {
 }
 
 impl Store {
-    /// Tells how far these tenants are, in one statement. A tenant that does not exist is left out.
+    /// Tells how far these tenants are. A tenant that does not exist is left out.
     pub async fn heads(&self, tenants: &[AccountId]) -> Result<Vec<Head>, Error> {
-        let mut heads = Vec::with_capacity(tenants.len());
+        Ok(self.pulse(tenants).await?.heads)
+    }
+
+    /// Tells how far these tenants are and what time it is, in one statement.
+    pub async fn pulse(&self, tenants: &[AccountId]) -> Result<Pulse, Error> {
+        let clock = match self.engine() {
+            Engine::Sqlite => Expr::cust("null"),
+            Engine::Postgres => Expr::cust("clock_timestamp()"),
+        };
+        let mut pulse = Pulse::default();
         for tenants in tenants.chunks(TENANTS) {
             let rows = tenant::Entity::find()
+                .select_only()
+                .columns([tenant::Column::Id, tenant::Column::Revision, tenant::Column::Hash])
+                .column_as(clock.clone(), "store_time")
                 .filter(tenant::Column::Id.is_in(tenants.iter().map(|id| id.0)))
+                .into_model::<Beat>()
                 .all(self.loads())
                 .await?;
-            for row in rows {
-                heads.push(Head::try_from(row)?);
+            // Those read last are nearest to now.
+            pulse.time = rows.last().and_then(|row| row.store_time);
+            for Beat { id, revision: number, hash: bytes, .. } in rows {
+                let tenant = AccountId(id);
+                let revision = revision("tenants", &tenant, number)?;
+                let hash = hash("tenants", &tenant, &bytes)?;
+                pulse.heads.push(Head { tenant, revision, hash });
             }
         }
-        Ok(heads)
+        Ok(pulse)
     }
 
     /// Reads a tenant in one transaction, so that rows and revision agree, page by page.

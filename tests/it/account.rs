@@ -11,7 +11,6 @@ mod update;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use chancery::decision::Snapshot;
 use chancery::model::catalogue::{Catalogue, CatalogueFile};
@@ -20,7 +19,7 @@ use chancery::proto::v1 as pb;
 use chancery::store::{Begun, Opening, World};
 use tonic::Status;
 
-use crate::support::{Person, Service};
+use crate::support::{Person, Service, ask};
 
 /// A platform with one tenant: `top`, below it `left` and `right`, and `low` below `left`.
 struct Tree {
@@ -210,8 +209,11 @@ async fn put(service: &Service, tenant: &str, changes: Vec<Change>) {
         tx.put(change).unwrap();
     }
     tx.commit(serde_json::Value::Null).await.unwrap();
-    // Whatever the service has in memory is confirmed anew within this time.
-    tokio::time::sleep(Duration::from_millis(900)).await;
+    // Who asks for what is true right now is answered when the service has read it, new catalogues included.
+    let mut question = ask(&service.root.user_id, "read", "account", tenant);
+    question.consistency =
+        Some(pb::Consistency { requirement: Some(pb::consistency::Requirement::Full(true)) });
+    service.authorization(&service.root).authorize(question).await.unwrap();
 }
 
 fn snapshot(catalogue: Arc<Catalogue>, world: World) -> Snapshot {

@@ -15,6 +15,7 @@ mod attacks;
 mod authorize;
 mod examples;
 mod faults;
+mod following;
 mod laws;
 mod meddle;
 mod once;

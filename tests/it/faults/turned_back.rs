@@ -1,7 +1,7 @@
 //! A store that is replaced by an older copy of itself under running servers.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use chancery::proto::v1 as pb;
@@ -15,6 +15,7 @@ use crate::support::{Person, Service, ask, engines, refused};
 
 /// How far behind the copy is, in revisions.
 const BEHIND: usize = 100;
+const PATIENCE: Duration = Duration::from_secs(20);
 
 fn forks() -> u64 {
     let figures = telemetry::figures().render();
@@ -22,10 +23,29 @@ fn forks() -> u64 {
     line.map_or(0, |line| line.rsplit(' ').next().unwrap().parse().unwrap())
 }
 
+/// What an asker has been told so far.
+#[derive(Debug, Default)]
+struct Told {
+    permits: AtomicUsize,
+    /// Since the last permit.
+    denials: AtomicUsize,
+    writes: AtomicUsize,
+}
+
+/// Waits until so many things have happened.
+async fn reaches(count: &AtomicUsize, wanted: usize) {
+    let began = Instant::now();
+    while count.load(Ordering::Relaxed) < wanted {
+        assert!(began.elapsed() < PATIENCE, "{} of {wanted}", count.load(Ordering::Relaxed));
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
 /// Asks on and on; returns when the last permit came, and how long the slowest answer took.
 async fn asks(
     service: Arc<Service>,
     about: Person,
+    told: Arc<Told>,
     over: Arc<AtomicBool>,
 ) -> (Option<Instant>, Duration) {
     let (mut permitted, mut slowest) = (None, Duration::ZERO);
@@ -36,22 +56,33 @@ async fn asks(
         let answer = service.authorization(&service.root).authorize(request).await;
         slowest = slowest.max(began.elapsed());
         match answer {
-            Ok(answer) if answer.get_ref().decision => permitted = Some(Instant::now()),
-            Ok(_) => {}
+            Ok(answer) if answer.get_ref().decision => {
+                permitted = Some(Instant::now());
+                told.permits.fetch_add(1, Ordering::Relaxed);
+                told.denials.store(0, Ordering::Relaxed);
+            }
+            Ok(_) => {
+                told.denials.fetch_add(1, Ordering::Relaxed);
+            }
             Err(status) => assert_eq!(status.code(), Code::Unavailable, "{status:?}"),
         }
-        tokio::time::sleep(Duration::from_millis(2)).await;
     }
     (permitted, slowest)
 }
 
 /// Writes on and on, whatever becomes of it.
-async fn writes(service: Arc<Service>, account: String, over: Arc<AtomicBool>) -> Duration {
+async fn writes(
+    service: Arc<Service>,
+    account: String,
+    told: Arc<Told>,
+    over: Arc<AtomicBool>,
+) -> Duration {
     let mut slowest = Duration::ZERO;
     while !over.load(Ordering::Relaxed) {
         let began = Instant::now();
-        if let Err(status) = change(&service, &account, Uuid::new_v4()).await {
-            assert_eq!(status.code(), Code::Unavailable, "{status:?}");
+        match change(&service, &account, Uuid::new_v4()).await {
+            Ok(_) => drop(told.writes.fetch_add(1, Ordering::Relaxed)),
+            Err(status) => assert_eq!(status.code(), Code::Unavailable, "{status:?}"),
         }
         slowest = slowest.max(began.elapsed());
     }
@@ -94,14 +125,26 @@ async fn nothing_is_permitted_from_a_lost_line_after_a_second_and_an_alarm_is_ra
         assert!(two.accounts(&two.root).get_account(get(&lost.tenant)).await.is_ok());
 
         let over = Arc::new(AtomicBool::new(false));
-        let asking = [&one, &two]
-            .map(|service| tokio::spawn(asks(Arc::clone(service), ann.clone(), Arc::clone(&over))));
-        let writing = tokio::spawn(writes(Arc::clone(&one), acme.clone(), Arc::clone(&over)));
-        tokio::time::sleep(Duration::from_millis(500)).await;
+        let told = [Arc::<Told>::default(), Arc::default()];
+        let asking = [(&one, &told[0]), (&two, &told[1])].map(|(service, told)| {
+            let (service, told) = (Arc::clone(service), Arc::clone(told));
+            tokio::spawn(asks(service, ann.clone(), told, Arc::clone(&over)))
+        });
+        let (service, written) = (Arc::clone(&one), Arc::<Told>::default());
+        let writing =
+            tokio::spawn(writes(service, acme.clone(), Arc::clone(&written), Arc::clone(&over)));
+        for told in &told {
+            reaches(&told.permits, 20).await;
+        }
+        reaches(&written.writes, 3).await;
         let alarms = forks();
         meddler.restore().await;
         let turned = Instant::now();
-        tokio::time::sleep(Duration::from_secs(3)).await;
+        for told in &told {
+            reaches(&told.denials, 200).await;
+        }
+        let before = written.writes.load(Ordering::Relaxed);
+        reaches(&written.writes, before + 3).await;
         over.store(true, Ordering::Relaxed);
         for one in asking {
             let (permitted, slowest) = one.await.unwrap();

@@ -2,6 +2,7 @@
 
 mod history;
 mod kept;
+mod refused;
 mod requests;
 mod schema;
 mod support;

@@ -4,15 +4,17 @@ use chancery::decision::Snapshot;
 use chancery::model::catalogue::CatalogueFile;
 use chancery::model::{ChangeKind, Image, Revision};
 use chancery::store::{Error, Opening, Store, StoreConfig, follow};
+use futures::FutureExt as _;
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::support::{
     World, account, begin, begin_as, grant, load, made, made_grant, made_user, opening, postgres,
     shown, user,
 };
+use crate::meddle::Meddler;
 use crate::support::engines;
 
 #[tokio::test]
@@ -23,12 +25,8 @@ async fn a_write_that_is_dropped_leaves_nothing_and_holds_up_nobody() {
         tx.put(made_user(&user(&w.clock, w.tenant, "Bob"))).unwrap();
         drop(tx);
         let waiting = w.begin().await;
-        let store = w.store.clone();
-        let there = opening(&w.there);
-        let cancelled = tokio::spawn(async move { store.begin(there).await.map(|_| ()) });
-        tokio::time::sleep(Duration::from_millis(50)).await;
-        cancelled.abort();
-        assert!(cancelled.await.unwrap_err().is_cancelled());
+        // Stands in the queue, and gives up.
+        assert!(w.store.begin(opening(&w.there)).now_or_never().is_none());
         cancelled_at_the_lock(&w).await;
         drop(waiting);
         let done = w.begin().await.commit(json!({})).await.unwrap();
@@ -40,13 +38,18 @@ async fn a_write_that_is_dropped_leaves_nothing_and_holds_up_nobody() {
 
 /// Somebody in another process gives up while the database makes it wait: its connection is none the worse.
 async fn cancelled_at_the_lock(w: &World) {
-    let one =
-        StoreConfig { url: w.database.url.clone(), write_connections: 1, ..StoreConfig::default() };
+    let one = StoreConfig {
+        url: w.database.url.clone(),
+        write_connections: 1,
+        acquire_timeout_ms: 500,
+        ..StoreConfig::default()
+    };
+    let look = Meddler::new(&w.database.url).await;
     let second = Store::open(&one, w.clock.clone()).await.unwrap();
     for _ in 0..3 {
         let (store, there) = (second.clone(), opening(&w.there));
         let waits = tokio::spawn(async move { store.begin(there).await.map(|_| ()) });
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        somebody_waits(&look).await;
         waits.abort();
         assert!(waits.await.unwrap_err().is_cancelled());
     }
@@ -55,6 +58,17 @@ async fn cancelled_at_the_lock(w: &World) {
     let error = next.await.unwrap().unwrap_err();
     assert!(matches!(error, Error::Busy | Error::Unavailable(_)), "{error:?}");
     second.close().await.unwrap();
+}
+
+/// Waits until somebody waits for a lock. SQLite does not tell; there it is enough that he has begun.
+async fn somebody_waits(look: &Meddler) {
+    tokio::task::yield_now().await;
+    let waiting = "select count(*) from pg_stat_activity \
+                   where datname = current_database() and wait_event_type = 'Lock'";
+    let began = Instant::now();
+    while !look.is_sqlite() && look.number(waiting).await == 0 {
+        assert!(began.elapsed() < Duration::from_secs(10), "nobody waits");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -176,9 +190,12 @@ async fn a_writer_that_freezes_loses_its_lock() {
 
 async fn freeze_and_go_on(w: &World) {
     let second = w.database.open(w.clock.clone()).await;
-    let mut frozen = w.begin().await;
+    let soon =
+        StoreConfig { url: w.database.url.clone(), idle_timeout_ms: 300, ..StoreConfig::default() };
+    let first = Store::open(&soon, w.clock.clone()).await.unwrap();
+    let mut frozen = begin(&first, opening(&w.there)).await;
     frozen.put(made_user(&user(&w.clock, w.tenant, "Bob"))).unwrap();
-    tokio::time::sleep(Duration::from_millis(5_500)).await;
+    // Waits for the lock, which comes before its own time is over.
     let mut tx = begin(&second, opening(&w.there)).await;
     tx.put(made_user(&user(&w.clock, w.tenant, "Cid"))).unwrap();
     let done = tx.commit(json!({})).await.unwrap();
@@ -186,4 +203,27 @@ async fn freeze_and_go_on(w: &World) {
     assert!(matches!(error, Error::Unavailable(_)), "{error:?}");
     assert_eq!(w.begin().await.commit(json!({})).await.unwrap().revision, done.revision);
     w.is_sound().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn writers_behind_one_that_does_not_end_are_told_together() {
+    for engine in engines() {
+        let w = World::new(&engine).await;
+        let impatient = StoreConfig {
+            url: w.database.url.clone(),
+            acquire_timeout_ms: 600,
+            ..StoreConfig::default()
+        };
+        let second = Store::open(&impatient, w.clock.clone()).await.unwrap();
+        let endless = w.begin().await;
+        let began = Instant::now();
+        let crowd = (0..8).map(|_| second.begin(opening(&w.there)));
+        for told in futures::future::join_all(crowd).await {
+            let error = told.unwrap_err();
+            assert!(matches!(error, Error::Busy | Error::Unavailable(_)), "{error:?}");
+        }
+        assert!(began.elapsed() < Duration::from_millis(1_200), "one after the other");
+        drop(endless);
+        assert!(second.begin(opening(&w.there)).await.is_ok());
+    }
 }
