@@ -7,6 +7,7 @@ mod authn;
 mod deadline;
 mod form;
 mod gate;
+mod plain;
 mod rate;
 mod rules;
 mod shed;
@@ -99,6 +100,10 @@ where
         std::mem::swap(&mut inner, &mut self.inner);
         // Outermost: everything below has a request id, is counted, timed, and its panics end here.
         let work = trace::traced(request, move |request| async move {
+            // Before all: what is not gRPC is not taken for it.
+            if let Err(response) = plain::is_grpc(&request) {
+                return response;
+            }
             // Before anything waits: work that nobody will wait for is neither started nor read.
             let limit = door.deadlines.of(&request);
             deadline::within(limit, async move {
