@@ -12,7 +12,7 @@ use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use tonic::Status;
 use tonic::body::Body;
 
-use super::authn::Credentials;
+use super::authn::{Credentials, Source};
 use super::form::{Form, Forms};
 use super::rate::ChangeRate;
 use super::rules::Rules;
@@ -178,8 +178,8 @@ impl Gate {
     ) -> Result<Ask, Status> {
         let mut ask = Ask::new(rule, form.fields, caller);
         let secret = ask.fields().text("token").map(str::to_owned);
-        if let (Some(secret), Some(_)) = (secret, caller) {
-            let owner = self.credentials.owner(&secret).await?;
+        if let (Some(secret), Some(caller)) = (secret, caller) {
+            let owner = self.credentials.owner(&secret, Source::User(caller.user)).await?;
             if let Some((token, user, tenant)) = owner {
                 let world = self.feed.tenant(tenant).await?;
                 if let Some(user) = world.user(user) {

@@ -24,7 +24,7 @@ use tonic::Status;
 use tonic::body::Body;
 use tower::{Layer, Service};
 
-pub use authn::{BadCredential, Credentials};
+pub use authn::{BadCredential, Credentials, Source};
 pub use deadline::Deadlines;
 pub use form::{FormError, Forms};
 pub use gate::{Call, Gate};
