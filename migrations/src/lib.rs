@@ -4,6 +4,7 @@
 use sea_orm_migration::prelude::*;
 
 mod m0001_start;
+mod m0002_token_origin;
 
 /// Runs the steps in order. Whoever calls it holds the lock that keeps a second process out.
 #[derive(Debug)]
@@ -11,6 +12,6 @@ pub struct Migrator;
 
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m0001_start::Migration)]
+        vec![Box::new(m0001_start::Migration), Box::new(m0002_token_origin::Migration)]
     }
 }

@@ -31,8 +31,8 @@ impl Tx {
     pub(super) fn tokens_by_others(&self, caller: &Caller, user: UserId) -> Option<Notice> {
         let now = self.now();
         let others = |facts: &TokenFacts| {
-            let maker = facts.token.created_by;
-            facts.is_live(now) && maker.is_some_and(|by| by != user && by != caller.user)
+            facts.is_live(now)
+                && facts.token.maker().is_some_and(|by| by != user && by != caller.user)
         };
         let message = "somebody else made live credentials of the user".to_owned();
         self.notice(caller, user, "CREDENTIALS_BY_OTHERS", message, others)

@@ -217,6 +217,7 @@ pub(super) fn token(clock: &HeldClock, user: &User) -> ApiToken {
         scopes: vec!["*".to_owned()],
         expanded: vec!["*".to_owned()],
         created_by: Some(user.id),
+        origin: None,
         create_time: clock.now(),
         expire_time: None,
     }
