@@ -186,6 +186,12 @@ pub fn escalation(
     Ok(())
 }
 
+/// Returns whether a user holds anything after a change that it did not hold before.
+pub fn gains(before: &Snapshot, after: &Snapshot, user: UserId, now: DateTime<Utc>) -> bool {
+    let had = holdings(before, user, now);
+    holdings(after, user, now).iter().any(|gained| within(after, gained, &had, &[]).is_err())
+}
+
 /// Refuses what is covered neither by what its holder had nor by what the granter holds.
 pub fn within(
     world: &Snapshot,

@@ -19,7 +19,7 @@ mod tree;
 
 pub use ask::{Anchor, Ask, Caller};
 pub use decide::{ceiling, decide};
-pub use escalation::{Escalation, Holding, call_holdings, escalation, holdings, within};
+pub use escalation::{Escalation, Holding, call_holdings, escalation, gains, holdings, within};
 pub use fields::{Fields, Value};
 pub use judge::{Permit, Refused, judge};
 pub use limits::Limits;

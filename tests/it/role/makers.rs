@@ -3,7 +3,7 @@
 use chancery::proto::v1 as pb;
 use tonic::Code;
 
-use super::{give, texts};
+use super::{give, given, made, role, texts, update};
 use crate::support::{Person, Service, engines, refused};
 
 /// Makes a user of whom nobody has a token yet.
@@ -63,6 +63,48 @@ async fn a_token_that_was_made_with_a_token_is_known_to_whoever_made_the_first()
         service.roles(&b).add_user_role(give(&a.user_id, "WFO_ACCESS")).await.unwrap();
         let forced = pb::AddUserRoleRequest { force: true, ..give(&a.user_id, "USER") };
         service.roles(&c).add_user_role(forced).await.unwrap();
+        service.verify(&acme).await;
+        service.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn an_edit_that_gives_more_is_a_grant_to_each_holder() {
+    for engine in engines() {
+        let service = Service::start(&engine).await;
+        let acme = service.tenant("Acme").await;
+        let boss = service.person(&acme, "boss", &["SUPER_USER"]).await;
+        let base = made(&service, &acme, role("base", &["recording.read", "gate.read"])).await;
+        let upper = pb::Role { includes: texts(&["base"]), ..role("upper", &[]) };
+        made(&service, &acme, upper).await;
+        // The root made the tokens of both.
+        let one = service.person(&acme, "one", &[]).await;
+        let two = service.person(&acme, "two", &[]).await;
+        given(&service, &one, "base").await;
+        given(&service, &two, "upper").await;
+        let edit = |permits: &[&str]| {
+            let role = pb::Role { permits: texts(permits), ..Default::default() };
+            update(pb::Role { role: base.role.clone(), ..role }, &["permits"])
+        };
+        let wider = edit(&["recording.read", "recording.delete"]);
+        let answer = service.roles(&boss).update_role(wider.clone()).await;
+        let told = refused(answer, Code::FailedPrecondition, "CREDENTIALS_BY_OTHERS");
+        for token in [&one.token_id, &two.token_id] {
+            assert!(told.message().contains(token), "{}", told.message());
+        }
+        let dry = pb::UpdateRoleRequest { validate_only: true, ..wider.clone() };
+        let shown = service.roles(&boss).update_role(dry).await.unwrap().into_inner();
+        let warnings = shown.preview.unwrap().warnings;
+        assert_eq!((warnings.len(), warnings[0].entity_ids.len()), (1, 2));
+        assert_eq!(warnings[0].reason, "CREDENTIALS_BY_OTHERS");
+        // To give less, or the same, is to give nothing.
+        service.roles(&boss).update_role(edit(&["recording.read"])).await.unwrap();
+        service.roles(&boss).update_role(edit(&["recording.read"])).await.unwrap();
+        let forced = pb::UpdateRoleRequest { force: true, ..wider };
+        service.roles(&boss).update_role(forced).await.unwrap();
+        // Who made them himself may.
+        let all = edit(&["recording.*"]);
+        service.roles(&service.root).update_role(all).await.unwrap();
         service.verify(&acme).await;
         service.stop().await;
     }
