@@ -26,7 +26,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         "server",
         &["proto", "model", "telemetry", "crypto", "store", "feed", "layers", "rpc", "admin"],
     ),
-    ("config", &["telemetry", "store", "feed", "layers", "rpc", "server"]),
+    ("config", &["telemetry", "crypto", "store", "feed", "layers", "rpc", "server"]),
     (
         "cli",
         &[

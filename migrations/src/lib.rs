@@ -4,6 +4,7 @@
 use sea_orm_migration::prelude::*;
 
 mod m0001_start;
+mod m0002_token_origin;
 mod m0003_rights_documents;
 mod parts;
 
@@ -13,6 +14,10 @@ pub struct Migrator;
 
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m0001_start::Migration), Box::new(m0003_rights_documents::Migration)]
+        vec![
+            Box::new(m0001_start::Migration),
+            Box::new(m0002_token_origin::Migration),
+            Box::new(m0003_rights_documents::Migration),
+        ]
     }
 }

@@ -56,18 +56,22 @@ pub(super) enum TokenFile {
 pub(super) async fn run(config: &Config, wanted: Wanted) -> Outcome {
     telemetry::init(&config.log)?;
     open::user_name(&wanted.user_name)?;
+    // To open a file that is not there is to make it, and what is refused makes nothing.
+    if !config.store().exists()? {
+        return Err(Error::NotMigrated { pending: Store::migrations() }.into());
+    }
     let store = open::store(config).await?;
-    let keys = open::keys(config, &store).await?;
-    let done = bootstrap(&store, &keys, wanted).await;
+    let done = bootstrap(config, &store, wanted).await;
     store.close().await?;
     done
 }
 
-async fn bootstrap(store: &Store, keys: &KeyRing, wanted: Wanted) -> Outcome {
+async fn bootstrap(config: &Config, store: &Store, wanted: Wanted) -> Outcome {
     let pending = store.pending_migrations().await?.len();
     if pending > 0 {
         return Err(Error::NotMigrated { pending }.into());
     }
+    let keys = open::keys(config, store).await?;
     if let Some(root) = store.root().await? {
         return already(&root.to_string());
     }
@@ -82,7 +86,7 @@ async fn bootstrap(store: &Store, keys: &KeyRing, wanted: Wanted) -> Outcome {
         None => None,
     };
     let first = First { account_name: wanted.account_name, user_name: wanted.user_name, kind };
-    let Some(made) = first.make(store, keys, &secret).await? else {
+    let Some(made) = first.make(store, &keys, &secret).await? else {
         drop(file);
         let root = store.root().await?.map(|root| root.to_string());
         return already(&root.unwrap_or_default());

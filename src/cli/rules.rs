@@ -55,17 +55,28 @@ fn lines(rule: &Rule) -> Vec<String> {
             if *answers {
                 first.push_str("; a refusal is an answer");
             }
-            let or = or.iter().map(|check| format!("or  {}", in_words(check)));
-            let also = also.iter().map(|check| format!("and {}", in_words(check)));
-            [first].into_iter().chain(or).chain(also).collect()
+            let mut lines = vec![first];
+            lines.extend(or.iter().map(|check| format!("or{}", with_when(check))));
+            // What is further asked is asked whichever of the alternatives holds.
+            if let (false, [first, .., last]) = (or.is_empty(), lines.as_mut_slice()) {
+                first.insert(0, '(');
+                last.push(')');
+            }
+            lines.extend(also.iter().map(|check| format!("and{}", with_when(check))));
+            lines
         }
     }
 }
 
+/// Writes a check behind its `or` or `and`, with the requests that it is for.
+fn with_when(check: &Check) -> String {
+    let when = check.when.map(|when| format!(", when {}:", name(when))).unwrap_or_default();
+    format!("{when} {}", in_words(check))
+}
+
 fn in_words(check: &Check) -> String {
-    let when = check.when.map(|when| format!(", when {}", name(when))).unwrap_or_default();
-    let own = if check.or_self { ", or it is oneself" } else { "" };
-    format!("{} on {}{when}{own}", check.permission, path(check))
+    let words = format!("{} on {}", check.permission, path(check));
+    if check.or_self { format!("({words} or it is oneself)") } else { words }
 }
 
 fn path(check: &Check) -> String {
@@ -115,4 +126,33 @@ fn check_json(check: &Check) -> Value {
         "when": check.when.map(name),
         "or_self": check.or_self,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_belongs_together_stands_in_parentheses() {
+        let rules = Rules::parse(&proto::pool().unwrap()).unwrap();
+        let of = |method: &str| lines(rules.of(method).unwrap());
+        assert_eq!(
+            of("/chancery.v1.UserService/DeleteUser"),
+            [
+                "(user.delete on account/{account_id}/user/{user_id}",
+                "or, when KIND_APPLICATION: application_user.delete on \
+                 account/{account_id}/application/{application_id}/application_user/{user_id})",
+                "and, when REASSIGN_SET: (user.move on account/{account_id}/user/{reassign_user_id} \
+                 or it is oneself)",
+            ]
+        );
+        assert_eq!(
+            of("/chancery.v1.AccountService/MoveAccount"),
+            [
+                "account.move on account/{account_id}",
+                "and account.move on account/{new_parent_account_id}",
+            ]
+        );
+        assert_eq!(of("/chancery.v1.TokenService/ValidateToken"), ["anybody"]);
+    }
 }

@@ -3,6 +3,7 @@
 use secrecy::ExposeSecret as _;
 
 use super::{Config, Problem};
+use crate::crypto::KeyRing;
 use crate::store::Engine;
 
 /// A key, its value, and the least and the most that it may be.
@@ -95,10 +96,10 @@ impl Config {
         if self.master_key.is_some() && self.master_key_file.is_some() {
             let why = "is given, and master_key_file as well: keep one of them".to_owned();
             problems.push(problem("master_key", why));
-        }
-        if self.master_key.as_ref().is_some_and(|key| key.expose_secret().trim().is_empty()) {
-            let why = "is empty: make one with `openssl rand -base64 32`".to_owned();
-            problems.push(problem("master_key", why));
+        } else if let Some(key) = &self.master_key
+            && let Err(why) = KeyRing::from_base64(key.expose_secret())
+        {
+            problems.push(problem("master_key", why.to_string()));
         }
         let without = self.master_key.is_none() && self.master_key_file.is_none();
         match self.store().engine() {

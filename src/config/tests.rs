@@ -171,6 +171,16 @@ fn postgres_needs_a_key_and_one_is_enough() {
 }
 
 #[test]
+fn a_master_key_is_one_or_is_refused_and_not_repeated() {
+    for bad in [" ", "hush-hush!", "aHVzaA==", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="] {
+        let (keys, text) = problems(from_environment(&[("CHANCERY_MASTER_KEY", bad)]));
+        assert_eq!(keys, ["master_key"], "{bad}");
+        assert!(text.contains("openssl rand -base64 32"), "{text}");
+        assert!(!text.contains(bad.trim()) || bad == " ", "{text}");
+    }
+}
+
+#[test]
 fn variables_of_service_links_are_told_for_what_they_are() {
     for name in ["CHANCERY_SERVICE_HOST", "CHANCERY_PORT", "CHANCERY_PORT_50051_TCP_ADDR"] {
         let (keys, text) = problems(from_environment(&[(name, "10.0.0.1")]));

@@ -11,7 +11,7 @@ use super::documents::CompiledDocument;
 use super::holding::{Holding, call_holdings, contains, given, holdings, relates};
 use super::snapshot::Snapshot;
 use crate::model::catalogue::{Catalogue, PermissionSet};
-use crate::model::{Relation, UserId};
+use crate::model::{AccountId, Relation, UserId};
 
 /// A change would give somebody what its maker does not hold.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -40,14 +40,13 @@ pub fn within_document(
     caller: &Caller,
     world: &Snapshot,
     document: &CompiledDocument,
-    to: Option<UserId>,
+    to: Option<(UserId, AccountId)>,
     now: DateTime<Utc>,
 ) -> Result<(), Escalation> {
     let granter = call_holdings(home, caller, now);
-    let owner = document.own().map(|own| own.owner);
-    let Some(user) = to.or(owner).and_then(|user| world.user(user)) else { return Ok(()) };
-    let ceiling = to.and_then(|_| ceiling(world, user.account));
-    for gained in given(world, document, user, ceiling.as_ref(), None) {
+    let ceiling = to.and_then(|(_, account)| ceiling(world, account));
+    let to = to.unwrap_or((caller.user, caller.account));
+    for gained in given(world, document, to, ceiling.as_ref(), None) {
         within(world, &gained, &[], &granter)?;
     }
     Ok(())
@@ -75,6 +74,12 @@ pub fn escalation(
         }
     }
     Ok(())
+}
+
+/// Returns whether a user holds anything after a change that it did not hold before.
+pub fn gains(before: &Snapshot, after: &Snapshot, user: UserId, now: DateTime<Utc>) -> bool {
+    let had = holdings(before, user, now);
+    holdings(after, user, now).iter().any(|gained| within(after, gained, &had, &[]).is_err())
 }
 
 /// Refuses what is covered neither by what its holder had nor by what the granter holds.

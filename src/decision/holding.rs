@@ -179,7 +179,7 @@ fn held(
     if limits.is_none_or(|limits| limits.roles.is_empty()) {
         for (_, document) in world.documents_for(user) {
             if world.is_in(document.account(user.account), user.account) || document.master {
-                found.extend(given(world, document, user, ceiling.as_ref(), limits));
+                found.extend(given(world, document, (user.id, user.account), ceiling.as_ref(), limits));
             }
         }
     }
@@ -190,7 +190,7 @@ fn held(
 pub(super) fn given(
     world: &Snapshot,
     document: &CompiledDocument,
-    user: &Principal,
+    (holder, home): (UserId, AccountId),
     ceiling: Option<&PermissionSet>,
     limits: Option<&Limits>,
 ) -> Vec<Holding> {
@@ -203,12 +203,8 @@ pub(super) fn given(
         }
         if !permissions.is_empty() {
             found.push(Holding {
-                holder: user.id,
-                account: if document.master {
-                    world.tenant()
-                } else {
-                    document.account(user.account)
-                },
+                holder,
+                account: if document.master { world.tenant() } else { document.account(home) },
                 permissions,
                 reach: if document.master { Reach::Subtree } else { Reach::Account },
                 on: None,

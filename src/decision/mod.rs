@@ -27,7 +27,7 @@ mod tree;
 pub use ask::{Anchor, Ask, Caller};
 pub use decide::{ceiling, decide};
 pub use documents::{CompiledDocument, DocumentKind};
-pub use escalation::{Escalation, escalation, within, within_document};
+pub use escalation::{Escalation, escalation, gains, within, within_document};
 pub use fields::{Fields, Value};
 pub use holding::{Depth, Holding, Place, call_holdings, holdings};
 pub use judge::{Permit, Refused, judge};

@@ -18,8 +18,11 @@ use crate::store::Store;
 
 /// How long a token that is none, or was ended, is remembered (`edges.md` §5).
 const REMEMBERED: Duration = Duration::from_secs(30);
-/// Unknown tokens that one source may send in a window; each costs a read.
+/// Unknown tokens that one address may send in a window; each costs a read.
 const UNKNOWN: u32 = 600;
+/// Unknown tokens that one user may ask about in a window. More than an address may send: a mesh asks about whatever its
+/// own callers send, and must not go without answers for what a few of them send.
+const ASKED: u32 = 3_000;
 /// The window.
 const WINDOW: Duration = Duration::from_mins(1);
 
@@ -46,6 +49,31 @@ pub enum BadCredential {
     Unknowable(#[from] feed::Error),
 }
 
+/// Who answers for an unknown token: known tokens are looked up however many of the others came.
+#[derive(Debug, Clone, Copy)]
+pub enum Source<'s> {
+    /// Nobody who is known: the address it came from.
+    Address(&'s str),
+    /// A caller who is known, and asks about it.
+    User(UserId),
+}
+
+/// What is counted for a source.
+#[derive(Debug, PartialEq, Eq, Hash)]
+enum Counted {
+    Network(String),
+    User(UserId),
+}
+
+impl Source<'_> {
+    fn counted(self) -> (Counted, u32) {
+        match self {
+            Self::Address(address) => (Counted::Network(network(address)), UNKNOWN),
+            Self::User(user) => (Counted::User(user), ASKED),
+        }
+    }
+}
+
 /// Whose a token is; never changes, so knowing it once is enough.
 #[derive(Debug, Clone, Copy)]
 struct Known {
@@ -58,7 +86,7 @@ struct Known {
 ///
 /// A token that has been seen costs no store read: what never changes is kept by its keyed hash, and what may
 /// change is asked of the newest snapshot at each use. Tokens that are unknown or were ended are remembered for 30
-/// seconds, and unknown ones limited per source, so that a flood of them does not reach the store (`edges.md` §5).
+/// seconds, and unknown ones limited per source, at the door and in questions alike, so that a flood of them does not reach the store (`edges.md` §5).
 #[derive(Debug)]
 pub struct Credentials {
     store: Store,
@@ -69,7 +97,7 @@ pub struct Credentials {
     unknown: Cache<[u8; 32], ()>,
     ended: Cache<TokenId, ()>,
     /// How many unknown tokens each source has sent in its window.
-    strangers: moka::sync::Cache<String, Arc<AtomicU32>>,
+    strangers: moka::sync::Cache<Counted, Arc<AtomicU32>>,
     used: Mutex<HashMap<TokenId, DateTime<Utc>>>,
 }
 
@@ -98,22 +126,15 @@ impl Credentials {
         headers: &HeaderMap,
         source: &str,
     ) -> Result<Caller, BadCredential> {
-        let caller = self.stands(bearer(headers)?, Some(source)).await?;
-        self.note_use(&caller);
-        Ok(caller)
-    }
-
-    /// Returns the caller behind a credential that somebody who is known asks about, if it is good now.
-    pub async fn check(&self, text: &str) -> Result<Caller, BadCredential> {
-        let caller = self.stands(text, None).await?;
+        let caller = self.stands(bearer(headers)?, Source::Address(source)).await?;
         self.note_use(&caller);
         Ok(caller)
     }
 
     /// Returns the caller behind a credential, if it is good now; that somebody looked is no use of it.
     ///
-    /// This is the one predicate. `source` is where the question comes from, if from nobody who is known.
-    pub async fn stands(&self, text: &str, source: Option<&str>) -> Result<Caller, BadCredential> {
+    /// This is the one predicate.
+    pub async fn stands(&self, text: &str, source: Source<'_>) -> Result<Caller, BadCredential> {
         let known = self.look_up(text, source).await?.ok_or(BadCredential::Invalid)?;
         let now = self.clock.now();
         let mut world = self.world(&known).await?.ok_or(BadCredential::Revoked)?;
@@ -144,8 +165,9 @@ impl Credentials {
     pub async fn owner(
         &self,
         text: &str,
+        source: Source<'_>,
     ) -> Result<Option<(TokenId, UserId, AccountId)>, BadCredential> {
-        let Some(known) = self.look_up(text, None).await? else { return Ok(None) };
+        let Some(known) = self.look_up(text, source).await? else { return Ok(None) };
         let there = self.world(&known).await?.is_some();
         Ok(there.then_some((known.token, known.user, known.tenant)))
     }
@@ -162,7 +184,7 @@ impl Credentials {
     async fn look_up(
         &self,
         text: &str,
-        source: Option<&str>,
+        source: Source<'_>,
     ) -> Result<Option<Known>, BadCredential> {
         let Ok(parsed) = token::parse(text) else { return Ok(None) };
         let digest = parsed.digest(&self.keys);
@@ -172,16 +194,15 @@ impl Credentials {
         if self.unknown.contains_key(&digest) {
             return Ok(None);
         }
-        let sent = source.map(|source| self.strangers.get_with(network(source), Arc::default));
-        if sent.as_ref().is_some_and(|sent| sent.load(Ordering::Relaxed) >= UNKNOWN) {
+        let (counted, most) = source.counted();
+        let sent = self.strangers.get_with(counted, Arc::default);
+        if sent.load(Ordering::Relaxed) >= most {
             return Err(BadCredential::TooMany);
         }
         let found = self.store.token_by_digest(&digest).await.map_err(feed::Error::from)?;
         let Some((token, user, tenant)) = found else {
             self.unknown.insert(digest, ()).await;
-            if let Some(sent) = sent {
-                sent.fetch_add(1, Ordering::Relaxed);
-            }
+            sent.fetch_add(1, Ordering::Relaxed);
             return Ok(None);
         };
         let known = Known { token, user, tenant };

@@ -12,7 +12,7 @@ use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use tonic::Status;
 use tonic::body::Body;
 
-use super::authn::Credentials;
+use super::authn::{Credentials, Source};
 use super::form::{Form, Forms};
 use super::rate::ChangeRate;
 use super::rules::Rules;
@@ -63,54 +63,82 @@ pub struct Gate {
     pub body_deadline: Duration,
 }
 
-/// The whole message of a request, put aside while the request is judged.
+/// The whole message of a request, or what is wrong with it, put aside until it is known who calls.
 #[derive(Debug, Clone)]
-struct Message(Bytes);
+struct Message(Result<Bytes, Status>);
+
+/// What is known of a call before its message is looked at.
+#[derive(Debug)]
+pub(super) struct Known {
+    rule: Arc<Rule>,
+    caller: Option<Caller>,
+    source: String,
+}
 
 impl Gate {
-    /// Reads the whole message. The standard services' streams are passed on unread.
-    pub(super) async fn read(&self, request: Request<Body>) -> Result<Request<Body>, Status> {
+    /// Reads the whole message; that it cannot be read is told once it is known who calls. The standard services' streams
+    /// are passed on unread.
+    pub(super) async fn read(&self, request: Request<Body>) -> Request<Body> {
         if Rules::is_standard(request.uri().path()) {
-            return Ok(request);
+            return request;
         }
         let (mut parts, body) = request.into_parts();
+        let message = self.collected(body).await;
+        let body = message.as_ref().map(|bytes| Body::new(Full::new(bytes.clone())));
+        let body = body.unwrap_or_default();
+        parts.extensions.insert(Message(message));
+        Request::from_parts(parts, body)
+    }
+
+    async fn collected(&self, body: Body) -> Result<Bytes, Status> {
         let most = self.message_bytes + PREFIX;
         let collected =
             tokio::time::timeout(self.body_deadline, Limited::new(body, most).collect())
                 .await
                 .map_err(|_| status::slow_body())?;
-        let bytes = collected
-            .map_err(|error| {
-                if error.is::<LengthLimitError>() {
-                    status::large_body(self.message_bytes)
-                } else {
-                    status::bad_field("INVALID_FIELD", "", "the request's body broke off")
-                }
-            })?
-            .to_bytes();
-        parts.extensions.insert(Message(bytes.clone()));
-        Ok(Request::from_parts(parts, Body::new(Full::new(bytes))))
+        let collected = collected.map_err(|error| {
+            if error.is::<LengthLimitError>() {
+                status::large_body(self.message_bytes)
+            } else {
+                status::bad_field("INVALID_FIELD", "", "the request's body broke off")
+            }
+        })?;
+        Ok(collected.to_bytes())
     }
 
-    /// Lets a request through with its [`Call`], or says why not, in the order of `model.md` §10.
-    pub(super) async fn admit(&self, mut request: Request<Body>) -> Result<Request<Body>, Status> {
-        let path = request.uri().path();
+    /// Finds out what is called and by whom; nothing of the standard services, which anybody may call.
+    pub(super) async fn recognise(
+        &self,
+        path: &str,
+        headers: &HeaderMap,
+        source: String,
+    ) -> Result<Option<Known>, Status> {
         if Rules::is_standard(path) {
-            return Ok(request);
+            return Ok(None);
         }
         let rule = Arc::clone(self.rules.of(path).ok_or_else(status::unimplemented)?);
-        let source = source(&request);
         let caller = match rule.access {
             Access::Public => None,
             Access::Own | Access::Checked { .. } => {
-                Some(self.credentials.of_headers(request.headers(), &source).await?)
+                Some(self.credentials.of_headers(headers, &source).await?)
             }
         };
+        Ok(Some(Known { rule, caller, source }))
+    }
+
+    /// Lets a request through with its [`Call`], or says why not.
+    pub(super) async fn admit(
+        &self,
+        mut request: Request<Body>,
+        known: Option<Known>,
+    ) -> Result<Request<Body>, Status> {
+        let Some(Known { rule, caller, source }) = known else { return Ok(request) };
         if let Some(caller) = caller.as_ref().filter(|_| rule.mutates) {
             self.rate.take(caller.user)?;
         }
-        let message = request.extensions_mut().remove::<Message>().map(|message| message.0);
-        let message = unframed(message.unwrap_or_default())?;
+        let message = request.extensions_mut().remove::<Message>();
+        let Message(message) = message.ok_or_else(status::internal)?;
+        let message = unframed(message?)?;
         let form = self.inspect(&rule, request.uri().path(), &message)?;
         let ask = self.ask(rule, form, caller.as_ref()).await?;
         let mac = if ask.rule().mutates && ask.fields().text("request_id").is_some() {
@@ -150,8 +178,8 @@ impl Gate {
     ) -> Result<Ask, Status> {
         let mut ask = Ask::new(rule, form.fields, caller);
         let secret = ask.fields().text("token").map(str::to_owned);
-        if let (Some(secret), Some(_)) = (secret, caller) {
-            let owner = self.credentials.owner(&secret).await?;
+        if let (Some(secret), Some(caller)) = (secret, caller) {
+            let owner = self.credentials.owner(&secret, Source::User(caller.user)).await?;
             if let Some((token, user, tenant)) = owner {
                 let world = self.feed.tenant(tenant).await?;
                 if let Some(user) = world.user(user) {
@@ -245,7 +273,7 @@ fn unframed(mut framed: Bytes) -> Result<Bytes, Status> {
 }
 
 /// Says where a request comes from: the peer's address, without its port.
-fn source(request: &Request<Body>) -> String {
+pub(super) fn source(request: &Request<Body>) -> String {
     let info = request.extensions().get::<tonic::transport::server::TcpConnectInfo>();
     info.and_then(|info| info.remote_addr).map(|peer| peer.ip().to_string()).unwrap_or_default()
 }

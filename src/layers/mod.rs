@@ -1,11 +1,13 @@
 //! What happens to every request before a service sees it.
 //!
-//! [`Door`] is the one tower layer; its `call` is the stack, outermost first, each line saying why it stands there.
+//! [`Door`] is the one tower layer; its service's `call` and then `Door::enter` are the stack, outermost first, each line
+//! saying why it stands there.
 
 mod authn;
 mod deadline;
 mod form;
 mod gate;
+mod plain;
 mod rate;
 mod rules;
 mod shed;
@@ -18,15 +20,17 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use http::{Request, Response};
+use tonic::Status;
 use tonic::body::Body;
 use tower::{Layer, Service};
 
-pub use authn::{BadCredential, Credentials};
+pub use authn::{BadCredential, Credentials, Source};
 pub use deadline::Deadlines;
 pub use form::{FormError, Forms};
 pub use gate::{Call, Gate};
 pub use rate::ChangeRate;
 pub use rules::{Rules, RulesError, known_method as method_name};
+use shed::Place;
 pub use shed::Places;
 
 /// Puts [`DoorService`] before the services.
@@ -38,6 +42,26 @@ pub struct Door {
     pub places: Places,
     /// For how long.
     pub deadlines: Deadlines,
+}
+
+impl Door {
+    /// Lets a request in, with the place it holds, or says why not, in the order of `model.md` §10.
+    async fn enter(
+        &self,
+        request: Request<Body>,
+    ) -> Result<(Request<Body>, Option<Place>), Status> {
+        // The body is read before a place is taken: a slow sender holds no place (`edges.md` §6). And before the
+        // credential is looked at: what was good when the sending began may have been ended since.
+        let request = self.gate.read(request).await;
+        // Before a place is taken: that the house is full is told to those alone who may come in. A credential that has
+        // been seen costs a look into memory; one that has not waits for a pool of its own.
+        let (path, headers) = (request.uri().path(), request.headers());
+        let known = self.gate.recognise(path, headers, gate::source(&request)).await?;
+        let place = self.places.take(&request)?;
+        // Whether the form is right, and whether the rule lets it through.
+        let request = self.gate.admit(request, known).await?;
+        Ok((request, place))
+    }
 }
 
 impl<S> Layer<S> for Door {
@@ -76,27 +100,19 @@ where
         std::mem::swap(&mut inner, &mut self.inner);
         // Outermost: everything below has a request id, is counted, timed, and its panics end here.
         let work = trace::traced(request, move |request| async move {
+            // Before all: what is not gRPC is not taken for it.
+            if let Err(response) = plain::is_grpc(&request) {
+                return response;
+            }
             // Before anything waits: work that nobody will wait for is neither started nor read.
             let limit = door.deadlines.of(&request);
             deadline::within(limit, async move {
-                // The body is read before a place is taken: a slow sender holds no place (`edges.md` §6).
-                let request = match door.gate.read(request).await {
-                    Ok(request) => request,
-                    Err(status) => return status.into_http(),
-                };
-                // Before the credential is looked at: too much is answered at once, at no cost.
-                let _place = match door.places.take(&request) {
-                    Ok(place) => place,
-                    Err(status) => return status.into_http(),
-                };
-                // Who calls, whether the form is right, and whether the rule lets it through.
-                let request = match door.gate.admit(request).await {
-                    Ok(request) => request,
-                    Err(status) => return status.into_http(),
-                };
-                match inner.call(request).await {
-                    Ok(response) => response,
-                    Err(never) => match never {},
+                match door.enter(request).await {
+                    Ok((request, _place)) => match inner.call(request).await {
+                        Ok(response) => response,
+                        Err(never) => match never {},
+                    },
+                    Err(status) => status.into_http(),
                 }
             })
             .await

@@ -9,6 +9,9 @@ use tonic::body::Body;
 
 use super::status;
 
+/// One place. Leaving is dropping.
+pub(super) type Place = OwnedSemaphorePermit;
+
 /// The places of a process.
 #[derive(Debug, Clone)]
 pub struct Places {
@@ -22,10 +25,7 @@ impl Places {
     }
 
     /// Takes a place; health checks need none, so that a full house is not taken for a dead one.
-    pub(super) fn take(
-        &self,
-        request: &Request<Body>,
-    ) -> Result<Option<OwnedSemaphorePermit>, Status> {
+    pub(super) fn take(&self, request: &Request<Body>) -> Result<Option<Place>, Status> {
         if request.uri().path().starts_with("/grpc.health.") {
             return Ok(None);
         }

@@ -92,6 +92,11 @@ pub(super) fn unimplemented() -> Status {
     status(Code::Unimplemented, "UNKNOWN_METHOD", "there is no such method")
 }
 
+/// What came is HTTP and no gRPC.
+pub(super) fn not_grpc(why: &str) -> Status {
+    status(Code::Unimplemented, "NOT_GRPC", why)
+}
+
 /// The body did not come in time.
 pub(super) fn slow_body() -> Status {
     status(Code::DeadlineExceeded, "SLOW_BODY", "the request's body did not arrive in time")

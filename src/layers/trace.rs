@@ -2,11 +2,13 @@
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures::FutureExt as _;
 use http::{HeaderValue, Request, Response};
+use tonic::Status;
 use tonic::body::Body;
+use tonic_types::StatusExt as _;
 use tracing::Instrument as _;
 use uuid::Uuid;
 
@@ -36,8 +38,22 @@ where
     metrics::counter!("chancery_rpc_requests_total", "method" => method, "code" => code)
         .increment(1);
     metrics::histogram!("chancery_rpc_duration_seconds", "method" => method).record(seconds);
-    span.in_scope(|| tracing::debug!(code, seconds, "answered"));
+    span.in_scope(|| told(code, &response, began.elapsed()));
     response
+}
+
+/// Writes one line of a request, within its span: at `info` what was refused or failed, at `debug` the rest.
+fn told(code: &'static str, response: &Response<Body>, took: Duration) {
+    let ms = took.as_secs_f64() * 1_000.0;
+    if code == "OK" {
+        tracing::debug!(code, ms, "answered");
+        return;
+    }
+    let details = Status::from_header_map(response.headers()).map(|s| s.get_error_details());
+    let info = details.as_ref().and_then(|details| details.error_info());
+    // A word of our own lists: no id, no name, no caller's text.
+    let reason = info.map(|info| info.reason.as_str()).unwrap_or_default();
+    tracing::info!(code, reason, ms, "refused");
 }
 
 fn panicked(panic: &(dyn Any + Send)) -> Response<Body> {

@@ -22,8 +22,19 @@ pub struct ApiToken {
     pub expanded: Vec<String>,
     /// Who minted it; `None` = the bootstrap.
     pub created_by: Option<UserId>,
+    /// Who made the first of the tokens that it was made with, one by one, where that is not `created_by`: a token with
+    /// which its own user makes the next is still known to whoever made it, and so may be the next.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<UserId>,
     /// When it was minted.
     pub create_time: DateTime<Utc>,
     /// From this instant on it is worth nothing; `None` = until deleted.
     pub expire_time: Option<DateTime<Utc>>,
+}
+
+impl ApiToken {
+    /// Returns who may know it, besides its user; `None` = nobody else, as of what the bootstrap made.
+    pub fn maker(&self) -> Option<UserId> {
+        self.origin.or(self.created_by)
+    }
 }

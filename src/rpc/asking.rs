@@ -19,7 +19,7 @@ use crate::decision::{
     Anchor, Answer, Limits, Question, Reason, Snapshot, Subject, Worlds, decide, holdings,
     sees_account, sees_document, sees_user,
 };
-use crate::layers::BadCredential;
+use crate::layers::{BadCredential, Source};
 use crate::model::{AccountId, Named, Relation, ResourcePath, Revision, UserId};
 use crate::proto::v1 as pb;
 
@@ -260,14 +260,16 @@ impl Asking {
             credential: Some(Reason::TokenInvalid),
             ..Found::nobody(home)
         };
-        let owner = credentials.owner(text).await?;
+        // An unknown one is counted as the asker's, as at the door it would be its sender's.
+        let source = Source::User(self.by.caller.user);
+        let owner = credentials.owner(text, source).await?;
         let Some((_, user, _)) = owner else { return Ok(invalid(&self.by.home)) };
         let mut found = self.find_user(user).await?;
         if found.home.any_user(user).is_none() {
             // Of a foreign user: in the words for what is no token at all.
             return Ok(invalid(&self.by.home));
         }
-        match credentials.stands(text, None).await {
+        match credentials.stands(text, source).await {
             Ok(caller) => found.limits = caller.limits,
             Err(BadCredential::Expired) => found.credential = Some(Reason::TokenExpired),
             Err(BadCredential::Revoked) => found.credential = Some(Reason::TokenRevoked),

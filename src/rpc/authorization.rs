@@ -125,9 +125,10 @@ impl Semantic {
     }
 }
 
+/// An unknown token too many is the fault of the item that names it, too.
 fn is_of_item(error: &Status) -> bool {
-    use tonic::Code;
-    matches!(error.code(), Code::InvalidArgument | Code::PermissionDenied | Code::NotFound)
+    use tonic::Code::{InvalidArgument, NotFound, PermissionDenied, ResourceExhausted};
+    matches!(error.code(), InvalidArgument | PermissionDenied | NotFound | ResourceExhausted)
 }
 
 /// Fills each item from the batch's defaults. A batch without items asks its defaults, once.

@@ -6,7 +6,7 @@ use super::shared::{Reader, Shared};
 use super::wire::timestamp;
 use crate::crypto::token::{self, TokenKind};
 use crate::decision::{Caller, Question, Snapshot, Subject, Worlds, decide};
-use crate::layers::BadCredential;
+use crate::layers::{BadCredential, Source};
 use crate::model::{AccountId, EffectiveStatus, Named, ResourcePath};
 use crate::proto::v1 as pb;
 use crate::proto::v1::introspect_token_response::Credential;
@@ -16,7 +16,7 @@ impl Shared {
     ///
     /// Nobody knows who asks, so the `source` answers for how much is asked; and that somebody looks is no use of it.
     pub(super) async fn is_valid(&self, text: &str, source: &str) -> Result<bool, Status> {
-        match good(self.credentials.stands(text, Some(source)).await)? {
+        match good(self.credentials.stands(text, Source::Address(source)).await)? {
             Some(of) => Ok(is_active(&*self.feed.tenant(of.tenant).await?, of.account)),
             None => Ok(false),
         }
@@ -29,7 +29,8 @@ impl Shared {
         text: &str,
     ) -> Result<Option<pb::IntrospectTokenResponse>, Status> {
         let feed = &self.feed;
-        let Some(of) = good(self.credentials.stands(text, None).await)? else {
+        let source = Source::User(by.caller.user);
+        let Some(of) = good(self.credentials.stands(text, source).await)? else {
             return Ok(None);
         };
         // Only the platform's own users have business in another tenant than theirs.

@@ -91,13 +91,15 @@ impl pb::role_service_server::RoleService for RoleApi {
         let changed = fields::changed(&role, request.update_mask.as_ref())?;
         let target = aim(&mut call, &by, "role.role", &role.role);
         let done = self.0.change(call, move |tx, caller| {
-            Box::pin(async move { tx.update_role(caller, target.id()?, &changed, &role.etag) })
+            Box::pin(async move {
+                tx.update_role(caller, target.id()?, &changed, request.force, &role.etag)
+            })
         });
         let done = done.await.map_err(|error| target.missed(&role.role, error))?;
         Ok(done.respond(pb::UpdateRoleResponse {
             role: self.role_after(&by, &done, done.outcome.role),
             consistency_token: done.consistency_token(),
-            preview: done.preview(),
+            preview: preview(&done, &done.outcome.notices),
         }))
     }
 

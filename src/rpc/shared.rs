@@ -7,6 +7,7 @@ use std::time::Instant;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tonic::{Request, Response, Status};
+use tracing::Instrument as _;
 
 use crate::crypto::{ConsistencyToken, KeyRing};
 use crate::decision::{Ask, Caller, Snapshot};
@@ -137,7 +138,9 @@ impl Shared {
         A: for<'t> FnOnce(&'t mut Tx, &'t Caller) -> Acting<'t, T> + Send + 'static,
     {
         let shared = self.clone();
-        let work = tokio::spawn(async move { shared.change_here(call, act).await });
+        let work = async move { shared.change_here(call, act).await };
+        // In the request's span, so that the log knows whose it is.
+        let work = tokio::spawn(work.in_current_span());
         work.await.map_err(|error| {
             tracing::error!(error = %error, "a change broke off");
             status::internal()

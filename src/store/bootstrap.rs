@@ -281,6 +281,7 @@ fn api_token(made: Bootstrapped, now: DateTime<Utc>) -> ApiToken {
         scopes: vec!["*".to_owned()],
         expanded: vec!["*".to_owned()],
         created_by: None,
+        origin: None,
         create_time: now,
         expire_time: None,
     }

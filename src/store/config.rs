@@ -9,7 +9,7 @@ use std::time::Duration;
 use log::LevelFilter;
 use sea_orm::sqlx::ConnectOptions as _;
 use sea_orm::sqlx::postgres::PgConnectOptions;
-use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
+use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sea_orm::{ConnectOptions, Database, DatabaseConnection};
 use serde::{Deserialize, Serialize};
 
@@ -122,6 +122,16 @@ impl StoreConfig {
             return Err(Error::Address("names a database in memory, which is kept by nothing"));
         }
         Ok(Engine::Sqlite)
+    }
+
+    /// Tells whether there is a database to open. A server's is taken to be there: nobody makes one by opening it.
+    pub fn exists(&self) -> Result<bool, Error> {
+        if self.engine()? == Engine::Postgres {
+            return Ok(true);
+        }
+        let options: SqliteConnectOptions =
+            self.url.parse().map_err(|_| Error::Address("is no address of a SQLite file"))?;
+        Ok(options.get_filename().exists())
     }
 
     /// Opens a pool.

@@ -48,6 +48,11 @@ impl Store {
         Ok(())
     }
 
+    /// Returns how many steps there are.
+    pub fn migrations() -> usize {
+        Migrator::migrations().len()
+    }
+
     /// Names the steps that the schema lacks.
     pub async fn pending_migrations(&self) -> Result<Vec<String>, Error> {
         pending(self.loads()).await

@@ -156,6 +156,7 @@ mod tests {
             scopes: expanded.to_vec(),
             expanded: expanded.to_vec(),
             created_by: None,
+            origin: None,
             create_time: DateTime::UNIX_EPOCH,
             expire_time: None,
         }

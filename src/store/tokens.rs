@@ -95,6 +95,7 @@ impl Tx {
             scopes: given,
             expanded,
             created_by: Some(caller.user),
+            origin: self.origin(caller, user.id),
             create_time: now,
             expire_time: new.expire_time.or(most),
         };
@@ -123,6 +124,7 @@ impl Tx {
         let new = ApiToken {
             id: TokenId::new(&**self.store.clock()),
             created_by: Some(caller.user),
+            origin: self.origin(caller, old.user),
             create_time: now,
             ..old.clone()
         };
@@ -168,6 +170,16 @@ impl Tx {
     /// Finds the token that the caller calls with, as it stands in this write.
     fn minting(&self, caller: &Caller) -> Option<&Arc<TokenFacts>> {
         self.home().token(caller.token?)
+    }
+
+    /// Finds who may know a token of `user` that the caller makes, where that is another than the caller: who made the
+    /// token that it calls with, since whoever has that one could be the one who calls.
+    ///
+    /// Only of a token of one's own: what a user makes for somebody else is on that user's account, whoever may call for
+    /// it, since they can do in its name whatever it can.
+    fn origin(&self, caller: &Caller, user: UserId) -> Option<UserId> {
+        let minting = self.minting(caller).filter(|_| user == caller.user);
+        minting.and_then(|facts| facts.token.maker()).filter(|maker| *maker != caller.user)
     }
 
     /// Refuses a credential that makes no others (`edges.md` §2, Minting): only scopes that name the permission do,

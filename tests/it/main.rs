@@ -13,6 +13,8 @@ mod support;
 mod account;
 mod attacks;
 mod authorize;
+mod cli;
+mod door;
 mod examples;
 mod faults;
 mod following;

@@ -5,6 +5,7 @@ mod deleted;
 mod edited;
 mod given;
 mod lists;
+mod makers;
 mod scoped;
 mod suppressed;
 mod taken;

@@ -15,7 +15,7 @@ use prost_reflect::{DynamicMessage, Kind, MethodDescriptor, ReflectMessage as _,
 use tonic::{Code, Request};
 
 use crate::raw::{call, call_with, methods, path, set};
-use crate::support::{Person, Service, engines, said};
+use crate::support::{Person, Service, engines, said, stranger};
 
 /// The RPCs that anybody may call. A reviewer sees this list grow.
 const PUBLIC: &[&str] = &["/chancery.v1.TokenService/ValidateToken"];
@@ -104,11 +104,7 @@ async fn nobody_and_bad_credentials_are_unauthenticated_everywhere() {
     for engine in engines() {
         let service = Service::start(&engine).await;
         let unknown = "chy_pat_000000000000000000000000000000000000";
-        let checked = {
-            use chancery::crypto::token::{Secret, TokenKind};
-            let secret = Secret::mint(TokenKind::Pat, chancery::crypto::secret::system).unwrap();
-            secret.expose().to_owned()
-        };
+        let checked = stranger();
         for method in methods() {
             let path = path(&method);
             if PUBLIC.contains(&path.as_str()) {

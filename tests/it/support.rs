@@ -314,6 +314,11 @@ pub(crate) fn config(url: &str, settings: &[(&'static str, &str)]) -> Config {
     Config::load(Sources { file: None, environment: Vec::new(), flags }).unwrap()
 }
 
+/// A token in the right form that is nobody's.
+pub(crate) fn stranger() -> String {
+    Secret::mint(TokenKind::Pat, secret::system).unwrap().expose().to_owned()
+}
+
 /// A question about a user.
 pub(crate) fn ask(user_id: &str, action: &str, kind: &str, id: &str) -> pb::AuthorizeRequest {
     pb::AuthorizeRequest {

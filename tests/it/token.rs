@@ -9,19 +9,12 @@ mod telling;
 
 use chancery::proto::v1 as pb;
 
-use crate::support::{Person, Service};
+use crate::support::{Person, Service, stranger};
 
 /// An id of a token that nobody has.
 const NO_TOKEN: &str = "tok_01h00000000000000000000000";
 /// A request's name.
 const REQUEST: &str = "2f1b8a5e-6c1d-4a57-9a0c-0c6d1f1f4b11";
-
-/// A token that was never made, but could have been.
-fn stranger() -> String {
-    use chancery::crypto::secret;
-    use chancery::crypto::token::{Secret, TokenKind};
-    Secret::mint(TokenKind::Pat, secret::system).unwrap().expose().to_owned()
-}
 
 /// Asks for a token of oneself.
 fn own(scopes: &[&str]) -> pb::CreateApiTokenRequest {

@@ -5,8 +5,10 @@ use std::collections::BTreeSet;
 use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _};
 use serde::{Deserialize, Serialize};
 
-use super::{MOST_TOUCHED, Notice, RoleFields, copy, includes, not_closed, patterns, tokens};
-use crate::decision::{Caller, Snapshot, escalation, sees_user};
+use super::{
+    MOST_NAMED, MOST_TOUCHED, Notice, RoleFields, copy, includes, not_closed, patterns, tokens,
+};
+use crate::decision::{Caller, Snapshot, escalation, gains, sees_user};
 use crate::model::{
     AccountId, Change, ChangeKind, CustomRole, Holder, Image, Reach, RoleGrant, RoleId, RoleRef,
     UserId, fold,
@@ -30,6 +32,9 @@ pub struct RoleCreated {
 pub struct RoleUpdated {
     /// Which.
     pub role: RoleId,
+    /// What was forced; nothing on a repeat.
+    #[serde(skip)]
+    pub notices: Vec<Notice>,
 }
 
 /// A role was deleted.
@@ -96,12 +101,13 @@ impl Tx {
     /// Changes a custom role: as if it were assigned anew to each of its holders and to each role that includes it.
     ///
     /// What it is called, what for and for whom gives nobody anything. Of what [`Tx::create_role`] refuses all but
-    /// the account's absence, and `ESCALATION`, `CYCLE`, `ROLE_IN_USE`, `TOO_LARGE`.
+    /// the account's absence, and `ESCALATION`, `CYCLE`, `ROLE_IN_USE`, `CREDENTIALS_BY_OTHERS`, `TOO_LARGE`.
     pub fn update_role(
         &mut self,
         caller: &Caller,
         id: RoleId,
         fields: &RoleFields,
+        force: bool,
         etag: &str,
     ) -> Result<RoleUpdated, Refusal> {
         // Of before the change: who holds the role that he edits does not hold what he adds to it.
@@ -127,10 +133,11 @@ impl Tx {
             after: Some(Image::Role(role.clone())),
         };
         // What includes itself is not to be judged by what it gives.
+        let mut holders = Vec::new();
         if circle.is_ok() {
             self.put(changed)?;
             if gives_else {
-                self.reassigned(caller, &home, &role)?;
+                holders = self.reassigned(caller, &home, &role)?;
             }
         }
         unchanged(etag, &role_etag(old))?;
@@ -138,19 +145,23 @@ impl Tx {
         circle?;
         includes::within_limits(self.world(), id)?;
         fits_holders(&before, old, &role)?;
+        holders.retain(|holder| gains(&before, self.world(), *holder, self.now()));
+        let notice = self.tokens_by_others(caller, &holders);
+        let notice = notice.map(|notice| notice.unless(force, self)).transpose()?;
         if role.name != old.name {
             name_is_free(&before, &role)?;
         }
-        Ok(RoleUpdated { role: id })
+        Ok(RoleUpdated { role: id, notices: notice.into_iter().collect() })
     }
 
     /// Judges a role as if it were given anew: all of what it gives now, to each of its holders, against the caller.
+    /// Returns the holders.
     fn reassigned(
         &self,
         caller: &Caller,
         home: &Snapshot,
         role: &CustomRole,
-    ) -> Result<(), Refusal> {
+    ) -> Result<Vec<UserId>, Refusal> {
         let world = self.world();
         let mut holders = BTreeSet::new();
         for id in std::iter::once(role.id).chain(includes::including(world, role.id)) {
@@ -170,7 +181,7 @@ impl Tx {
         })?;
         let holders: Vec<UserId> = holders.into_iter().collect();
         escalation(home, caller, Some(&without), world, &holders, self.now())?;
-        Ok(())
+        Ok(holders)
     }
 
     /// Deletes a custom role; with `force` it is taken from whoever holds it, from tokens that name it, and out of roles
@@ -209,7 +220,7 @@ impl Tx {
         let (world, home, now) = (self.world(), self.home(), self.now());
         let (mut seen, mut others) = (Vec::new(), false);
         for holder in world.holders(&RoleRef::Custom(id)) {
-            if seen.len() < 1000 && sees_user(caller, home, world, holder, now) {
+            if seen.len() < MOST_NAMED && sees_user(caller, home, world, holder, now) {
                 seen.push(holder.to_string());
             } else {
                 others = true;

@@ -89,7 +89,7 @@ impl Tx {
         let mut notices = Vec::new();
         // What takes everything away gives nothing to whoever knows a credential, and must not wait for them.
         if !suppresses(&before, &role)
-            && let Some(notice) = self.tokens_by_others(caller, user.id)
+            && let Some(notice) = self.tokens_by_others(caller, &[user.id])
         {
             notices.push(notice.unless(giving.force, self)?);
         }

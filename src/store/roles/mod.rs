@@ -29,6 +29,9 @@ pub use tokens::sees_role;
 /// The most users, grants or tokens that one change of a role touches; beyond, it is `TOO_LARGE`.
 const MOST_TOUCHED: usize = 10_000;
 
+/// The most that one notice names; that there are others is told.
+const MOST_NAMED: usize = 1000;
+
 /// What the caller may want to know of a change: what forbids it while `force` is missing, or is worth a look.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notice {

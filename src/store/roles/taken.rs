@@ -93,7 +93,7 @@ impl Tx {
         let mut notices = Vec::new();
         // Whoever knows a credential of the user gets back what comes back.
         if suppresses(before, role)
-            && let Some(notice) = self.tokens_by_others(caller, user)
+            && let Some(notice) = self.tokens_by_others(caller, &[user])
         {
             notices.push(notice.unless(taking.force, self)?);
         }

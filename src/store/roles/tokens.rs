@@ -2,10 +2,10 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{Notice, Refusal};
+use super::{MOST_NAMED, Notice, Refusal};
 use crate::decision::{Caller, Snapshot, TokenFacts, may};
 use crate::model::{
-    ApiToken, Change, ChangeKind, CustomRole, Image, Named, ResourcePath, RoleRef, TokenId, UserId,
+    ApiToken, Change, ChangeKind, CustomRole, Image, Named, ResourcePath, RoleRef, UserId,
 };
 use crate::store::Tx;
 
@@ -25,17 +25,20 @@ pub fn sees_role(
 }
 
 impl Tx {
-    /// Lists live tokens of `user` that somebody else made who is not the caller either (`edges.md` §5).
+    /// Lists live tokens of `users` that somebody else made who is neither the user nor the caller (`edges.md` §5).
     ///
-    /// What the user gains, whoever knows such a token gains. What the bootstrap made nobody else knows.
-    pub(super) fn tokens_by_others(&self, caller: &Caller, user: UserId) -> Option<Notice> {
+    /// What a user gains, whoever knows such a token gains. What the bootstrap made nobody else knows. Asked where a role is
+    /// given, where what it gives is edited, and where one that takes everything away is taken; what a user gains by
+    /// other ways, as by a wider ceiling of its account, is not a grant to that user.
+    pub(super) fn tokens_by_others(&self, caller: &Caller, users: &[UserId]) -> Option<Notice> {
         let now = self.now();
         let others = |facts: &TokenFacts| {
-            let maker = facts.token.created_by;
-            facts.is_live(now) && maker.is_some_and(|by| by != user && by != caller.user)
+            let user = facts.token.user;
+            facts.is_live(now)
+                && facts.token.maker().is_some_and(|by| by != user && by != caller.user)
         };
         let message = "somebody else made live credentials of the user".to_owned();
-        self.notice(caller, user, "CREDENTIALS_BY_OTHERS", message, others)
+        self.notice(caller, users, "CREDENTIALS_BY_OTHERS", message, others)
     }
 
     /// Lists live tokens of `user` that name a role which the user does not hold any more.
@@ -48,30 +51,34 @@ impl Tx {
         let now = self.now();
         let message = "tokens of the user name the role".to_owned();
         let naming = |facts: &TokenFacts| facts.is_live(now) && names(facts, role);
-        self.notice(caller, user, "ROLE_IN_USE", message, naming)
+        self.notice(caller, &[user], "ROLE_IN_USE", message, naming)
     }
 
+    /// Makes a notice of the tokens that `pick` picks among those of `users`; nothing where it picks none.
     fn notice(
         &self,
         caller: &Caller,
-        user: UserId,
+        users: &[UserId],
         reason: &'static str,
         message: String,
         pick: impl Fn(&TokenFacts) -> bool,
     ) -> Option<Notice> {
         let (world, home) = (self.world(), self.home());
-        let user = world.any_user(user)?;
-        let ids: Vec<TokenId> = tokens(world, user.id, pick).map(|facts| facts.token.id).collect();
-        let holder =
-            ResourcePath::account(user.account).with("user", Named::Id(user.id.to_string()));
-        let visible = |id: &TokenId| {
-            let path = holder.clone().with("api_token", Named::Id(id.to_string()));
+        let visible = |token: &ApiToken| {
+            let path = ResourcePath::account(token.account)
+                .with("user", Named::Id(token.user.to_string()))
+                .with("api_token", Named::Id(token.id.to_string()));
             may(caller, home, world, "api_token.read", &path, self.now())
         };
-        let seen: Vec<String> =
-            ids.iter().filter(|id| visible(id)).map(ToString::to_string).collect();
-        let others = seen.len() < ids.len();
-        (!ids.is_empty()).then_some(Notice { reason, message, seen, others })
+        let (mut seen, mut others) = (Vec::new(), false);
+        for facts in users.iter().flat_map(|user| tokens(world, *user, &pick)) {
+            if seen.len() < MOST_NAMED && visible(&facts.token) {
+                seen.push(facts.token.id.to_string());
+            } else {
+                others = true;
+            }
+        }
+        (others || !seen.is_empty()).then_some(Notice { reason, message, seen, others })
     }
 
     /// Takes a role out of the scopes of a user's tokens.

@@ -19,6 +19,7 @@ pub struct Model {
     pub scopes: Json,
     pub expanded: Json,
     pub created_by: Option<Uuid>,
+    pub origin: Option<Uuid>,
     pub create_time: DateTimeUtc,
     pub expire_time: Option<DateTimeUtc>,
     pub digest: Vec<u8>,
@@ -52,6 +53,7 @@ impl TryFrom<Model> for ApiToken {
             scopes: read(TABLE, &id, row.scopes)?,
             expanded: read(TABLE, &id, row.expanded)?,
             created_by: row.created_by.map(UserId),
+            origin: row.origin.map(UserId),
             create_time: row.create_time,
             expire_time: row.expire_time,
         })
@@ -70,6 +72,7 @@ impl ActiveModel {
             expanded: Set(json(TABLE, &token.expanded)?),
             display_name: Set(token.display_name),
             created_by: Set(token.created_by.map(|id| id.0)),
+            origin: Set(token.origin.map(|id| id.0)),
             create_time: Set(token.create_time),
             expire_time: Set(token.expire_time),
             digest: NotSet,

@@ -73,7 +73,7 @@ pub(super) struct World {
 pub(super) fn empty(tenant: AccountId) -> Arc<Snapshot> {
     let facts =
         Facts { tenant: Some(tenant), head: chain::first(&tenant.to_string()), ..Facts::default() };
-    Arc::new(Snapshot::build(catalogue(), world.facts()).unwrap())
+    Arc::new(Snapshot::build(catalogue(), facts).unwrap())
 }
 
 pub(super) fn catalogue() -> Arc<Catalogue> {
@@ -207,6 +207,7 @@ pub(super) fn token(clock: &HeldClock, user: &User) -> ApiToken {
         scopes: vec!["*".to_owned()],
         expanded: vec!["*".to_owned()],
         created_by: Some(user.id),
+        origin: None,
         create_time: clock.now(),
         expire_time: None,
     }

@@ -208,9 +208,57 @@ async fn a_flood_of_unknown_tokens_is_stopped_and_known_ones_go_on() {
         assert!(!ask("garbage".to_owned()).await.unwrap().into_inner().valid);
         assert!(!ask(known).await.unwrap().into_inner().valid);
         assert!(ask(service.root.token.clone()).await.unwrap().into_inner().valid);
-        // Who is known asks for whom it likes.
+        // What one address sends is not on the account of a caller who is known.
         let told = introspected(&service, &service.root, &stranger()).await;
         assert!(!told.active);
+        service.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn unknown_tokens_in_questions_are_counted_for_the_asker_and_known_ones_go_on() {
+    for engine in engines() {
+        let service = Service::start(&engine).await;
+        let tenant = service.tenant("Acme").await;
+        let mesh = service.machine(&tenant, "mesh", &["DECISION_CLIENT"]).await;
+        let ann = service.person(&tenant, "ann", &["USER"]).await;
+        let about = |token: String| pb::Subject { token, ..Default::default() };
+        let asked = async |by: &Person, subjects: Vec<pb::Subject>| {
+            let item =
+                |subject| pb::EvaluationRequest { subject: Some(subject), ..Default::default() };
+            let ask = crate::support::ask("", "read", "account", &format!("account/{tenant}"));
+            let request = pb::BatchAuthorizeRequest {
+                action: ask.action,
+                resource: ask.resource,
+                evaluations: subjects.into_iter().map(item).collect(),
+                ..Default::default()
+            };
+            let answer = service.authorization(by).batch_authorize(request).await.unwrap();
+            answer.into_inner().evaluations
+        };
+        let one = async |by: &Person, token: &str| {
+            asked(by, vec![about(token.to_owned())]).await.remove(0)
+        };
+        for _ in 0..3 {
+            let subjects = (0..1000).map(|_| about(stranger())).collect();
+            let answers = asked(&mesh, subjects).await;
+            assert!(answers.iter().all(|answer| answer.reason() == pb::Reason::TokenInvalid));
+        }
+        // A question in a batch fails by itself; a call that is about the token fails as a whole.
+        let over = one(&mesh, &stranger()).await;
+        assert!(
+            !over.decision
+                && over.context.is_some_and(|said| format!("{said:?}").contains("RATE_LIMITED"))
+        );
+        let request = pb::IntrospectTokenRequest { token: stranger(), ..Default::default() };
+        let told = service.tokens(&mesh).introspect_token(request).await;
+        refused(told, Code::ResourceExhausted, "RATE_LIMITED");
+
+        // Known ones go on, be they good or not, and so does everybody else.
+        assert_ne!(one(&mesh, &ann.token).await.reason(), pb::Reason::TokenInvalid);
+        assert_eq!(one(&mesh, "garbage").await.reason(), pb::Reason::TokenInvalid);
+        assert_eq!(one(&service.root, &stranger()).await.reason(), pb::Reason::TokenInvalid);
+        assert!(is_valid(&service, &ann.token).await);
         service.stop().await;
     }
 }

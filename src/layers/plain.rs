@@ -1,0 +1,44 @@
+//! Tells gRPC from plain HTTP: the services behind look at the path alone, and would run a method for a `GET`, too.
+
+use http::header::{ALLOW, CONTENT_TYPE};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use tonic::body::Body;
+
+use super::status;
+
+/// What the type of every gRPC message begins with; a `+` and a codec, or a `;` and parameters, may follow.
+const GRPC: &str = "application/grpc";
+
+/// Refuses what is no gRPC, with the HTTP status that gRPC's protocol wants for it.
+///
+/// A query is part of the path there, so that a path with one names no method.
+pub(super) fn is_grpc(request: &Request<Body>) -> Result<(), Response<Body>> {
+    if request.method() != Method::POST {
+        let why = "a method is called by POST";
+        let mut refused = refused(StatusCode::METHOD_NOT_ALLOWED, why);
+        refused.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
+        return Err(refused);
+    }
+    let sent = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    if !sent.is_some_and(is_grpc_type) {
+        let why = "the content-type is not application/grpc";
+        return Err(refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, why));
+    }
+    if request.uri().query().is_some() {
+        return Err(status::unimplemented().into_http());
+    }
+    Ok(())
+}
+
+/// `application/grpc-web` is another protocol, which is not spoken here.
+fn is_grpc_type(sent: &str) -> bool {
+    let head = sent.get(..GRPC.len()).filter(|head| head.eq_ignore_ascii_case(GRPC));
+    let rest = head.and_then(|_| sent.get(GRPC.len()..));
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['+', ';']))
+}
+
+fn refused(code: StatusCode, why: &str) -> Response<Body> {
+    let mut response = status::not_grpc(why).into_http();
+    *response.status_mut() = code;
+    response
+}
