@@ -7,6 +7,7 @@ mod authorization;
 mod introspection;
 mod page;
 mod question;
+mod rights;
 mod role;
 mod shared;
 mod token;
@@ -15,6 +16,7 @@ mod wire;
 
 pub use account::AccountApi;
 pub use authorization::AuthorizationApi;
+pub use rights::RightsDocumentApi;
 pub use role::RoleApi;
 pub use shared::{Settings, Shared};
 pub use token::TokenApi;

@@ -14,7 +14,7 @@ use crate::layers::{Call, status};
 use crate::model::{Image, ResourcePath, RoleId, RoleRef, UserId};
 use crate::proto::v1 as pb;
 use crate::store::{
-    Giving, Misnamed, Notice, RoleDeleted, RoleGiven, RoleTaken, Taking, find_role, sees_role,
+    Giving, Misnamed, RoleDeleted, RoleGiven, RoleTaken, Taking, find_role, sees_role,
 };
 
 /// Serves roles.
@@ -99,7 +99,7 @@ impl pb::role_service_server::RoleService for RoleApi {
         Ok(done.respond(pb::UpdateRoleResponse {
             role: self.role_after(&by, &done, done.outcome.role),
             consistency_token: done.consistency_token(),
-            preview: preview(&done, &done.outcome.notices),
+            preview: done.preview_with(&done.outcome.notices),
         }))
     }
 
@@ -124,7 +124,7 @@ impl pb::role_service_server::RoleService for RoleApi {
         Ok(done.respond(pb::DeleteRoleResponse {
             role: Some(gone),
             consistency_token: done.consistency_token(),
-            preview: preview(&done, notices),
+            preview: done.preview_with(notices),
         }))
     }
 
@@ -170,7 +170,7 @@ impl pb::role_service_server::RoleService for RoleApi {
         Ok(done.respond(pb::AddUserRoleResponse {
             role_grant: self.given(&by, &done).await?,
             consistency_token: done.consistency_token(),
-            preview: preview(&done, &done.outcome.notices),
+            preview: done.preview_with(&done.outcome.notices),
         }))
     }
 
@@ -194,7 +194,7 @@ impl pb::role_service_server::RoleService for RoleApi {
         Ok(done.respond(pb::RemoveUserRoleResponse {
             role_grants: grants.iter().map(|grant| view::grant(&done.world, grant)).collect(),
             consistency_token: done.consistency_token(),
-            preview: preview(&done, notices),
+            preview: done.preview_with(notices),
         }))
     }
 
@@ -355,18 +355,4 @@ fn scope(text: &str) -> Result<Option<ResourcePath>, Status> {
 /// Returns the caller's own tenant, as new as the change where it is the one that changed.
 fn home<'a, T>(by: &'a Reader, done: &'a Done<T>) -> &'a Snapshot {
     if by.home.tenant() == done.world.tenant() { &done.world } else { &by.home }
-}
-
-/// Makes the preview of a dry run, with what it would take to force the change.
-fn preview<T>(done: &Done<T>, notices: &[Notice]) -> Option<pb::Preview> {
-    let mut preview = done.preview()?;
-    for notice in notices {
-        preview.others_affected |= notice.others;
-        preview.warnings.push(pb::Warning {
-            reason: notice.reason.to_owned(),
-            message: notice.message.clone(),
-            entity_ids: notice.seen.clone(),
-        });
-    }
-    Some(preview)
 }

@@ -15,7 +15,7 @@ use crate::feed::Feed;
 use crate::layers::{Call, Credentials, method_name, status};
 use crate::model::{AccountId, Change, Clock, Image, User, UserId};
 use crate::proto::v1 as pb;
-use crate::store::{Begun, Error, Opening, Outcome, Refusal, Store, Tx};
+use crate::store::{Begun, Error, Notice, Opening, Outcome, Refusal, Store, Tx};
 
 /// How often a write is opened anew when the snapshot at hand was too old for it.
 const TRIES: usize = 4;
@@ -82,6 +82,25 @@ impl<T> Done<T> {
     /// Returns the preview of a dry run.
     pub(super) fn preview(&self) -> Option<pb::Preview> {
         self.dry_run.then(|| pb::Preview { revision: self.token.revision.0, ..Default::default() })
+    }
+
+    /// Returns the preview of a dry run, with what the act warns of.
+    pub(super) fn preview_with(&self, notices: &[Notice]) -> Option<pb::Preview> {
+        let mut preview = self.preview()?;
+        for notice in notices {
+            preview.others_affected |= notice.others;
+            preview.warnings.push(pb::Warning {
+                reason: notice.reason.to_owned(),
+                message: notice.message.clone(),
+                entity_ids: notice.seen.clone(),
+            });
+        }
+        Some(preview)
+    }
+
+    /// Walks the images that this change made, in the order in which it made them.
+    pub(super) fn each_after(&self) -> impl Iterator<Item = &Image> {
+        self.changes.iter().filter_map(|change| change.after.as_ref())
     }
 
     /// Returns the last image of an object that this change made.

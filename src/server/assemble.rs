@@ -20,11 +20,14 @@ use crate::feed::Feed;
 use crate::layers::{ChangeRate, Credentials, Door, Forms, Gate, Places, Rules};
 use crate::proto::v1::account_service_server::AccountServiceServer;
 use crate::proto::v1::authorization_service_server::AuthorizationServiceServer;
+use crate::proto::v1::rights_document_service_server::RightsDocumentServiceServer;
 use crate::proto::v1::role_service_server::RoleServiceServer;
 use crate::proto::v1::token_service_server::TokenServiceServer;
 use crate::proto::v1::user_service_server::UserServiceServer;
 use crate::proto::{self, DESCRIPTORS};
-use crate::rpc::{AccountApi, AuthorizationApi, RoleApi, Shared, TokenApi, UserApi};
+use crate::rpc::{
+    AccountApi, AuthorizationApi, RightsDocumentApi, RoleApi, Shared, TokenApi, UserApi,
+};
 use crate::store::Store;
 
 /// What the server is made of.
@@ -94,6 +97,7 @@ impl House {
         let account = AccountServiceServer::new(AccountApi(shared.clone()));
         let user = UserServiceServer::new(UserApi(shared.clone()));
         let role = RoleServiceServer::new(RoleApi(shared.clone()));
+        let rights = RightsDocumentServiceServer::new(RightsDocumentApi(shared.clone()));
         let token = TokenServiceServer::new(TokenApi(shared.clone()));
         let authorization = AuthorizationServiceServer::new(AuthorizationApi(shared));
 
@@ -107,6 +111,7 @@ impl House {
         Ok(Routes::new(account.max_decoding_message_size(most))
             .add_service(user.max_decoding_message_size(most))
             .add_service(role.max_decoding_message_size(most))
+            .add_service(rights.max_decoding_message_size(most))
             .add_service(token.max_decoding_message_size(most))
             .add_service(authorization.max_decoding_message_size(most))
             .add_service(open.of(HealthServer::new(doctor)))

@@ -3,7 +3,7 @@
 use super::Refusal;
 use crate::crypto::etag;
 use crate::decision::Snapshot;
-use crate::model::{Account, ApiToken, CustomRole, User};
+use crate::model::{Account, ApiToken, CustomRole, RightsDocument, User};
 
 /// Returns an account's etag.
 pub fn account_etag(account: &Account) -> String {
@@ -28,6 +28,11 @@ pub fn user_etag(world: &Snapshot, user: &User) -> String {
 /// Returns a custom role's etag.
 pub fn role_etag(role: &CustomRole) -> String {
     etag(role)
+}
+
+/// Returns a rights document's etag; who has it is no part of it.
+pub fn document_etag(document: &RightsDocument) -> String {
+    etag(document)
 }
 
 /// Returns a token's etag; its last use is no part of it.

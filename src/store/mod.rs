@@ -20,6 +20,7 @@ mod migrate;
 mod place;
 mod reads;
 mod refusal;
+mod rights;
 mod roles;
 mod roles_named;
 mod rows;
@@ -51,11 +52,12 @@ pub use commit::Committed;
 pub use config::{Engine, StoreConfig};
 pub use entries::{Entry, follow};
 pub use error::{Cause, Constraint, Error};
-pub use etags::{account_etag, role_etag, token_etag, user_etag};
+pub use etags::{account_etag, document_etag, role_etag, token_etag, user_etag};
 pub use hints::{Hint, Listener};
 pub use idempotency::Outcome;
 pub use reads::{KeptToken, ObjectId};
 pub use refusal::Refusal;
+pub use rights::{Assigned, Assigning, DocumentDeleted, DocumentDone, DocumentFields, Unassigned};
 pub use roles::{
     Giving, Misnamed, Notice, RoleCreated, RoleDeleted, RoleFields, RoleGiven, RoleTaken,
     RoleUpdated, Taking, find_role, sees_role,

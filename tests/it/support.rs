@@ -14,6 +14,7 @@ use chancery::store::{Bootstrap, Store};
 use chrono::{DateTime, TimeDelta};
 use pb::account_service_client::AccountServiceClient;
 use pb::authorization_service_client::AuthorizationServiceClient;
+use pb::rights_document_service_client::RightsDocumentServiceClient;
 use pb::role_service_client::RoleServiceClient;
 use pb::token_service_client::TokenServiceClient;
 use pb::user_service_client::UserServiceClient;
@@ -196,6 +197,10 @@ impl Service {
 
     pub(crate) fn users(&self, by: &Person) -> UserServiceClient<As> {
         UserServiceClient::new(self.by(&by.token))
+    }
+
+    pub(crate) fn rights(&self, by: &Person) -> RightsDocumentServiceClient<As> {
+        RightsDocumentServiceClient::new(self.by(&by.token))
     }
 
     pub(crate) fn roles(&self, by: &Person) -> RoleServiceClient<As> {

@@ -47,7 +47,7 @@ pub struct Notice {
 
 impl Notice {
     /// Refuses while `force` is missing. A dry run goes on, so that its preview lists what there is to force.
-    fn unless(self, force: bool, tx: &Tx) -> Result<Self, Refusal> {
+    pub(super) fn unless(self, force: bool, tx: &Tx) -> Result<Self, Refusal> {
         if force || tx.is_dry_run() {
             return Ok(self);
         }
@@ -60,7 +60,7 @@ impl Notice {
 }
 
 /// Refuses a change in an account that is closed, by itself or by one above it (`model.md` §2).
-fn not_closed(world: &Snapshot, account: AccountId) -> Result<(), Refusal> {
+pub(super) fn not_closed(world: &Snapshot, account: AccountId) -> Result<(), Refusal> {
     if world.effective_status(account) == Some(EffectiveStatus::Closed) {
         return Err(Refusal::precondition("ACCOUNT_CLOSED", "the account is closed"));
     }

@@ -30,7 +30,11 @@ impl Tx {
     /// What a user gains, whoever knows such a token gains. What the bootstrap made nobody else knows. Asked where a role is
     /// given, where what it gives is edited, and where one that takes everything away is taken; what a user gains by
     /// other ways, as by a wider ceiling of its account, is not a grant to that user.
-    pub(super) fn tokens_by_others(&self, caller: &Caller, users: &[UserId]) -> Option<Notice> {
+    pub(in crate::store) fn tokens_by_others(
+        &self,
+        caller: &Caller,
+        users: &[UserId],
+    ) -> Option<Notice> {
         let now = self.now();
         let others = |facts: &TokenFacts| {
             let user = facts.token.user;

@@ -59,9 +59,12 @@ impl Tx {
         }
         unchanged(etag, &is)?;
         still_open(&before, user.account)?;
+        let owners: Vec<UserId> = gone.iter().map(|user| user.id).collect();
         for user in gone {
             self.remove(user)?;
         }
+        let heir = if let Below::Give(to) = below { Some(to) } else { None };
+        done.handed_on = self.hand_on_documents(caller, &owners, heir).await?;
         still_governed(self)?;
         self.note(&mut done, &before, user.account);
         Ok(done)

@@ -35,13 +35,22 @@ pub struct UserDone {
     pub moved: Vec<UserId>,
     /// The account has nobody left who may do everything. At the root this is refused, elsewhere it is a warning.
     pub last_super_user: bool,
+    /// How many rights documents were handed on.
+    #[serde(default)]
+    pub handed_on: usize,
     /// Users changed that the caller does not see; told of rehearsals only.
     pub others_affected: bool,
 }
 
 impl UserDone {
     const fn of(user: UserId) -> Self {
-        Self { user, moved: Vec::new(), last_super_user: false, others_affected: false }
+        Self {
+            user,
+            moved: Vec::new(),
+            last_super_user: false,
+            handed_on: 0,
+            others_affected: false,
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Users hung below others, with all that is below them.
 
 use super::{MOST, UserDone, changed, check_depth, level_below, may_hang, still_open};
-use crate::decision::{Caller, Snapshot, escalation};
+use crate::decision::{Caller, Principal, Snapshot, escalation};
 use crate::model::{ChangeKind, User, UserId};
 use crate::store::etags::{unchanged, user_etag};
 use crate::store::{Refusal, Tx};
@@ -134,7 +134,10 @@ impl Tx {
         }
         let (world, now) = (self.world(), self.now());
         let mut holders = hanging.all.clone();
-        holders.retain(|id| world.user(*id).is_some_and(|user| !user.held.is_empty()));
+        // What the new chain's documents give comes to those who hold nothing of their own as well.
+        let holds =
+            |user: &Principal| !user.held.is_empty() || world.documents_for(user).next().is_some();
+        holders.retain(|id| world.user(*id).is_some_and(|user| holds(user)));
         escalation(self.home(), caller, Some(&before), world, &holders, now)?;
         // Whoever comes below the caller by this comes under its control: judged as it stood, not yet below.
         holders.retain(|id| world.is_below(*id, caller.user) && !before.is_below(*id, caller.user));

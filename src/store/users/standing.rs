@@ -33,7 +33,8 @@ impl Tx {
         Ok(done)
     }
 
-    /// Disables a user and takes all its roles and tokens. Its children stay where they are.
+    /// Disables a user and takes all its roles, documents and tokens. Its children stay where they are; what it owns goes to
+    /// whoever stands above it.
     pub async fn offboard_user(
         &mut self,
         caller: &Caller,
@@ -55,9 +56,11 @@ impl Tx {
             let (kind, before) = (ChangeKind::RoleRevoke, Some(Image::RoleGrant(grant)));
             self.put(Change { account, kind, before, after: None })?;
         }
+        self.strip_documents(id).await?;
         self.end_tokens(account, id)?;
         still_governed(self)?;
         let mut done = UserDone::of(id);
+        done.handed_on = self.hand_on_documents(caller, &[id], None).await?;
         self.note(&mut done, &world, account);
         Ok(done)
     }
