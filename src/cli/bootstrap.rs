@@ -56,9 +56,10 @@ pub(super) enum TokenFile {
 pub(super) async fn run(config: &Config, wanted: Wanted) -> Outcome {
     telemetry::init(&config.log)?;
     open::user_name(&wanted.user_name)?;
-    // To open a file that is not there is to make it, and what is refused makes nothing.
-    if !config.store().exists()? {
-        return Err(Error::NotMigrated { pending: Store::migrations() }.into());
+    // Before the store is opened: to open a file is to make it and what lies beside it, and what is refused makes nothing.
+    let pending = Store::lacks(&config.store()).await?;
+    if pending > 0 {
+        return Err(Error::NotMigrated { pending }.into());
     }
     let store = open::store(config).await?;
     let done = bootstrap(config, &store, wanted).await;
@@ -67,10 +68,6 @@ pub(super) async fn run(config: &Config, wanted: Wanted) -> Outcome {
 }
 
 async fn bootstrap(config: &Config, store: &Store, wanted: Wanted) -> Outcome {
-    let pending = store.pending_migrations().await?.len();
-    if pending > 0 {
-        return Err(Error::NotMigrated { pending }.into());
-    }
     let keys = open::keys(config, store).await?;
     if let Some(root) = store.root().await? {
         return already(&root.to_string());

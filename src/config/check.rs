@@ -17,9 +17,13 @@ impl Config {
         problems.extend(self.order());
         problems.extend(self.doors());
         problems.extend(self.keys());
-        if !["http://", "https://"].iter().any(|scheme| self.base_url.starts_with(scheme)) {
-            let why = format!("`{}` begins with neither `https://` nor `http://`", self.base_url);
-            problems.push(problem("base_url", why));
+        let bases = [("base_url", &self.base_url)].into_iter();
+        let returns = self.links.return_uris.iter().map(|uri| ("links.return_uris", uri));
+        for (key, uri) in bases.chain(returns) {
+            if !["http://", "https://"].iter().any(|scheme| uri.starts_with(scheme)) {
+                let why = format!("`{uri}` begins with neither `https://` nor `http://`");
+                problems.push(problem(key, why));
+            }
         }
         if let Err(why) = self.log.check() {
             problems.push(problem("log.level", why.to_string()));

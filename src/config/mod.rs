@@ -45,6 +45,8 @@ pub struct Config {
     pub base_url: String,
     /// Where a user signs in who names no account: an id or a login alias.
     pub default_account: Option<String>,
+    /// The links in messages.
+    pub links: Links,
     /// How long answers may rest on what the store has not confirmed, in milliseconds (`edges.md` §4).
     pub staleness_ms: u64,
     /// How often the store is asked for what is new, in milliseconds.
@@ -57,6 +59,14 @@ pub struct Config {
     pub store: Pools,
     /// How the server stops.
     pub shutdown: Shutdown,
+}
+
+/// The links in messages.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Links {
+    /// Where they may lead back to: addresses that a `return_uri` must be equal to, to the letter.
+    pub return_uris: Vec<String>,
 }
 
 /// What a caller may use up.
@@ -131,6 +141,7 @@ impl Default for Config {
             master_key_file: None,
             base_url: "http://localhost".to_owned(),
             default_account: None,
+            links: Links::default(),
             staleness_ms: 5_000,
             poll_ms: 300,
             log: LogConfig::default(),
@@ -237,6 +248,7 @@ impl Config {
                 account_depth: limits.account_depth,
                 user_depth: limits.user_depth,
                 base_url: self.base_url.trim_end_matches('/').to_owned(),
+                return_uris: self.links.return_uris.clone(),
             },
             drain: Duration::from_millis(self.shutdown.drain_ms),
             hard: Duration::from_secs(self.shutdown.hard_seconds),

@@ -144,6 +144,10 @@ impl Reader {
         // What the built-in value is tells how to read the text: a name made of digits stays a name.
         let value = match self.default(&key) {
             Some(Value::Bool(..)) => text.parse::<bool>().map_or_else(|_| plain(), Value::from),
+            Some(Value::Array(..)) => {
+                let words = text.split(',').map(str::trim).filter(|word| !word.is_empty());
+                Value::from(words.collect::<Vec<_>>())
+            }
             Some(Value::Num(..)) => text.parse::<u64>().map_or_else(|_| plain(), Value::from),
             _ => plain(),
         };

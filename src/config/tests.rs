@@ -133,6 +133,19 @@ fn no_secret_is_shown_by_anything() {
 }
 
 #[test]
+fn a_list_is_a_list_in_the_file_and_words_with_commas_in_the_environment() {
+    let wanted = ["https://a.example/x", "https://b.example"];
+    let file = "links.return_uris = [\"https://a.example/x\", \"https://b.example\"]";
+    assert_eq!(from_file(file).unwrap().links.return_uris, wanted);
+    let named = |text| from_environment(&[("CHANCERY_LINKS__RETURN_URIS", text)]);
+    let config = named("https://a.example/x, https://b.example,").unwrap();
+    assert_eq!(config.links.return_uris, wanted);
+    assert_eq!(from_file(&config.to_toml().unwrap()).unwrap().links.return_uris, wanted);
+    assert_eq!(problems(named("https://a.example,b.example")).0, ["links.return_uris"]);
+    assert_eq!(problems(from_file("links.return_uris = 3")).0.len(), 1);
+}
+
+#[test]
 fn what_is_printed_can_be_given_back() {
     let config = from_environment(&[("CHANCERY_LIMITS__IN_FLIGHT", "9")]).unwrap();
     let printed = config.to_toml().unwrap();

@@ -101,7 +101,7 @@ where
         // Outermost: everything below has a request id, is counted, timed, and its panics end here.
         let work = trace::traced(request, move |request| async move {
             // Before all: what is not gRPC is not taken for it.
-            if let Err(response) = plain::is_grpc(&request) {
+            if let Some(response) = plain::refusal(&request) {
                 return response;
             }
             // Before anything waits: work that nobody will wait for is neither started nor read.

@@ -12,22 +12,22 @@ const GRPC: &str = "application/grpc";
 /// Refuses what is no gRPC, with the HTTP status that gRPC's protocol wants for it.
 ///
 /// A query is part of the path there, so that a path with one names no method.
-pub(super) fn is_grpc(request: &Request<Body>) -> Result<(), Response<Body>> {
+pub(super) fn refusal(request: &Request<Body>) -> Option<Response<Body>> {
     if request.method() != Method::POST {
         let why = "a method is called by POST";
         let mut refused = refused(StatusCode::METHOD_NOT_ALLOWED, why);
         refused.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
-        return Err(refused);
+        return Some(refused);
     }
     let sent = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     if !sent.is_some_and(is_grpc_type) {
         let why = "the content-type is not application/grpc";
-        return Err(refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, why));
+        return Some(refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, why));
     }
     if request.uri().query().is_some() {
-        return Err(status::unimplemented().into_http());
+        return Some(status::unimplemented().into_http());
     }
-    Ok(())
+    None
 }
 
 /// `application/grpc-web` is another protocol, which is not spoken here.

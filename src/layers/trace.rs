@@ -102,3 +102,53 @@ fn code_label(response: &Response<Body>) -> &'static str {
         Some(_) => "OTHER",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::{Arc, Mutex};
+
+    use tracing::Level;
+
+    use super::*;
+
+    #[derive(Debug, Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Lines {
+        fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(text);
+            Ok(text.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn what_was_refused_is_one_line_with_its_request_id_and_a_permit_is_none() {
+        let lines = Lines::default();
+        let to = lines.clone();
+        let log = tracing_subscriber::fmt().with_max_level(Level::INFO).with_ansi(false);
+        let log = log.with_writer(move || to.clone()).finish();
+        let _held = tracing::subscriber::set_default(log);
+        let sent = |id: &'static str| {
+            let path = "/chancery.v1.UserService/GetUser";
+            Request::builder().uri(path).header(REQUEST_ID, id).body(Body::empty()).unwrap()
+        };
+        traced(sent("good"), async |_| Response::new(Body::empty())).await;
+        traced(sent("away"), async |_| status::unavailable().into_http()).await;
+        traced(sent("none"), async |_| status::unimplemented().into_http()).await;
+        let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        let found: Vec<&str> = text.lines().collect();
+        assert_eq!(found.len(), 2, "{text}");
+        for (line, words) in found.iter().zip([
+            ["away", "UNAVAILABLE", "STORE_UNAVAILABLE"],
+            ["none", "UNIMPLEMENTED", "UNKNOWN_METHOD"],
+        ]) {
+            let all = words.iter().chain(&["UserService/GetUser", "INFO", "ms="]);
+            assert!(all.into_iter().all(|word| line.contains(word)), "{line}");
+        }
+    }
+}

@@ -29,6 +29,8 @@ pub struct Settings {
     pub user_depth: usize,
     /// What sign-in links begin with.
     pub base_url: String,
+    /// Where links in messages may lead back to.
+    pub return_uris: Vec<String>,
 }
 
 /// The parts of the program that services share. Cheap to copy.

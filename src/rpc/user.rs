@@ -32,8 +32,9 @@ impl pb::user_service_server::UserService for UserApi {
     ) -> Result<Response<pb::CreateUserResponse>, Status> {
         let (call, request) = open(request)?;
         let by = reader(&call)?;
-        let new = new_user(account_of(&call.ask, "account_id")?, request)?;
-        let depth = self.0.settings.user_depth;
+        let settings = &self.0.settings;
+        let new = new_user(account_of(&call.ask, "account_id")?, request, &settings.return_uris)?;
+        let depth = settings.user_depth;
         let done = self
             .0
             .change(call, move |tx, caller| {

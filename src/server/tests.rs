@@ -45,6 +45,7 @@ fn config() -> Config {
             account_depth: 8,
             user_depth: 32,
             base_url: "http://localhost".to_owned(),
+            return_uris: Vec::new(),
         },
     }
 }

@@ -125,7 +125,7 @@ impl StoreConfig {
     }
 
     /// Tells whether there is a database to open. A server's is taken to be there: nobody makes one by opening it.
-    pub fn exists(&self) -> Result<bool, Error> {
+    pub(super) fn exists(&self) -> Result<bool, Error> {
         if self.engine()? == Engine::Postgres {
             return Ok(true);
         }

@@ -9,7 +9,7 @@ use sea_orm_migration::{
     IntoSchemaManagerConnection, MigratorTrait as _, SchemaManager, seaql_migrations as applied,
 };
 
-use super::config::{Engine, Use};
+use super::config::{Engine, StoreConfig, Use};
 use super::rows::{corrupt, service_state};
 use super::{Error, Store, immediate};
 
@@ -48,9 +48,15 @@ impl Store {
         Ok(())
     }
 
-    /// Returns how many steps there are.
-    pub fn migrations() -> usize {
-        Migrator::migrations().len()
+    /// Counts the steps that the schema of a store lacks that is not open: to ask makes nothing, be it only a file.
+    pub async fn lacks(config: &StoreConfig) -> Result<usize, Error> {
+        if !config.exists()? {
+            return Ok(Migrator::migrations().len());
+        }
+        let db = config.connect(Use::Probe).await?;
+        let pending = pending(&db).await;
+        db.close().await?;
+        Ok(pending?.len())
     }
 
     /// Names the steps that the schema lacks.

@@ -40,9 +40,11 @@ fn a_bootstrap_that_is_refused_leaves_nothing_behind() {
 
     assert!(run(folder.path(), ["migrate"], "").status.success());
     assert!(run(folder.path(), bootstrap, "").status.success());
-    let mut made = files(folder.path());
-    made.sort_unstable();
-    assert_eq!(made, ["chancery.db", "chancery.key", "token"]);
+    let made = files(folder.path());
+    assert!(
+        ["chancery.key", "token"].iter().all(|file| made.contains(&(*file).to_owned())),
+        "{made:?}"
+    );
 }
 
 #[test]

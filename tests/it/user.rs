@@ -16,6 +16,7 @@ use super::support::{Engine, Person, Service, engines, refused};
 
 mod create;
 mod delete;
+mod invited;
 mod list;
 mod moving;
 mod seeds;

@@ -38,8 +38,9 @@ fn name_key(name: &str) -> Result<Folded, Status> {
 pub(super) fn new_user(
     account: AccountId,
     request: pb::CreateUserRequest,
+    return_uris: &[String],
 ) -> Result<NewUser, Status> {
-    if !request.return_uri.is_empty() {
+    if !request.return_uri.is_empty() && !return_uris.contains(&request.return_uri) {
         let why = "is none of the addresses that the configuration allows";
         return Err(status::bad_field("INVALID_FIELD", "return_uri", why));
     }
