@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use http::{Request, Response};
+use tokio::time::Instant;
 use tonic::body::Body;
 
 use super::status;
@@ -14,6 +15,9 @@ const UNBOUNDED: &[&str] = &[
     "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
 ];
 
+/// So much before its caller's patience ends a request does: `tonic` ends it by itself then, and says less.
+const AHEAD: Duration = Duration::from_millis(1);
+
 /// The bounds of a request's time.
 #[derive(Debug, Clone, Copy)]
 pub struct Deadlines {
@@ -24,13 +28,14 @@ pub struct Deadlines {
 }
 
 impl Deadlines {
-    /// Returns how long this request may take; `None` for the streams that are not bounded.
-    pub(super) fn of(&self, request: &Request<Body>) -> Option<Duration> {
+    /// Returns until when a request that arrives now may take; `None` for the streams that are not bounded.
+    pub(super) fn of(&self, request: &Request<Body>) -> Option<Instant> {
         if UNBOUNDED.contains(&request.uri().path()) {
             return None;
         }
         let named = request.headers().get("grpc-timeout").and_then(|v| parse(v.to_str().ok()?));
-        Some(named.unwrap_or(self.default).min(self.most))
+        let limit = named.unwrap_or(self.default).min(self.most);
+        Some(Instant::now() + limit.saturating_sub(AHEAD))
     }
 }
 
@@ -54,12 +59,12 @@ fn parse(text: &str) -> Option<Duration> {
 
 /// Answers `DEADLINE_EXCEEDED` in place of a response that does not come in time.
 pub(super) async fn within(
-    limit: Option<Duration>,
+    until: Option<Instant>,
     work: impl Future<Output = Response<Body>>,
 ) -> Response<Body> {
-    match limit {
+    match until {
         None => work.await,
-        Some(limit) => match tokio::time::timeout(limit, work).await {
+        Some(until) => match tokio::time::timeout_at(until, work).await {
             Ok(response) => response,
             Err(_) => status::deadline().into_http(),
         },

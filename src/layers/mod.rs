@@ -98,15 +98,15 @@ where
         // The instance that was polled ready is the one that is called.
         let mut inner = self.inner.clone();
         std::mem::swap(&mut inner, &mut self.inner);
+        // Before anything waits: work that nobody will wait for is neither started nor read.
+        let until = door.deadlines.of(&request);
         // Outermost: everything below has a request id, is counted, timed, and its panics end here.
         let work = trace::traced(request, move |request| async move {
             // Before all: what is not gRPC is not taken for it.
             if let Some(response) = plain::refusal(&request) {
                 return response;
             }
-            // Before anything waits: work that nobody will wait for is neither started nor read.
-            let limit = door.deadlines.of(&request);
-            deadline::within(limit, async move {
+            deadline::within(until, async move {
                 match door.enter(request).await {
                     Ok((request, _place)) => match inner.call(request).await {
                         Ok(response) => response,

@@ -12,7 +12,7 @@ use crate::crypto::secret::{self, NoRandomness};
 use crate::crypto::token::{Secret, TokenKind};
 use crate::decision::{Caller, Refused, Snapshot, sees_user};
 use crate::layers::{Call, status};
-use crate::model::{ApiToken, ChangeKind, Image, TokenId, UserId, UserKind};
+use crate::model::{ApiToken, ChangeKind, EffectiveStatus, Image, TokenId, UserId, UserKind};
 use crate::proto::v1 as pb;
 use crate::store::{Digests, KeptToken, Minted, NewToken, token_etag};
 
@@ -276,8 +276,15 @@ fn user_of(call: &Call) -> Result<UserId, Status> {
 
 /// Returns the token that a request is about: named by its id, or found by its secret before the rule was asked.
 fn named(call: &Call) -> Result<TokenId, Status> {
-    let id = call.ask.fields().text("token_id").ok_or_else(unseen)?;
-    field("token_id", id)
+    if let Some(id) = call.ask.fields().text("token_id") {
+        return field("token_id", id);
+    }
+    // Of a token that is there, who calls from an account that does not work would hear that, and not that there is none.
+    let by = reader(call)?;
+    match by.home.effective_status(by.caller.account) {
+        Some(EffectiveStatus::Active) => Err(unseen()),
+        _ => Err(Refused::AccountNotActive.into()),
+    }
 }
 
 fn unseen() -> Status {

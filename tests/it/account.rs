@@ -7,6 +7,7 @@ mod restcomm;
 mod roles;
 mod same;
 mod states;
+mod stops;
 mod update;
 
 use std::collections::BTreeMap;
@@ -14,10 +15,13 @@ use std::sync::Arc;
 
 use chancery::decision::Snapshot;
 use chancery::model::catalogue::{Catalogue, CatalogueFile};
-use chancery::model::{AccountId, Change, ChangeKind, Image, Revision};
+use chancery::model::{
+    AccountId, Change, ChangeKind, Image, RegionalSettings, Revision, User, UserId, UserKind,
+};
 use chancery::proto::v1 as pb;
 use chancery::store::{Begun, Opening, World};
 use tonic::Status;
+use uuid::Uuid;
 
 use crate::support::{Person, Service, ask};
 
@@ -186,8 +190,37 @@ async fn entries(service: &Service, tenant: &str) -> BTreeMap<&'static str, usiz
     counts
 }
 
+/// One of many users.
+pub(crate) fn user(account: &str, n: u128) -> User {
+    User {
+        id: UserId(Uuid::from_u128(n + 1)),
+        account: account.parse().unwrap(),
+        parent: None,
+        kind: UserKind::Admin,
+        user_name: format!("user-{n}"),
+        first_name: String::new(),
+        last_name: String::new(),
+        full_name: String::new(),
+        email: None,
+        phone_number: String::new(),
+        regional_settings: RegionalSettings::default(),
+        enabled: true,
+        sso: false,
+        application: None,
+        create_time: crate::support::beginning(),
+        update_time: crate::support::beginning(),
+        delete_time: None,
+    }
+}
+
+/// A user comes to be.
+pub(crate) fn created(user: User) -> Change {
+    let (account, kind) = (user.account, ChangeKind::UserCreate);
+    Change { account, kind, before: None, after: Some(Image::User(user)) }
+}
+
 /// Makes changes past the API, as the program itself: what no RPC does yet, or what would take too many calls.
-async fn put(service: &Service, tenant: &str, changes: Vec<Change>) {
+pub(crate) async fn put(service: &Service, tenant: &str, changes: Vec<Change>) {
     let root = service.store.world(service.root.account_id.parse().unwrap()).await.unwrap();
     let catalogue = Arc::new(Catalogue::build(&root.catalogues).unwrap());
     let world = service.store.world(tenant.parse().unwrap()).await.unwrap();
@@ -221,7 +254,7 @@ fn snapshot(catalogue: Arc<Catalogue>, world: World) -> Snapshot {
 }
 
 /// Applies a catalogue, as a later RPC will.
-async fn apply(service: &Service, yaml: &str) {
+pub(crate) async fn apply(service: &Service, yaml: &str) {
     let file = CatalogueFile::read(yaml.to_owned()).unwrap();
     let root = service.root.account_id.clone();
     let change = Change {

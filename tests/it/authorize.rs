@@ -297,3 +297,51 @@ async fn a_change_is_seen_by_whoever_asks_with_its_token_on_any_replica() {
         other.stop().await;
     }
 }
+
+#[tokio::test]
+async fn a_batch_fails_as_a_whole_only_by_its_envelope() {
+    for engine in engines() {
+        let service = Service::start(&engine).await;
+        let root = service.root.clone();
+        let own = ask(&root.user_id, "read", "account", &root.account_id);
+        let batch = || pb::BatchAuthorizeRequest {
+            subject: own.subject.clone(),
+            action: own.action.clone(),
+            resource: own.resource.clone(),
+            ..Default::default()
+        };
+        let semantic =
+            |word: &str| Some(pb::EvaluationOptions { evaluations_semantic: word.to_owned() });
+        let many = vec![pb::EvaluationRequest::default(); 1001];
+        let lost = chancery::crypto::ConsistencyToken {
+            tenant: root.account_id.parse().unwrap(),
+            revision: chancery::model::Revision(1),
+            hash8: [7; 8],
+            platform: chancery::model::Revision(1),
+        };
+        let at_least = |token: String| {
+            let requirement = Some(pb::consistency::Requirement::AtLeast(token));
+            Some(pb::Consistency { requirement })
+        };
+        let malformed = (Code::InvalidArgument, "INVALID_FIELD");
+        let other = (Code::FailedPrecondition, "TOKEN_OF_OTHER_HISTORY");
+        for (request, (code, reason)) in [
+            (pb::BatchAuthorizeRequest { evaluations: many, ..batch() }, malformed),
+            (pb::BatchAuthorizeRequest { options: semantic("first"), ..batch() }, malformed),
+            (
+                pb::BatchAuthorizeRequest { consistency: at_least("x".to_owned()), ..batch() },
+                malformed,
+            ),
+            (
+                pb::BatchAuthorizeRequest { consistency: at_least(lost.to_string()), ..batch() },
+                other,
+            ),
+        ] {
+            let answer = service.authorization(&root).batch_authorize(request).await;
+            refused(answer, code, reason);
+        }
+        let fine = pb::BatchAuthorizeRequest { options: semantic("execute_all"), ..batch() };
+        let answer = service.authorization(&root).batch_authorize(fine).await.unwrap();
+        assert!(answer.into_inner().evaluations[0].decision);
+    }
+}

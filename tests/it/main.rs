@@ -15,6 +15,8 @@ mod attacks;
 mod authorize;
 mod cli;
 mod door;
+mod edges;
+mod everywhere;
 mod examples;
 mod faults;
 mod following;

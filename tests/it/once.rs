@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::examples::{Scene, changing};
 use crate::meddle::{Meddler, TABLES};
-use crate::raw::{call, path, set};
+use crate::raw::{call, methods, path, set};
 use crate::support::{Service, engines, refused};
 
 async fn send(
@@ -102,6 +102,49 @@ async fn what_is_rehearsed_leaves_no_trace() {
         }
         let root = service.root.account_id.clone();
         service.verify(&root).await;
+    }
+}
+
+/// Where a request says which state of its object it means.
+const ETAGS: [&str; 4] = ["etag", "account.etag", "user.etag", "role.etag"];
+
+/// A method changes something if it has a `request_id`; then it can also be rehearsed, answers with a token, and names the
+/// state of what it changes, unless that is not there before.
+#[test]
+fn every_change_can_be_named_rehearsed_and_made_conditional() {
+    for method in methods() {
+        let name = method.full_name().to_owned();
+        let (input, output) = (method.input(), method.output());
+        let changes = input.get_field_by_name("request_id").is_some();
+        assert_eq!(input.get_field_by_name("validate_only").is_some(), changes, "{name}");
+        assert_eq!(output.get_field_by_name("preview").is_some(), changes, "{name}: preview");
+        assert!(!changes || output.get_field_by_name("consistency_token").is_some(), "{name}");
+        if changes && !name.contains(".Create") {
+            let mut message = DynamicMessage::new(input);
+            let text = || Value::String("x".to_owned());
+            assert!(ETAGS.iter().any(|etag| set(&mut message, etag, text())), "{name}: no etag");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_has_changed_since_it_was_read_is_not_changed() {
+    for engine in engines() {
+        let service = Service::start(&engine).await;
+        let meddler = Meddler::new(&service.url).await;
+        let mut scene = Scene::new(&service).await;
+        for method in changing().iter().filter(|method| !method.name().starts_with("Create")) {
+            let name = method.full_name().to_owned();
+            let [example, _] = scene.example(method).await;
+            let mut stale = example.clone();
+            let old = || Value::String("an older one".to_owned());
+            assert!(ETAGS.iter().any(|etag| set(&mut stale, etag, old())), "{name}");
+            let before = kept(&service, &meddler).await;
+            refused(send(&service, method, &stale).await, Code::Aborted, "ETAG_MISMATCH");
+            assert_eq!(kept(&service, &meddler).await, before, "{name}");
+            let done = send(&service, method, &example).await;
+            done.unwrap_or_else(|e| panic!("{name}: {e:?}"));
+        }
     }
 }
 

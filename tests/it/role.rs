@@ -6,9 +6,11 @@ mod edited;
 mod given;
 mod lists;
 mod makers;
+mod named;
 mod scoped;
 mod suppressed;
 mod taken;
+mod used;
 
 use chancery::proto::v1 as pb;
 

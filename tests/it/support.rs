@@ -171,7 +171,6 @@ impl Service {
         self.store.close().await.unwrap();
     }
 
-    #[expect(dead_code, reason = "for whoever needs a connection of its own")]
     pub(crate) fn grpc(&self) -> std::net::SocketAddr {
         self.server.as_ref().unwrap().grpc()
     }

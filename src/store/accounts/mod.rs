@@ -73,12 +73,12 @@ impl Tx {
         }
     }
 
-    /// Returns whether the caller may lift what was ordered from `from`: from there, or from above (`edges.md` §1).
     /// Returns whether the caller's account stands over the one that an order came from: its own order counts then.
     fn stands_over(&self, caller: &Caller, from: Option<AccountId>) -> bool {
         from.is_some_and(|from| self.world().is_above(caller.account, from))
     }
 
+    /// Returns whether the caller may lift what was ordered from `from`: from there, or from above (`edges.md` §1).
     fn may_lift(&self, caller: &Caller, from: Option<AccountId>) -> bool {
         from.is_none_or(|from| {
             caller.account == from || self.world().is_above(caller.account, from)

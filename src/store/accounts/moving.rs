@@ -82,15 +82,21 @@ impl Tx {
         Ok(id)
     }
 
-    /// Refuses to move out from under a suspension or quarantine whoever could not lift it (`edges.md` §1).
+    /// Refuses to move out from under what stops an account whoever could not lift that itself: by where it was ordered
+    /// from (`edges.md` §1), and by the permission to lift it. A pending account stops what is below it too.
     fn refuse_escape(&self, caller: &Caller, moved: &Moved) -> Result<(), Refusal> {
-        for above in moved.lost.iter().filter_map(|id| self.world().account(*id)) {
-            if above.status == AccountStatus::Suspended
-                && !self.may_lift(caller, above.suspended_from)
-            {
+        let world = self.world();
+        for above in moved.lost.iter().filter_map(|id| world.account(*id)) {
+            let lifts = |permission, from| {
+                self.may_lift(caller, from)
+                    && may(caller, self.home(), world, permission, above.id, self.now())
+            };
+            let waits = matches!(above.status, AccountStatus::Suspended | AccountStatus::Pending);
+            if waits && !lifts("account.resume", above.suspended_from) {
                 return Err(Refusal::forbidden("account.resume"));
             }
-            if !self.may_lift(caller, above.quarantined_from) {
+            let quarantined = above.quarantined_from.is_some();
+            if quarantined && !lifts("account.release", above.quarantined_from) {
                 return Err(Refusal::forbidden("account.release"));
             }
         }

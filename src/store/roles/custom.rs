@@ -91,11 +91,11 @@ impl Tx {
             role.includes = includes::resolve(world, &role, None, written)?;
         }
         not_closed(world, account)?;
-        name_is_free(world, &role)?;
-        let (id, after) = (role.id, Some(Image::Role(role)));
+        let after = Some(Image::Role(role.clone()));
         self.put(Change { account, kind: ChangeKind::RoleCreate, before: None, after })?;
-        includes::within_limits(self.world(), id)?;
-        Ok(RoleCreated { role: id })
+        includes::within_limits(self.world(), role.id)?;
+        name_is_free(self.world(), &role)?;
+        Ok(RoleCreated { role: role.id })
     }
 
     /// Changes a custom role: as if it were assigned anew to each of its holders and to each role that includes it.
@@ -121,7 +121,8 @@ impl Tx {
         if let Some(written) = &fields.includes {
             role.includes = includes::resolve(&before, &role, Some(old), written)?;
         }
-        let gives_else = gives(&role) != gives(old);
+        let holders =
+            if gives(&role) == gives(old) { Ok(Vec::new()) } else { holders(&before, id) };
         let circle = includes::no_circle(&before, &role);
         if role != *old {
             role.update_time = self.now();
@@ -132,17 +133,17 @@ impl Tx {
             before: Some(Image::Role(old.clone())),
             after: Some(Image::Role(role.clone())),
         };
-        // What includes itself is not to be judged by what it gives.
-        let mut holders = Vec::new();
+        // What includes itself is not to be judged by what it gives, nor what too many hold.
         if circle.is_ok() {
             self.put(changed)?;
-            if gives_else {
-                holders = self.reassigned(caller, &home, &role)?;
+            if let Ok(holders) = &holders {
+                self.reassigned(caller, &home, &role, holders)?;
             }
         }
         unchanged(etag, &role_etag(old))?;
         not_closed(&before, old.account)?;
         circle?;
+        let mut holders = holders?;
         includes::within_limits(self.world(), id)?;
         fits_holders(&before, old, &role)?;
         holders.retain(|holder| gains(&before, self.world(), *holder, self.now()));
@@ -155,23 +156,14 @@ impl Tx {
     }
 
     /// Judges a role as if it were given anew: all of what it gives now, to each of its holders, against the caller.
-    /// Returns the holders.
     fn reassigned(
         &self,
         caller: &Caller,
         home: &Snapshot,
         role: &CustomRole,
-    ) -> Result<Vec<UserId>, Refusal> {
+        holders: &[UserId],
+    ) -> Result<(), Refusal> {
         let world = self.world();
-        let mut holders = BTreeSet::new();
-        for id in std::iter::once(role.id).chain(includes::including(world, role.id)) {
-            for holder in world.holders(&RoleRef::Custom(id)) {
-                holders.insert(holder);
-                if holders.len() > MOST_TOUCHED {
-                    return Err(too_many());
-                }
-            }
-        }
         let mut without = world.clone();
         without.apply(&Change {
             account: role.account,
@@ -179,9 +171,8 @@ impl Tx {
             before: Some(Image::Role(role.clone())),
             after: None,
         })?;
-        let holders: Vec<UserId> = holders.into_iter().collect();
-        escalation(home, caller, Some(&without), world, &holders, self.now())?;
-        Ok(holders)
+        escalation(home, caller, Some(&without), world, holders, self.now())?;
+        Ok(())
     }
 
     /// Deletes a custom role; with `force` it is taken from whoever holds it, from tokens that name it, and out of roles
@@ -286,6 +277,20 @@ impl Tx {
 
 fn includes_it(role: &CustomRole, id: RoleId) -> bool {
     role.includes.contains(&RoleRef::Custom(id))
+}
+
+/// Lists whoever holds a role, by itself or by one that includes it; refuses more than one change touches.
+fn holders(world: &Snapshot, id: RoleId) -> Result<Vec<UserId>, Refusal> {
+    let mut holders = BTreeSet::new();
+    for id in std::iter::once(id).chain(includes::including(world, id)) {
+        for holder in world.holders(&RoleRef::Custom(id)) {
+            holders.insert(holder);
+            if holders.len() > MOST_TOUCHED {
+                return Err(too_many());
+            }
+        }
+    }
+    Ok(holders.into_iter().collect())
 }
 
 fn too_many() -> Refusal {

@@ -1,11 +1,9 @@
 //! `MoveAccount`: where it may go, and who would gain.
 
-use chancery::model::{Change, ChangeKind, Image, RegionalSettings, User, UserId, UserKind};
 use chancery::proto::v1 as pb;
 use tonic::Code;
-use uuid::Uuid;
 
-use super::{HOUSE, State, Tree, apply, get, move_to, put, revision, set_role};
+use super::{HOUSE, State, Tree, apply, created, get, move_to, put, revision, set_role, user};
 use crate::support::{engines, refused};
 
 #[tokio::test]
@@ -219,7 +217,7 @@ async fn more_than_ten_thousand_users_do_not_move_at_once() {
     for engine in engines() {
         let tree = Tree::grow(&engine).await;
         let (service, ann) = (&tree.service, &tree.ann);
-        let users = (0..10_001_u128).map(|n| user(&tree.low, n)).collect();
+        let users = (0..10_001).map(|n| created(user(&tree.low, n))).collect();
         put(service, &tree.top, users).await;
         for id in [&tree.left, &tree.low] {
             let asked = move_to(service, ann, id, &tree.right).await;
@@ -228,29 +226,4 @@ async fn more_than_ten_thousand_users_do_not_move_at_once() {
         move_to(service, ann, &tree.right, &tree.low).await.unwrap();
         tree.done().await;
     }
-}
-
-fn user(account: &str, n: u128) -> Change {
-    let account = account.parse().unwrap();
-    let user = User {
-        id: UserId(Uuid::from_u128(n + 1)),
-        account,
-        parent: None,
-        kind: UserKind::Admin,
-        user_name: format!("user-{n}"),
-        first_name: String::new(),
-        last_name: String::new(),
-        full_name: String::new(),
-        email: None,
-        phone_number: String::new(),
-        regional_settings: RegionalSettings::default(),
-        enabled: true,
-        sso: false,
-        application: None,
-        create_time: crate::support::beginning(),
-        update_time: crate::support::beginning(),
-        delete_time: None,
-    };
-    let after = Some(Image::User(user));
-    Change { account, kind: ChangeKind::UserCreate, before: None, after }
 }

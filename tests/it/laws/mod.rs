@@ -1,6 +1,7 @@
 //! Laws that every decision keeps, whatever the world and the question.
 
 mod naive;
+mod questions;
 mod worlds;
 
 use std::sync::{Arc, OnceLock};
@@ -9,7 +10,8 @@ use chancery::decision::{Facts, Question, Reason, Snapshot, Subject, Worlds, dec
 use chancery::model::catalogue::{Catalogue, built_in};
 use chancery::model::{Change, ChangeKind, Image};
 use proptest::prelude::*;
-use worlds::{Asked, World, asked, world};
+use questions::{Asked, asked};
+use worlds::{World, world};
 
 /// The built-in catalogues, compiled once for all cases.
 fn catalogue() -> Arc<Catalogue> {

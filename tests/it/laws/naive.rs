@@ -9,7 +9,8 @@ use chancery::model::{
     UserKind,
 };
 
-use super::worlds::{Asked, World};
+use super::questions::Asked;
+use super::worlds::World;
 
 struct Naive<'a> {
     catalogue: &'a Catalogue,

@@ -1,4 +1,4 @@
-//! Random small worlds, and questions about them.
+//! Random small worlds.
 
 use chancery::decision::Facts;
 use chancery::model::{
@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use uuid::Uuid;
 
-const ACCOUNTS: usize = 5;
+pub(super) const ACCOUNTS: usize = 5;
 const USERS: usize = 7;
 const ROLES: usize = 3;
 
@@ -19,19 +19,6 @@ const ROLES: usize = 3;
 pub(crate) struct World {
     pub(crate) tenant: Facts,
     pub(crate) platform: Facts,
-}
-
-/// A question, before it is known whom it meets.
-#[derive(Debug, Clone)]
-pub(crate) struct Asked {
-    pub(crate) subject: Option<UserId>,
-    pub(crate) permission: String,
-    pub(crate) resource: ResourcePath,
-    pub(crate) now: DateTime<Utc>,
-    who: Index,
-    at: Index,
-    whom: Index,
-    shape: u8,
 }
 
 /// A grant, before it is known who gets it.
@@ -48,15 +35,15 @@ pub(crate) fn at() -> DateTime<Utc> {
     DateTime::from_timestamp(1_800_000_000, 0).unwrap()
 }
 
-fn root_id() -> AccountId {
+pub(super) fn root_id() -> AccountId {
     AccountId(Uuid::from_u128(1))
 }
 
-fn account_id(n: usize) -> AccountId {
+pub(super) fn account_id(n: usize) -> AccountId {
     AccountId(Uuid::from_u128(0xA00 + n as u128))
 }
 
-fn user_id(n: usize) -> UserId {
+pub(super) fn user_id(n: usize) -> UserId {
     UserId(Uuid::from_u128(0xB00 + n as u128))
 }
 
@@ -97,35 +84,6 @@ const ACCOUNT_ROLES: &[Option<&str>] = &[
     Some("restcomm/Developer"),
     Some("restcomm/ProvisioningAgent"),
     Some("restcomm/Vanished"),
-];
-
-const PERMISSIONS: &[&str] = &[
-    "account.read",
-    "account.create",
-    "account.suspend",
-    "account.resume",
-    "user.read",
-    "user.create",
-    "user.update",
-    "user.update_profile",
-    "user.delete",
-    "user.undelete",
-    "user.assume",
-    "role.assign",
-    "role.read",
-    "session.read",
-    "api_token.create",
-    "decision.evaluate",
-    "audit_event.read",
-    "scenario.read",
-    "scenario.update",
-    "recording.listen",
-    "recording.delete",
-    "gate_group.create",
-    "gate.read",
-    "application_user.read",
-    "dashboard.read",
-    "sms_message.read_body",
 ];
 
 const PATTERNS: &[&str] = &[
@@ -276,58 +234,6 @@ fn path(account: AccountId, shape: u8, user: Option<UserId>) -> ResourcePath {
         (2, _) => start.with("gate_group", id("5")),
         (3, Some(user)) => start.with("user", Named::Id(user.to_string())),
         _ => start.with("user", Named::Any),
-    }
-}
-
-pub(crate) fn asked() -> impl Strategy<Value = Asked> {
-    (any::<Index>(), select(PERMISSIONS), any::<Index>(), any::<Index>(), 0..6_u8).prop_map(
-        |(who, permission, at_account, whom, shape)| Asked {
-            subject: None,
-            permission: permission.to_owned(),
-            resource: ResourcePath::account(root_id()),
-            now: at(),
-            who,
-            at: at_account,
-            whom,
-            shape,
-        },
-    )
-}
-
-impl Asked {
-    /// Meets the people of a world: a subject, an account and a path of the permission's type.
-    pub(crate) fn in_world(&self, world: &World) -> Self {
-        let mut people: Vec<UserId> = world.tenant.users.iter().map(|user| user.id).collect();
-        people.extend(world.platform.users.iter().map(|user| user.id));
-        people.push(user_id(999));
-        let whom = people[self.whom.index(people.len())];
-        let accounts: Vec<AccountId> =
-            (0..ACCOUNTS).map(account_id).chain([root_id(), account_id(99)]).collect();
-        let at = accounts[self.at.index(accounts.len())];
-        let kind = self.permission.split('.').next().unwrap();
-        let named = match self.shape {
-            0 => Named::Any,
-            _ => Named::Id("17".to_owned()),
-        };
-        let target = match self.shape {
-            0 | 1 => Named::Any,
-            _ => Named::Id(whom.to_string()),
-        };
-        let start = ResourcePath::account(at);
-        let resource = match kind {
-            "account" => start,
-            "user" => start.with("user", target),
-            "session" | "api_token" | "dashboard" => {
-                start.with("user", target).with(kind, Named::Any)
-            }
-            "role" | "decision" if self.shape > 2 => start.with("user", target).with(kind, named),
-            "gate" => start.with("gate_group", Named::Id("5".to_owned())).with(kind, named),
-            "application_user" => {
-                start.with("application", Named::Id("5".to_owned())).with(kind, target)
-            }
-            _ => start.with(kind, named),
-        };
-        Self { subject: Some(people[self.who.index(people.len())]), resource, ..self.clone() }
     }
 }
 
