@@ -179,7 +179,13 @@ fn held(
     if limits.is_none_or(|limits| limits.roles.is_empty()) {
         for (_, document) in world.documents_for(user) {
             if world.is_in(document.account(user.account), user.account) || document.master {
-                found.extend(given(world, document, (user.id, user.account), ceiling.as_ref(), limits));
+                found.extend(given(
+                    world,
+                    document,
+                    (user.id, user.account),
+                    ceiling.as_ref(),
+                    limits,
+                ));
             }
         }
     }

@@ -11,15 +11,19 @@ mod update;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use chancery::decision::Snapshot;
 use chancery::model::catalogue::{Catalogue, CatalogueFile};
 use chancery::model::{AccountId, Change, ChangeKind, Image, Revision};
 use chancery::proto::v1 as pb;
 use chancery::store::{Begun, Opening, World};
-use tonic::Status;
+use tonic::{Code, Status};
 
 use crate::support::{Person, Service, ask};
+
+/// A machine that does much else may be slow.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A platform with one tenant: `top`, below it `left` and `right`, and `low` below `left`.
 struct Tree {
@@ -213,7 +217,12 @@ async fn put(service: &Service, tenant: &str, changes: Vec<Change>) {
     let mut question = ask(&service.root.user_id, "read", "account", tenant);
     question.consistency =
         Some(pb::Consistency { requirement: Some(pb::consistency::Requirement::Full(true)) });
-    service.authorization(&service.root).authorize(question).await.unwrap();
+    let began = Instant::now();
+    while let Err(status) = service.authorization(&service.root).authorize(question.clone()).await {
+        // Thousands of changes may take it longer than callers are made to wait.
+        let late = [Code::Unavailable, Code::DeadlineExceeded].contains(&status.code());
+        assert!(late && began.elapsed() < PATIENCE, "{status:?}");
+    }
 }
 
 fn snapshot(catalogue: Arc<Catalogue>, world: World) -> Snapshot {
