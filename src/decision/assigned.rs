@@ -139,11 +139,11 @@ impl Snapshot {
             let places = places.get_or_insert_with(|| places_of(self.tenant, path));
             let system = self.catalogue.system_documents().iter().map(|document| document.id);
             let system = system.filter(|id| holder.documents.contains(id));
-            let placed = places
+            let by_place = places
                 .iter()
                 .filter_map(|place| self.places.get(place))
                 .flat_map(|at| both(at, &holder.documents));
-            let found = system.chain(placed).filter_map(|id| self.documents.get(&id));
+            let found = system.chain(by_place).filter_map(|id| self.documents.get(&id));
             found.filter(good).map(|document| (holder, document)).next()
         })
     }
@@ -167,7 +167,7 @@ impl Snapshot {
         self.owned.insert((owner, id));
         let compiled = CompiledDocument::kept(document, &self.catalogue);
         for place in compiled.places(self.tenant) {
-            self.places.entry(place).or_insert_with(Set::new).insert(id);
+            self.places.entry(place).or_default().insert(id);
         }
         let assigned = self.assignees(id).count();
         match (was, compiled.cascade) {

@@ -81,7 +81,6 @@ impl Place {
     fn covers(&self, other: &Self, catalogue: &Catalogue) -> bool {
         match (self, other) {
             (Self::All, _) => true,
-            (_, Self::All) => false,
             (Self::Within(mine), Self::Within(theirs)) => mine.covers(theirs),
             (Self::Within(mine), Self::Resource { kind, id, .. }) => match mine.pairs.as_slice() {
                 [] => true,
@@ -104,7 +103,6 @@ impl Place {
                         && !theirs.pairs.is_empty()
                         && id.parse() == Ok(theirs.account))
             }
-            (Self::Resource { .. }, Self::Within(_)) => false,
             (
                 Self::Resource { kind, id, depth },
                 Self::Resource { kind: theirs, id: other, depth: deep },
@@ -113,6 +111,7 @@ impl Place {
                     && id == other
                     && (depth == deep || (*depth, *deep) == (Depth::Contained, Depth::Direct))
             }
+            (_, Self::All) | (Self::Resource { .. }, Self::Within(_)) => false,
         }
     }
 }

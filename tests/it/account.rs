@@ -12,6 +12,7 @@ mod update;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use chancery::decision::Snapshot;
 use chancery::model::catalogue::{Catalogue, CatalogueFile};
@@ -20,10 +21,13 @@ use chancery::model::{
 };
 use chancery::proto::v1 as pb;
 use chancery::store::{Begun, Opening, World};
-use tonic::Status;
+use tonic::{Code, Status};
 use uuid::Uuid;
 
 use crate::support::{Person, Service, ask};
+
+/// A machine that does much else may be slow.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A platform with one tenant: `top`, below it `left` and `right`, and `low` below `left`.
 struct Tree {
@@ -246,7 +250,12 @@ pub(crate) async fn put(service: &Service, tenant: &str, changes: Vec<Change>) {
     let mut question = ask(&service.root.user_id, "read", "account", tenant);
     question.consistency =
         Some(pb::Consistency { requirement: Some(pb::consistency::Requirement::Full(true)) });
-    service.authorization(&service.root).authorize(question).await.unwrap();
+    let began = Instant::now();
+    while let Err(status) = service.authorization(&service.root).authorize(question.clone()).await {
+        // Thousands of changes may take it longer than callers are made to wait.
+        let late = [Code::Unavailable, Code::DeadlineExceeded].contains(&status.code());
+        assert!(late && began.elapsed() < PATIENCE, "{status:?}");
+    }
 }
 
 fn snapshot(catalogue: Arc<Catalogue>, world: World) -> Snapshot {
