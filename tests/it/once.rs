@@ -106,7 +106,7 @@ async fn what_is_rehearsed_leaves_no_trace() {
 }
 
 /// Where a request says which state of its object it means.
-const ETAGS: [&str; 4] = ["etag", "account.etag", "user.etag", "role.etag"];
+const ETAGS: [&str; 5] = ["etag", "account.etag", "user.etag", "role.etag", "rights_document.etag"];
 
 /// A method changes something if it has a `request_id`; then it can also be rehearsed, answers with a token, and names the
 /// state of what it changes, unless that is not there before.
