@@ -1,4 +1,4 @@
-//! The RightsDocument service: documents, who has them, and what they come to.
+//! The service of rights documents: documents, who has them, and what they come to.
 
 mod fields;
 mod view;
@@ -62,10 +62,10 @@ impl pb::rights_document_service_server::RightsDocumentService for RightsDocumen
     ) -> Result<Response<pb::ListRightsDocumentsResponse>, Status> {
         let (call, request) = open(request)?;
         let by = reader(&call)?;
-        let owner = user_of(&call)?;
-        let owned = by.there.owned(owner);
+        let user = user_of(&call)?;
+        let owned = by.there.owned(user);
         let page = (request.page_size, request.page_token.as_str());
-        let (rights_documents, next_page_token) = self.list(&call, &by, owner, owned, page)?;
+        let (rights_documents, next_page_token) = self.list(&call, &by, user, owned, page)?;
         let reply = pb::ListRightsDocumentsResponse { rights_documents, next_page_token };
         Ok(with_revision(Response::new(reply), &by.there))
     }
@@ -132,7 +132,7 @@ impl pb::rights_document_service_server::RightsDocumentService for RightsDocumen
             etag: request.etag,
         };
         let done = self.0.change(call, move |tx, caller| {
-            Box::pin(async move { tx.assign_document(caller, giving).await })
+            Box::pin(async move { tx.assign_document(caller, giving) })
         });
         let done = done.await?;
         Ok(done.respond(pb::AssignRightsDocumentResponse {
@@ -231,14 +231,12 @@ impl pb::rights_document_service_server::RightsDocumentService for RightsDocumen
         let mut sums: BTreeMap<AccountId, Body> = BTreeMap::new();
         let held = user.documents.iter().filter_map(|id| by.there.document(*id));
         for document in held {
-            let of = match document.master {
-                true => by.there.tenant(),
-                false => document.account(user.account),
-            };
+            let of =
+                if document.master { by.there.tenant() } else { document.account(user.account) };
             view::add(sums.entry(of).or_default(), view::body(&by.there, document));
         }
         let rights_documents =
-            sums.into_iter().map(|(account, body)| view::sum(account, body)).collect();
+            sums.into_iter().map(|(account, body)| view::sum(account, &body)).collect();
         let reply = pb::GetAggregatedRightsResponse { rights_documents };
         Ok(with_revision(Response::new(reply), &by.there))
     }

@@ -117,7 +117,7 @@ impl Plan {
                 self.documents.push(new, rights_document::ActiveModel::of(tenant, one)?);
             }
             (_, Some(Image::Assignment(one))) => {
-                self.assignments.push(new, assignment::ActiveModel::of(tenant, one));
+                self.assignments.push(new, assignment::ActiveModel::of(tenant, &one));
             }
             (_, Some(Image::Catalogue(one))) => self.catalogues.push(new, one.try_into()?),
             (Some(Image::Role(one)), None) => self.gone_roles.push(one.id.0),

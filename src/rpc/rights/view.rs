@@ -52,8 +52,8 @@ fn system(world: &Snapshot, id: DocId, account: AccountId) -> Option<pb::RightsD
 }
 
 /// Shows what the documents of one account give together.
-pub(super) fn sum(account: AccountId, body: Body) -> pb::RightsDocument {
-    pb::RightsDocument { account_id: account.to_string(), ..lists(&body) }
+pub(super) fn sum(account: AccountId, body: &Body) -> pb::RightsDocument {
+    pb::RightsDocument { account_id: account.to_string(), ..lists(body) }
 }
 
 /// Returns what a document gives.

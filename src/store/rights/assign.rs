@@ -6,7 +6,7 @@ use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _};
 use serde::{Deserialize, Serialize};
 
 use super::{DOCUMENT, assignment, reached, small_enough};
-use crate::decision::{Caller, sees_user, within_document};
+use crate::decision::{Caller, CompiledDocument, Principal, Snapshot, sees_user, within_document};
 use crate::model::{AccountId, Assignment, Change, ChangeKind, DocId, Image, UserId, UserKind};
 use crate::store::etags::{document_etag, unchanged};
 use crate::store::roles::{Notice, not_closed};
@@ -50,7 +50,7 @@ pub struct Unassigned {
 
 impl Tx {
     /// Assigns a document to all of these users, or to none.
-    pub async fn assign_document(
+    pub fn assign_document(
         &mut self,
         caller: &Caller,
         giving: Assigning,
@@ -59,12 +59,7 @@ impl Tx {
         let id = giving.document;
         let unseen = || Refusal::unseen(DOCUMENT, id);
         let document = world.document(id).cloned().ok_or_else(unseen)?;
-        let mut found = Vec::with_capacity(giving.users.len());
-        for user_id in giving.users.iter().copied() {
-            let seen = sees_user(caller, &home, &world, user_id, now);
-            let user = world.user(user_id).filter(|_| seen);
-            found.push(user.ok_or_else(|| Refusal::unseen("user", user_id))?);
-        }
+        let found = self.named_users(caller, &world, &giving.users)?;
         if !self.may_use(caller, &document) {
             let seen = self.sees_document(caller, id);
             return Err(if seen { Refusal::forbidden("rights_document.read") } else { unseen() });
@@ -72,18 +67,7 @@ impl Tx {
         if document.master {
             self.may_write_master(caller)?;
         }
-        for (at, user) in found.iter().enumerate() {
-            let field = format!("user_ids[{at}]");
-            if user.kind == UserKind::Application {
-                let why = "is a user of kind APPLICATION, which has no documents";
-                return Err(Refusal::invalid("WRONG_USER_KIND", &field, why));
-            }
-            let of = document.account(user.account);
-            if !document.master && !world.is_in(of, user.account) {
-                let why = "lives in an account that is neither the document's nor above it";
-                return Err(Refusal::invalid("INVALID_FIELD", &field, why));
-            }
-        }
+        can_have(&world, &document, &found)?;
         // Of each account one: what it comes to depends on nothing else.
         let accounts: BTreeMap<AccountId, UserId> =
             found.iter().map(|user| (user.account, user.id)).collect();
@@ -96,7 +80,7 @@ impl Tx {
         for account in accounts.keys() {
             not_closed(&world, *account)?;
         }
-        let gaining = reached(self, &giving.users, document.cascade)?;
+        let gaining = reached(self, &giving.users, document.cascade);
         small_enough(gaining.len())?;
         let gaining: Vec<UserId> =
             gaining.into_iter().filter(|user| self.has_tokens(*user)).collect();
@@ -104,13 +88,7 @@ impl Tx {
         if let Some(notice) = self.tokens_by_others(caller, &gaining) {
             notices.push(notice.unless(giving.force, self)?);
         }
-        let have = found.iter().filter(|user| user.documents.contains(&id));
-        let have: Vec<String> = have.map(|user| user.id.to_string()).collect();
-        if !have.is_empty() {
-            let named = have.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
-            let why = format!("it is assigned already to {named}");
-            return Err(Refusal::exists("ALREADY_ASSIGNED", why));
-        }
+        nobody_has(id, &found)?;
         for user in found {
             let one = Assignment {
                 document: id,
@@ -124,6 +102,21 @@ impl Tx {
             self.put(Change { account, kind, before: None, after })?;
         }
         Ok(Assigned { document: id, users: giving.users, notices })
+    }
+
+    /// Finds users that a request names: each is there and seen.
+    fn named_users<'w>(
+        &self,
+        caller: &Caller,
+        world: &'w Snapshot,
+        ids: &[UserId],
+    ) -> Result<Vec<&'w Principal>, Refusal> {
+        let found = ids.iter().map(|id| {
+            let seen = sees_user(caller, self.home(), world, *id, self.now());
+            let user = world.user(*id).filter(|_| seen);
+            user.map(|user| &**user).ok_or_else(|| Refusal::unseen("user", id))
+        });
+        found.collect()
     }
 
     /// Takes a document from one user.
@@ -185,4 +178,36 @@ impl Tx {
         }
         Ok(())
     }
+}
+
+/// Refuses users who can have no documents, or not this one for where it holds (`model.md` §5).
+fn can_have(
+    world: &Snapshot,
+    document: &CompiledDocument,
+    users: &[&Principal],
+) -> Result<(), Refusal> {
+    for (at, user) in users.iter().enumerate() {
+        let field = format!("user_ids[{at}]");
+        if user.kind == UserKind::Application {
+            let why = "is a user of kind APPLICATION, which has no documents";
+            return Err(Refusal::invalid("WRONG_USER_KIND", &field, why));
+        }
+        let of = document.account(user.account);
+        if !document.master && !world.is_in(of, user.account) {
+            let why = "lives in an account that is neither the document's nor above it";
+            return Err(Refusal::invalid("INVALID_FIELD", &field, why));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses who has it already, and names them.
+fn nobody_has(id: DocId, users: &[&Principal]) -> Result<(), Refusal> {
+    let have = users.iter().filter(|user| user.documents.contains(&id));
+    let have: Vec<String> = have.map(|user| user.id.to_string()).collect();
+    if have.is_empty() {
+        return Ok(());
+    }
+    let named = have.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
+    Err(Refusal::exists("ALREADY_ASSIGNED", format!("it is assigned already to {named}")))
 }

@@ -135,7 +135,7 @@ fn invalid(faults: &[BodyFault]) -> Refusal {
 }
 
 /// Returns those who get a document by having it assigned to them: with `cascade` everybody below as well.
-fn reached(tx: &Tx, users: &[UserId], cascade: bool) -> Result<Vec<UserId>, Refusal> {
+fn reached(tx: &Tx, users: &[UserId], cascade: bool) -> Vec<UserId> {
     let mut reached = users.to_vec();
     if cascade {
         let mut seen: std::collections::BTreeSet<UserId> = users.iter().copied().collect();
@@ -150,7 +150,7 @@ fn reached(tx: &Tx, users: &[UserId], cascade: bool) -> Result<Vec<UserId>, Refu
             }
         }
     }
-    Ok(reached)
+    reached
 }
 
 fn small_enough(count: usize) -> Result<(), Refusal> {

@@ -177,7 +177,7 @@ impl Tx {
         }
         let mut notices = Vec::new();
         if wider {
-            let holders = reached(self, &holders, cascade)?;
+            let holders = reached(self, &holders, cascade);
             small_enough(holders.len())?;
             let gaining: Vec<UserId> = holders
                 .into_iter()

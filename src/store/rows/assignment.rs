@@ -36,7 +36,7 @@ impl From<Model> for Assignment {
 
 impl ActiveModel {
     /// Makes the row of an assignment to a user whose account lies in `tenant`.
-    pub(in crate::store) fn of(tenant: AccountId, one: Assignment) -> Self {
+    pub(in crate::store) fn of(tenant: AccountId, one: &Assignment) -> Self {
         Self {
             user_id: Set(one.user.0),
             document_id: Set(one.document.0),
