@@ -27,7 +27,7 @@ use uuid::Uuid;
 use crate::support::{Person, Service, ask};
 
 /// A machine that does much else may be slow.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A platform with one tenant: `top`, below it `left` and `right`, and `low` below `left`.
 struct Tree {

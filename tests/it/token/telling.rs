@@ -250,7 +250,7 @@ async fn unknown_tokens_in_questions_are_counted_for_the_asker_and_known_ones_go
             !over.decision
                 && over.context.is_some_and(|said| format!("{said:?}").contains("RATE_LIMITED"))
         );
-        let request = pb::IntrospectTokenRequest { token: stranger(), ..Default::default() };
+        let request = pb::IntrospectTokenRequest { token: stranger() };
         let told = service.tokens(&mesh).introspect_token(request).await;
         refused(told, Code::ResourceExhausted, "RATE_LIMITED");
 
