@@ -61,12 +61,12 @@ impl<'a> Conditions<'a> {
             "account_id": resource.account.to_string(),
             "properties": said.resource,
         });
-        let subject = self.subject(said.subject);
+        let subject = self.subject(&said.subject);
         View::new(&subject, &action, &resource, &Value::Object(said.context), *now)
     }
 
     /// An account has neither kind nor user name.
-    fn subject(&self, properties: Map<String, Value>) -> Value {
+    fn subject(&self, properties: &Map<String, Value>) -> Value {
         match self.question.subject {
             Subject::Unknown => json!({}),
             Subject::Account(id) => json!({

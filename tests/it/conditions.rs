@@ -50,7 +50,12 @@ fn set_when(role: &pb::Role, when: Option<&str>) -> pb::UpdateRoleRequest {
     let role =
         pb::Role { role: role.role.clone(), when: when.map(str::to_owned), ..Default::default() };
     let mask = FieldMask { paths: vec!["when".to_owned()] };
-    pb::UpdateRoleRequest { role: Some(role), update_mask: Some(mask), ..Default::default() }
+    pb::UpdateRoleRequest {
+        role: Some(role),
+        update_mask: Some(mask),
+        force: true,
+        ..Default::default()
+    }
 }
 
 async fn answer(service: &Service, request: pb::AuthorizeRequest) -> pb::AuthorizeResponse {

@@ -116,7 +116,7 @@ impl<'a> Reading<'a> {
             Expr::Literal(_) => Ok(()),
             Expr::Ident(name) => self.variable(name),
             Expr::Select(select) => {
-                self.field(&select.operand.expr, &select.field)?;
+                field(&select.operand.expr, &select.field)?;
                 self.read(&select.operand, below)
             }
             Expr::Call(call) => self.call(call, below),
@@ -151,18 +151,6 @@ impl<'a> Reading<'a> {
         Err(BadCondition::UnknownVariable(name.to_owned()))
     }
 
-    /// Refuses fields that a variable never has. A loop's variable has none of their names.
-    fn field(&self, of: &Expr, field: &str) -> Result<(), BadCondition> {
-        let Expr::Ident(name) = of else { return Ok(()) };
-        let found = FIELDS.iter().find(|(variable, _)| variable == name);
-        match found {
-            Some((variable, known)) if !known.contains(&field) => {
-                Err(BadCondition::UnknownField { variable, field: field.to_owned(), known })
-            }
-            _ => Ok(()),
-        }
-    }
-
     fn call(&mut self, call: &'a CallExpr, below: u16) -> Result<(), BadCondition> {
         let name = call.func_name.as_str();
         match name {
@@ -180,8 +168,8 @@ impl<'a> Reading<'a> {
                 ));
             }
             (operators::INDEX, [of, at]) => {
-                if let Expr::Literal(LiteralValue::String(field)) = &at.expr {
-                    self.field(&of.expr, field.inner())?;
+                if let Expr::Literal(LiteralValue::String(name)) = &at.expr {
+                    field(&of.expr, name.inner())?;
                 }
             }
             _ => {}
@@ -218,6 +206,18 @@ impl<'a> Reading<'a> {
     }
 }
 
+/// Refuses fields that a variable never has. A loop's variable has none of their names.
+fn field(of: &Expr, field: &str) -> Result<(), BadCondition> {
+    let Expr::Ident(name) = of else { return Ok(()) };
+    let found = FIELDS.iter().find(|(variable, _)| variable == name);
+    match found {
+        Some((variable, known)) if !known.contains(&field) => {
+            Err(BadCondition::UnknownField { variable, field: field.to_owned(), known })
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Returns whether this can be nothing but a number, an instant or a duration.
 fn is_number(at: &Expr) -> bool {
     match at {
@@ -227,8 +227,13 @@ fn is_number(at: &Expr) -> bool {
         ),
         Expr::Ident(name) => name == "now",
         Expr::Call(call) => match call.func_name.as_str() {
-            "int" | "uint" | "double" | "size" | "timestamp" | "duration" => true,
-            operators::SUBSTRACT
+            "int"
+            | "uint"
+            | "double"
+            | "size"
+            | "timestamp"
+            | "duration"
+            | operators::SUBSTRACT
             | operators::MULTIPLY
             | operators::DIVIDE
             | operators::MODULO
