@@ -1,6 +1,9 @@
 //! The decision (`model.md` §6): the one function behind `Authorize`, the rule layer and every check of our own.
 
+use std::sync::Arc;
+
 use super::by_document::ByDocument;
+use super::conditions::Conditions;
 use super::named::names_what_is_there;
 use super::question::{Answer, Because, Missing, Question, Reason, Subject, Worlds};
 use super::snapshot::{Held, Principal, Snapshot};
@@ -30,7 +33,10 @@ pub fn decide(worlds: Worlds<'_>, question: &Question<'_>) -> Answer {
         Subject::User(id) => match worlds.home.user(id) {
             None => Answer::deny(Reason::SubjectUnknown),
             Some(user) if !user.enabled => Answer::deny(Reason::SubjectDisabled),
-            Some(user) => Case { worlds, question, user }.decide(),
+            Some(user) => {
+                let conditions = Conditions::new(worlds, question);
+                Case { worlds, question, user, conditions }.decide()
+            }
         },
         Subject::Account(id) => decide_account(worlds, question, id),
     }
@@ -69,12 +75,21 @@ fn status_denies(worlds: Worlds<'_>, question: &Question<'_>, account: AccountId
     }
 }
 
-fn ceiling_denies(worlds: Worlds<'_>, question: &Question<'_>, account: AccountId) -> bool {
+fn ceiling_denies(
+    worlds: Worlds<'_>,
+    question: &Question<'_>,
+    account: AccountId,
+    conditions: &Conditions<'_>,
+) -> bool {
     let catalogue = worlds.home.catalogue();
     let lacks =
         worlds.home.chain(account).filter_map(|account| account.role.as_deref()).any(|role| {
             let role = catalogue.role(role).map(|ix| catalogue.get(ix));
-            role.is_none_or(|role| !role.expanded.contains(question.permission))
+            let gives = |part: &Arc<Part>| {
+                part.permissions.contains(question.permission)
+                    && conditions.test(part, None).is_ok()
+            };
+            role.is_none_or(|role| !role.parts.iter().any(gives))
         });
     let role = worlds.home.account(account).and_then(|account| account.role.as_deref());
     let confined = role
@@ -93,29 +108,39 @@ fn decide_account(worlds: Worlds<'_>, question: &Question<'_>, id: AccountId) ->
     }
     let catalogue = worlds.home.catalogue();
     let role = account.role.as_deref().and_then(|role| catalogue.role(role));
+    let conditions = Conditions::new(worlds, question);
     let mut near = Missing::NotGranted;
     let granted = role.is_some_and(|ix| {
-        catalogue.get(ix).parts.iter().any(|part| {
-            part.permissions.contains(question.permission)
-                && part.when.is_none()
-                && worlds.there.is_some_and(|there| {
-                    let reached = reaches(there, part.reach, id, question)
-                        && names_what_is_there(there, question.resource, "");
-                    if !reached {
-                        near = Missing::OutOfReach;
-                    }
-                    reached
-                })
-        })
+        let role = catalogue.get(ix);
+        let held = RoleRef::BuiltIn(role.full_name.clone());
+        role.parts.iter().filter(|part| part.permissions.contains(question.permission)).any(
+            |part| {
+                let Some(there) = worlds.there else { return false };
+                let reached = reaches(there, part.reach, id, question)
+                    && names_what_is_there(there, question.resource, "");
+                let missing = if reached {
+                    conditions.test(part, Some(&held)).err()
+                } else {
+                    Some(Missing::OutOfReach)
+                };
+                near = near.max(missing.unwrap_or(near));
+                missing.is_none()
+            },
+        )
     });
     if !granted {
-        return Answer { missing: Some(near), ..Answer::deny(Reason::NoGrant) };
+        return no_grant(near, &conditions);
     }
-    if ceiling_denies(worlds, question, id) {
+    if ceiling_denies(worlds, question, id, &conditions) {
         return Answer::deny(Reason::AccountRoleCeiling);
     }
     let because = role.map(Because::AccountRole);
-    Answer { reason: Reason::Permitted, missing: None, because }
+    Answer { because, ..Answer::deny(Reason::Permitted) }
+}
+
+fn no_grant(missing: Missing, conditions: &Conditions<'_>) -> Answer {
+    let untold = conditions.untold(missing);
+    Answer { missing: Some(missing), untold, ..Answer::deny(Reason::NoGrant) }
 }
 
 /// Returns whether a grant of `account` with `reach` gets to where the resource lies.
@@ -147,6 +172,7 @@ struct Case<'a> {
     worlds: Worlds<'a>,
     question: &'a Question<'a>,
     user: &'a Principal,
+    conditions: Conditions<'a>,
 }
 
 impl Case<'_> {
@@ -167,23 +193,21 @@ impl Case<'_> {
             return Answer::deny(Reason::NoAccess);
         }
         let (granted, within_scopes) = match self.find(target) {
-            Err(missing) => {
-                return Answer { missing: Some(missing), ..Answer::deny(Reason::NoGrant) };
-            }
+            Err(missing) => return no_grant(missing, &self.conditions),
             Ok(found) => found,
         };
-        if ceiling_denies(self.worlds, self.question, self.user.account) {
+        if ceiling_denies(self.worlds, self.question, self.user.account, &self.conditions) {
             return Answer::deny(Reason::AccountRoleCeiling);
         }
         let patterns = self.question.limits.is_none_or(|limits| limits.allows(self.permission()));
         if !patterns || !within_scopes {
             return Answer::deny(Reason::TokenScope);
         }
-        Answer { reason: Reason::Permitted, missing: None, because: Some(granted) }
+        Answer { because: Some(granted), ..Answer::deny(Reason::Permitted) }
     }
 
     const fn by_document(&self) -> ByDocument<'_> {
-        let Self { worlds, question, user } = self;
+        let Self { worlds, question, user, .. } = self;
         ByDocument { home: worlds.home, question, user }
     }
 
@@ -329,10 +353,7 @@ impl Case<'_> {
         if !self.relates(there, part.on, target, widened) {
             return Err(Missing::WrongRelation);
         }
-        if part.when.is_some() {
-            // Conditions come with the rights documents; until then none is ever stored, and none ever holds.
-            return Err(Missing::ConditionFailed);
-        }
+        self.conditions.test(part, held.map(|held| &held.role))?;
         if held.is_some_and(|held| !held.is_live(self.question.now)) {
             return Err(Missing::GrantExpired);
         }

@@ -10,7 +10,7 @@ use super::documents::CompiledDocument;
 use super::limits::Limits;
 use super::snapshot::{Held, Principal, Snapshot};
 use crate::model::catalogue::{Catalogue, PermissionSet};
-use crate::model::{AccountId, Named, Pair, Reach, Relation, ResourcePath, UserId};
+use crate::model::{AccountId, Condition, Named, Pair, Reach, Relation, ResourcePath, UserId};
 
 /// One thing that somebody holds: permissions, and where, on whom, until when and on what condition.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,7 +30,7 @@ pub struct Holding {
     /// Until when.
     pub expire_time: Option<DateTime<Utc>>,
     /// On what condition.
-    pub when: Option<Arc<str>>,
+    pub when: Option<Arc<Condition>>,
 }
 
 /// The part of what a holding reaches that it is about.

@@ -7,6 +7,7 @@ mod apply;
 mod ask;
 mod assigned;
 mod by_document;
+mod conditions;
 mod decide;
 mod documents;
 mod escalation;
@@ -32,7 +33,9 @@ pub use fields::{Fields, Value};
 pub use holding::{Depth, Holding, Place, call_holdings, holdings};
 pub use judge::{Permit, Refused, judge};
 pub use limits::Limits;
-pub use question::{Answer, Because, Missing, Question, Reason, Subject, Worlds};
+pub use question::{
+    Answer, Asked, Because, Missing, Nothing, Properties, Question, Reason, Subject, Untold, Worlds,
+};
 pub use rule::{Access, BadRule, Check, Rule, Slot, When};
 pub use sight::{may, sees_account, sees_document, sees_user};
 pub use snapshot::{BrokenWorld, CompiledRole, Facts, Held, Principal, Set, Snapshot, TokenFacts};

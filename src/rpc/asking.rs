@@ -6,17 +6,16 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use prost_types::value::Kind;
-use prost_types::{Struct, Value};
 use tonic::{Response, Status};
 use tonic_types::StatusExt as _;
 
 use super::answer;
+use super::properties::Sent;
 use super::question::{self, SubjectName};
 use super::shared::{Reader, Shared, with_revision};
 use crate::crypto::ConsistencyToken;
 use crate::decision::{
-    Anchor, Answer, Limits, Question, Reason, Snapshot, Subject, Worlds, decide, holdings,
+    Anchor, Answer, Limits, Nothing, Question, Reason, Snapshot, Subject, Worlds, decide, holdings,
     sees_account, sees_document, sees_user,
 };
 use crate::layers::{BadCredential, Source};
@@ -76,6 +75,7 @@ impl Asking {
         &mut self,
         item: &pb::EvaluationRequest,
     ) -> Result<pb::AuthorizeResponse, Status> {
+        let asked = &Sent::of(item)?;
         let catalogue = Arc::clone(self.by.home.catalogue());
         let helpful = self.failed < HELPED;
         let (name, also) = question::subject(item.subject.as_ref())?;
@@ -90,29 +90,26 @@ impl Asking {
             self.may("decision.evaluate", &ResourcePath::account(path.account)).await?;
         if !self.may_ask_of(&found, own).await? {
             self.refuse_if_never()?;
-            return Ok(self.reply(&Answer {
-                reason: Reason::SubjectUnknown,
-                missing: None,
-                because: None,
-            }));
+            return Ok(self.reply(&Answer::deny(Reason::SubjectUnknown)));
         }
         if !own && !over_resource {
             self.refuse_if_never()?;
-            return Ok(self.reply(&no_grant()));
+            return Ok(self.reply(&Answer::deny(Reason::NoGrant)));
         }
         if let Some(reason) = found.credential {
-            return Ok(self.reply(&Answer { reason, missing: None, because: None }));
+            return Ok(self.reply(&Answer::deny(reason)));
         }
         let worlds = Worlds { home: &found.home, there: there.as_deref() };
         let limits = found.limits.as_deref();
-        let question =
-            Question { subject: found.subject, limits, permission, resource: &path, now: self.now };
+        let (subject, now) = (found.subject, self.now);
+        let question = Question { subject, limits, permission, resource: &path, now, asked };
         let mut answer = decide(worlds, &question);
         if own && !over_resource && !answer.is_permit() && !self.sees_account(path.account).await? {
             // About oneself, reasons are told only of accounts that one may read.
-            answer = no_grant();
+            answer = Answer::deny(Reason::NoGrant);
         }
         let mut reply = self.reply(&answer);
+        reply.context = answer.untold.as_ref().map(|untold| answer::untold(&found.home, untold));
         if self.explain {
             self.check_explain(&found, &path, own).await?;
             let visible =
@@ -134,18 +131,8 @@ impl Asking {
             .and_then(|bad| bad.field_violations.first())
             .map(|violation| violation.field.clone())
             .unwrap_or_default();
-        let fields = [
-            ("code", answer::code_name(error.code()).to_owned()),
-            ("reason", reason),
-            ("field", field),
-            ("message", error.message().to_owned()),
-        ];
-        let text = |text: String| Value { kind: Some(Kind::StringValue(text)) };
-        let error = Struct {
-            fields: fields.into_iter().map(|(key, value)| (key.to_owned(), text(value))).collect(),
-        };
-        let error = Value { kind: Some(Kind::StructValue(error)) };
-        let context = Struct { fields: [("error".to_owned(), error)].into_iter().collect() };
+        let code = answer::code_name(error.code());
+        let context = answer::error(code, reason, field, error.message().to_owned());
         let (consistency_token, evaluated_revision) = self.stand();
         pb::AuthorizeResponse {
             decision_id: answer::decision_id(),
@@ -315,6 +302,7 @@ impl Asking {
             permission,
             resource: &path,
             now: self.now,
+            asked: &Nothing,
         };
         Ok(decide(Worlds { home: &home, there: there.as_deref() }, &question).is_permit())
     }
@@ -392,8 +380,4 @@ impl Asking {
             ..Default::default()
         }
     }
-}
-
-const fn no_grant() -> Answer {
-    Answer { reason: Reason::NoGrant, missing: None, because: None }
 }
