@@ -6,6 +6,7 @@ mod asking;
 mod authorization;
 mod introspection;
 mod page;
+mod preview;
 mod properties;
 mod question;
 mod rights;
