@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use super::ask::Caller;
-use super::decide::ceiling;
+use super::decide::{ceiling, is_confined};
 use super::documents::CompiledDocument;
 use super::limits::Limits;
 use super::snapshot::{Held, Principal, Snapshot};
@@ -188,6 +188,13 @@ fn held(
             }
         }
     }
+    if is_confined(world, user.account) {
+        // The ceiling leaves nothing of it in another account.
+        found.retain(|held| held.account == user.account || held.reach == Reach::Subtree);
+        for held in &mut found {
+            (held.account, held.reach) = (user.account, Reach::Account);
+        }
+    }
     found
 }
 
@@ -249,7 +256,9 @@ pub fn call_holdings(home: &Snapshot, caller: &Caller, now: DateTime<Utc>) -> Ve
     let mut found = held(home, user, limits, now);
     let catalogue = home.catalogue();
     for ix in catalogue.baseline(user.kind) {
-        for part in &catalogue.get(*ix).parts {
+        // What everybody may do to itself is no holding that could be given away.
+        let parts = catalogue.get(*ix).parts.iter();
+        for part in parts.filter(|part| part.on != Some(Relation::Own)) {
             let mut permissions = part.permissions.clone();
             if let Some(set) = limits.filter(|l| !l.all).and_then(|l| l.permissions.as_ref()) {
                 permissions.intersect_with(set);
