@@ -94,7 +94,7 @@ fn give(world: &World, giving: &Giving, by: &User, home: &Snapshot) -> Option<Wo
         let compiled = written.document(document.id).unwrap();
         after.tenant.assignments.push(assigned(document.id, to.id, to.account));
         // Writing and assigning are two acts, and one of them is enough to be refused.
-        let whom = (giving.what == 2).then_some(to.id);
+        let whom = (giving.what == 2).then_some((to.id, to.account));
         within_document(home, &caller, &written, compiled, whom, at()).is_ok()
     };
     ok.then_some(after)
