@@ -33,8 +33,10 @@ impl ByDocument<'_> {
         }
         let mine = self.user.account;
         let of = document.account(mine);
+        // Like a scope, an entry holds on what it names and is not shared: that lies where the document does.
         let shared_down = || {
             of == mine
+                && document.everywhere.contains(self.question.permission)
                 && there.catalogue().is_shared_down(self.question.permission)
                 && there.account(at).is_some()
                 && there.is_above(at, of)

@@ -62,6 +62,14 @@ fn account_role(world: &Snapshot, role: &str) -> PermissionSet {
     catalogue.role(role).map(|ix| catalogue.get(ix).expanded.clone()).unwrap_or_default()
 }
 
+/// Returns whether the role of an account keeps its users within it.
+pub(super) fn is_confined(home: &Snapshot, account: AccountId) -> bool {
+    let catalogue = home.catalogue();
+    let role = home.account(account).and_then(|account| account.role.as_deref());
+    let role = role.and_then(|role| catalogue.role(role));
+    role.is_some_and(|ix| catalogue.get(ix).reach == Reach::Account)
+}
+
 /// Steps 2 and 5 are the same for users and accounts.
 fn status_denies(worlds: Worlds<'_>, question: &Question<'_>, account: AccountId) -> bool {
     if worlds.home.effective_status(account) != Some(EffectiveStatus::Active) {
@@ -91,12 +99,11 @@ fn ceiling_denies(
             };
             role.is_none_or(|role| !role.parts.iter().any(gives))
         });
-    let role = worlds.home.account(account).and_then(|account| account.role.as_deref());
-    let confined = role
-        .and_then(|role| catalogue.role(role))
-        .is_some_and(|ix| catalogue.get(ix).reach == Reach::Account);
     let elsewhere = account != question.resource.account;
-    lacks || (confined && elsewhere && !catalogue.is_shared_down(question.permission))
+    lacks
+        || (elsewhere
+            && is_confined(worlds.home, account)
+            && !catalogue.is_shared_down(question.permission))
 }
 
 fn decide_account(worlds: Worlds<'_>, question: &Question<'_>, id: AccountId) -> Answer {
@@ -165,6 +172,11 @@ enum Target {
     Any,
     /// This one.
     User(UserId),
+}
+
+/// What a user holds of itself without being given it is held on itself, and nowhere else.
+fn counts_without_grant(part: &Part, target: Target) -> bool {
+    part.on != Some(Relation::Own) || target != Target::Nobody
 }
 
 /// One question about one enabled user.
@@ -239,20 +251,19 @@ impl Case<'_> {
 
     /// Finds the first grant that covers the question, and whether one does whose role the credential lets count.
     fn find(&self, target: Target) -> Result<(Because, bool), Missing> {
-        let Some(there) = self.worlds.there else { return Err(self.nearest_elsewhere()) };
         let name = self.catalogue().name(self.permission());
+        let known = |there: &&Snapshot| names_what_is_there(there, self.question.resource, name);
+        let Some(there) = self.worlds.there.filter(known) else {
+            return Err(self.nearest_elsewhere(target));
+        };
         let mut near = Missing::NotGranted;
         if target == Target::User(self.user.id) && NEVER_ON_ONESELF.contains(&name) {
             return Err(Missing::WrongRelation);
         }
-        if !names_what_is_there(there, self.question.resource, name) {
-            return Err(Missing::OutOfReach);
-        }
         let mut first: Option<Because> = None;
         for ix in self.catalogue().baseline(self.user.kind) {
             for part in &self.catalogue().get(*ix).parts {
-                // What a user holds of itself without being given it is held on itself, and nowhere else.
-                if part.on == Some(Relation::Own) && target == Target::Nobody {
+                if !counts_without_grant(part, target) {
                     continue;
                 }
                 match self.covers(there, part, None, target, false) {
@@ -301,17 +312,17 @@ impl Case<'_> {
         first.map(|because| (because, false)).ok_or(near)
     }
 
-    /// Says how near a grant comes when the account asked about is not there at all.
-    fn nearest_elsewhere(&self) -> Missing {
-        let mut near = Missing::NotGranted;
-        for held in &self.user.held {
-            self.each_part(held, &mut |part| {
-                if part.permissions.contains(self.permission()) {
-                    near = Missing::OutOfReach;
-                }
-            });
+    /// Says how near a grant comes when what is asked about is not there: as near as to what is out of reach, so that the
+    /// answer does not tell the one from the other (`edges.md` §3).
+    fn nearest_elsewhere(&self, target: Target) -> Missing {
+        let mut given = self.by_document().is_anywhere();
+        let mut look = |part: &Part| given |= part.permissions.contains(self.permission());
+        for ix in self.catalogue().baseline(self.user.kind) {
+            let parts = self.catalogue().get(*ix).parts.iter();
+            parts.filter(|part| counts_without_grant(part, target)).for_each(|part| look(part));
         }
-        if self.by_document().is_anywhere() { Missing::OutOfReach } else { near }
+        self.user.held.iter().for_each(|held| self.each_part(held, &mut look));
+        if given { Missing::OutOfReach } else { Missing::NotGranted }
     }
 
     /// Returns whether another role of the user makes this one count for siblings too (`widens`).

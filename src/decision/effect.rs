@@ -43,7 +43,9 @@ pub fn effects(
     most: usize,
 ) -> Effects {
     let mut concerned = Concerned { before, after, users: BTreeSet::new() };
-    changes.iter().for_each(|change| concerned.add(change));
+    for change in changes {
+        concerned.add(change);
+    }
     let mut found = Effects { complete: concerned.users.len() <= most, ..Effects::default() };
     for user in concerned.users.into_iter().take(most) {
         let (had, has) = (holds(before, user, now), holds(after, user, now));

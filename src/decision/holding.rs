@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use super::ask::Caller;
-use super::decide::ceiling;
+use super::decide::{ceiling, is_confined};
 use super::documents::CompiledDocument;
 use super::limits::Limits;
 use super::snapshot::{Held, Principal, Snapshot};
@@ -175,20 +175,33 @@ fn held(
             found.push(holding);
         });
     }
-    if limits.is_none_or(|limits| limits.roles.is_empty()) {
-        for (_, document) in world.documents_for(user) {
-            if world.is_in(document.account(user.account), user.account) || document.master {
-                found.extend(given(
-                    world,
-                    document,
-                    (user.id, user.account),
-                    ceiling.as_ref(),
-                    limits,
-                ));
-            }
+    found.extend(by_documents(world, user, ceiling.as_ref(), limits));
+    if is_confined(world, user.account) {
+        // The ceiling leaves nothing of it in another account.
+        found.retain(|held| held.account == user.account || held.reach == Reach::Subtree);
+        for held in &mut found {
+            (held.account, held.reach) = (user.account, Reach::Account);
         }
     }
     found
+}
+
+/// Lists what documents give to a user; with a credential that names roles, nothing.
+fn by_documents(
+    world: &Snapshot,
+    user: &Principal,
+    ceiling: Option<&PermissionSet>,
+    limits: Option<&Limits>,
+) -> Vec<Holding> {
+    if limits.is_some_and(|limits| !limits.roles.is_empty()) {
+        return Vec::new();
+    }
+    let holds = |document: &CompiledDocument| {
+        document.master || world.is_in(document.account(user.account), user.account)
+    };
+    let held = world.documents_for(user).filter(|(_, document)| holds(document));
+    let to = (user.id, user.account);
+    held.flat_map(|(_, document)| given(world, document, to, ceiling, limits)).collect()
 }
 
 /// Lists what a document gives to a user; without a ceiling, what it says.
@@ -264,7 +277,9 @@ pub fn call_holdings(home: &Snapshot, caller: &Caller, now: DateTime<Utc>) -> Ve
     let mut found = held(home, user, limits, now);
     let catalogue = home.catalogue();
     for ix in catalogue.baseline(user.kind) {
-        for part in &catalogue.get(*ix).parts {
+        // What everybody may do to itself is no holding that could be given away.
+        let parts = catalogue.get(*ix).parts.iter();
+        for part in parts.filter(|part| part.on != Some(Relation::Own)) {
             let mut permissions = part.permissions.clone();
             if let Some(set) = limits.filter(|l| !l.all).and_then(|l| l.permissions.as_ref()) {
                 permissions.intersect_with(set);

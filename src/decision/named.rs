@@ -1,9 +1,10 @@
 //! Whether the objects of this service that a path names are there.
 
 use super::snapshot::Snapshot;
-use crate::model::{DocId, Named, ResourcePath, TokenId, UserId};
+use crate::model::{DocId, Named, ResourcePath, TokenId, UserId, UserKind};
 
-/// What is asked under the user who is to get a document, or to lose it; the rest under its owner or a holder.
+/// What is asked under the user who is to get a document, or to lose it; the rest under its owner, but for its reading,
+/// which is asked under a holder too.
 const GIVES_DOCUMENTS: &[&str] =
     &["rights_document.assign", "rights_document.unassign", "rights_document.write_master"];
 
@@ -30,6 +31,7 @@ pub(super) fn names_what_is_there(there: &Snapshot, path: &ResourcePath, permiss
                 Err(_) => true,
                 Ok(id) => there.any_user(id).is_some_and(|found| {
                     found.account == path.account
+                        && found.kind == UserKind::Application
                         && (deleted_too || found.exists())
                         && application.is_none_or(|app| found.application.as_deref() == Some(app))
                 }),
@@ -43,7 +45,9 @@ pub(super) fn names_what_is_there(there: &Snapshot, path: &ResourcePath, permiss
                 there.document(id).is_some_and(|found| {
                     let owner = found.own().map(|own| own.owner);
                     let gives = GIVES_DOCUMENTS.contains(&permission);
-                    let theirs = |user| owner == Some(user) || there.is_assigned(id, user);
+                    let reads = permission == "rights_document.read";
+                    let theirs =
+                        |user| owner == Some(user) || (reads && there.is_assigned(id, user));
                     gives || owner.is_none() || user.is_none_or(theirs)
                 })
             }),

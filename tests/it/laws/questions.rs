@@ -1,12 +1,53 @@
-//! Random questions about random worlds.
+//! Random questions about a world: some about anything, most about what somebody there was given.
 
-use chancery::model::{AccountId, Named, ResourcePath, UserId};
+use chancery::decision::Facts;
+use chancery::model::{AccountId, Assignment, Named, ResourcePath, RoleGrant, UserId};
 use chrono::{DateTime, Utc};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
 use super::conditions::{Said, said};
-use super::worlds::{ACCOUNTS, World, account_id, at, root_id, user_id};
+use super::words::catalogue;
+use super::worlds::{
+    ACCOUNTS, DOCUMENTS, NAMES, World, account_id, at, doc_id, operator_id, root_id, user_id,
+};
+
+/// What of a user is asked under which types; `/` parts the types of a path.
+const ABOUT: &[(&str, &[&str])] = &[
+    ("", &["account.read", "account.update", "account.delete", "account.report"]),
+    ("", &["account.create", "account.suspend", "account.resume", "account.stamp"]),
+    ("user", &["user.read", "user.create", "user.update", "user.update_profile", "user.delete"]),
+    ("user", &["user.read", "user.undelete", "user.assume", "user.move", "user.set_active"]),
+    ("role", &["role.read"]),
+    ("user/role", &["role.assign"]),
+    ("user/rights_document", &["rights_document.read", "rights_document.update"]),
+    ("user/rights_document", &["rights_document.assign", "rights_document.write_master"]),
+    ("user/session", &["session.read", "session.revoke"]),
+    ("user/api_token", &["api_token.create"]),
+    ("user/dashboard", &["dashboard.read"]),
+    ("decision", &["decision.evaluate", "decision.search"]),
+    ("user/decision", &["decision.evaluate"]),
+    ("audit_event", &["audit_event.read"]),
+    ("gate_group", &["gate_group.create", "gate_group.read", "gate_group.update"]),
+    ("gate_group/gate", &["gate.create", "gate.read", "gate.update", "gate.report"]),
+    ("cloud_group/cloud_profile", &["cloud_profile.create", "cloud_profile.read"]),
+    ("cloud_profile_group/cloud_profile", &["cloud_profile.create", "cloud_profile.read"]),
+    ("application", &["application.create", "application.read", "application.delete"]),
+    ("scenario", &["scenario.create", "scenario.read", "scenario.update"]),
+    ("application/scenario", &["scenario.read", "scenario.start_scenarios", "scenario.create"]),
+    ("application/application_user", &["application_user.read", "application_user.add_user"]),
+    ("recording", &["recording.listen", "recording.delete", "recording.read"]),
+    ("sms_message", &["sms_message.read_body", "sms_message.read"]),
+    ("product", &["product.create", "product.read", "product.update"]),
+    ("cabinet", &["cabinet.create", "cabinet.read", "cabinet.open"]),
+    ("library", &["library.create", "library.read", "library.open"]),
+    ("cabinet/library", &["library.create", "library.read", "library.open"]),
+    ("cabinet/shelf", &["shelf.create", "shelf.read", "shelf.burn"]),
+    ("cabinet/library/shelf", &["shelf.create", "shelf.read", "shelf.open", "shelf.update"]),
+    ("note", &["note.create", "note.read", "note.update"]),
+    ("user/note", &["note.create", "note.read", "note.update"]),
+    ("role_system", &["role_system.get_roles"]),
+];
 
 /// A question, before it is known whom it meets.
 #[derive(Debug, Clone)]
@@ -15,91 +56,205 @@ pub(crate) struct Asked {
     pub(crate) permission: String,
     pub(crate) resource: ResourcePath,
     pub(crate) now: DateTime<Utc>,
+    /// The credential's scopes, expanded; none = no limit.
+    pub(crate) scopes: Vec<String>,
+    /// What the asker says, for conditions.
     pub(crate) said: Said,
     who: Index,
     at: Index,
     whom: Index,
-    shape: u8,
+    about: Index,
+    which: Index,
+    ids: [Index; 3],
+    aim: u8,
 }
 
-const PERMISSIONS: &[&str] = &[
-    "account.read",
-    "account.create",
-    "account.suspend",
-    "account.resume",
-    "user.read",
-    "user.create",
-    "user.update",
-    "user.update_profile",
-    "user.delete",
-    "user.undelete",
-    "user.assume",
-    "role.assign",
-    "role.read",
-    "session.read",
-    "api_token.create",
-    "decision.evaluate",
-    "audit_event.read",
-    "scenario.read",
-    "scenario.update",
-    "recording.listen",
-    "recording.delete",
-    "gate_group.create",
-    "gate.read",
-    "application_user.read",
-    "dashboard.read",
-    "sms_message.read_body",
-];
+/// A credential's scopes, expanded; mostly none.
+pub(crate) fn scopes() -> impl Strategy<Value = Vec<String>> {
+    let pattern = (any::<Index>(), any::<Index>()).prop_map(|(about, which)| {
+        let permissions = ABOUT[about.index(ABOUT.len())].1;
+        permissions[which.index(permissions.len())].to_owned()
+    });
+    let scope = prop_oneof![
+        2 => pattern,
+        1 => Just("*".to_owned()),
+        2 => select(NAMES).prop_map(|name| format!("role:{name}")),
+    ];
+    prop_oneof![25 => Just(Vec::new()), 1 => prop::collection::vec(scope, 1..4)]
+}
 
 pub(crate) fn asked() -> impl Strategy<Value = Asked> {
-    (any::<Index>(), select(PERMISSIONS), any::<Index>(), any::<Index>(), 0..6_u8, said()).prop_map(
-        |(who, permission, at_account, whom, shape, said)| Asked {
+    let indices = (any::<Index>(), any::<Index>(), any::<Index>(), any::<Index>(), any::<Index>());
+    (indices, any::<[Index; 3]>(), 0..10_u8, scopes(), said()).prop_map(
+        |((who, at_account, whom, about, which), ids, aim, scopes, said)| Asked {
             subject: None,
-            permission: permission.to_owned(),
+            permission: String::new(),
             resource: ResourcePath::account(root_id()),
             now: at(),
+            scopes,
             said,
             who,
             at: at_account,
             whom,
-            shape,
+            about,
+            which,
+            ids,
+            aim,
         },
     )
 }
 
+fn people(world: &World) -> Vec<UserId> {
+    let mut people: Vec<UserId> = world.tenant.users.iter().map(|user| user.id).collect();
+    people.extend(world.platform.users.iter().map(|user| user.id));
+    people.push(user_id(999));
+    people
+}
+
+fn pick<T>(list: &[T], index: Index) -> Option<&T> {
+    (!list.is_empty()).then(|| &list[index.index(list.len())])
+}
+
 impl Asked {
-    /// Meets the people of a world: a subject, an account and a path of the permission's type.
+    /// Meets the people of a world.
     pub(crate) fn in_world(&self, world: &World) -> Self {
-        let mut people: Vec<UserId> = world.tenant.users.iter().map(|user| user.id).collect();
-        people.extend(world.platform.users.iter().map(|user| user.id));
-        people.push(user_id(999));
-        let whom = people[self.whom.index(people.len())];
-        let accounts: Vec<AccountId> =
-            (0..ACCOUNTS).map(account_id).chain([root_id(), account_id(99)]).collect();
-        let at = accounts[self.at.index(accounts.len())];
-        let kind = self.permission.split('.').next().unwrap();
-        let named = match self.shape {
+        let facts = if self.which.index(8) == 0 { &world.platform } else { &world.tenant };
+        match self.aim {
+            0 => self.at_random(world),
+            1..=4 => {
+                let grant = pick(&facts.grants, self.who);
+                let aimed = grant.and_then(|grant| self.at_a_grant(world, grant));
+                aimed.unwrap_or_else(|| self.at_random(world))
+            }
+            _ => self.at_a_document(world, facts).unwrap_or_else(|| self.at_random(world)),
+        }
+    }
+
+    /// About one who was just given something: the last role or document of a world.
+    pub(crate) fn about_gift(&self, world: &World, to: UserId, by_document: bool) -> Self {
+        if by_document && self.aim > 2 {
+            let last = world.tenant.assignments.last();
+            let aimed = last.and_then(|last| self.at_an_assignment(world, &world.tenant, last));
+            return aimed.unwrap_or_else(|| self.at_random(world));
+        }
+        let last = world.tenant.grants.last().filter(|grant| grant.user == to);
+        let aimed = last.and_then(|last| self.at_a_grant(world, last));
+        aimed.unwrap_or_else(|| self.at_random(world))
+    }
+
+    fn at_random(&self, world: &World) -> Self {
+        let people = people(world);
+        let mut accounts: Vec<AccountId> = (0..ACCOUNTS).map(account_id).collect();
+        accounts.extend([root_id(), account_id(99)]);
+        let (subject, at) = (*pick(&people, self.who).unwrap(), *pick(&accounts, self.at).unwrap());
+        let about = ABOUT[self.about.index(ABOUT.len())];
+        self.about(world, subject, at, about, None)
+    }
+
+    /// About one who has a role, where it mostly reaches.
+    fn at_a_grant(&self, world: &World, grant: &RoleGrant) -> Option<Self> {
+        let below = account_id(self.at.index(ACCOUNTS));
+        let at = if self.which.index(12) == 0 { below } else { grant.account };
+        let catalogue = catalogue();
+        let role = catalogue.role(&grant.role.to_string()).map(|ix| catalogue.get(ix));
+        let given = |permission: &str| {
+            let permission = catalogue.parse(permission).unwrap();
+            role.is_none_or(|role| role.expanded.contains(permission))
+        };
+        let (kinds, permission) = self.one_of(&given)?;
+        Some(self.about(world, grant.user, at, (kinds, &[permission]), None))
+    }
+
+    /// About one who has a document, or somebody of its account, and what the document says something about.
+    fn at_a_document(&self, world: &World, facts: &Facts) -> Option<Self> {
+        let assignment = pick(&facts.assignments, self.who)?;
+        self.at_an_assignment(world, facts, assignment)
+    }
+
+    fn at_an_assignment(
+        &self,
+        world: &World,
+        facts: &Facts,
+        assignment: &Assignment,
+    ) -> Option<Self> {
+        let document = facts.documents.iter().find(|d| d.id == assignment.document);
+        let mates: Vec<UserId> = (facts.users.iter())
+            .filter(|user| user.account == assignment.account)
+            .map(|user| user.id)
+            .collect();
+        let other = self.whom.index(6) == 0;
+        let subject = if other { *pick(&mates, self.whom)? } else { assignment.user };
+        let of = document.map_or(assignment.account, |document| document.account);
+        let anywhere = document.is_none_or(|document| document.master) || self.which.index(12) == 0;
+        let at = if anywhere && of != root_id() { account_id(self.at.index(ACCOUNTS)) } else { of };
+        let entry = document.and_then(|d| pick(&d.body.resource_permissions, self.at));
+        let said = |action: &str| {
+            let everywhere = document.map(|document| &document.body.account_permissions);
+            let actions = entry.map(|entry| &entry.permissions).or(everywhere);
+            actions.is_none_or(|actions| actions.iter().any(|one| one == action))
+        };
+        let lies = |kinds: &str| {
+            entry.is_none_or(|entry| {
+                let kind = entry.resource_type.as_str();
+                kind == "account" || kinds.split('/').any(|one| one == kind)
+            })
+        };
+        let all = ABOUT.iter().flat_map(|(kinds, list)| list.iter().map(move |p| (*kinds, *p)));
+        let fits: Vec<_> = (all.filter(|(kinds, permission)| {
+            lies(kinds) && said(permission.split_once('.').unwrap().1)
+        }))
+        .collect();
+        let (kinds, permission) = *pick(&fits, self.about)?;
+        let known = entry.map(|entry| (entry.resource_type.as_str(), entry.resource_id.as_str()));
+        Some(self.about(world, subject, at, (kinds, &[permission]), known))
+    }
+
+    /// One of the questions whose permission passes a test.
+    fn one_of(&self, test: &dyn Fn(&str) -> bool) -> Option<(&'static str, &'static str)> {
+        let all = ABOUT.iter().flat_map(|(kinds, list)| list.iter().map(move |p| (*kinds, *p)));
+        let fitting: Vec<_> = all.filter(|(_, permission)| test(permission)).collect();
+        pick(&fitting, self.about).copied()
+    }
+
+    fn about(
+        &self,
+        world: &World,
+        subject: UserId,
+        at: AccountId,
+        (kinds, permissions): (&str, &[&str]),
+        known: Option<(&str, &str)>,
+    ) -> Self {
+        let mut path = ResourcePath::account(at);
+        let permission = *pick(permissions, self.which).unwrap();
+        for (step, kind) in kinds.split('/').filter(|kind| !kind.is_empty()).enumerate() {
+            let index = self.ids[step];
+            let named = known.filter(|(of, _)| *of == kind).map(|(_, id)| Named::Id(id.to_owned()));
+            path = path.with(kind, named.unwrap_or_else(|| self.id(world, at, kind, index)));
+        }
+        Self {
+            subject: Some(subject),
+            permission: permission.to_owned(),
+            resource: path,
+            ..self.clone()
+        }
+    }
+
+    fn id(&self, world: &World, at: AccountId, kind: &str, index: Index) -> Named {
+        let ids: Vec<String> = match kind {
+            "user" | "application_user" => {
+                let here = world.tenant.users.iter().filter(|user| user.account == at);
+                let mut ids: Vec<String> = here.map(|user| user.id.to_string()).collect();
+                ids.push(pick(&people(world), self.whom).unwrap().to_string());
+                ids.push(operator_id(0).to_string());
+                ids
+            }
+            "rights_document" => (0..DOCUMENTS).map(|n| doc_id(n).to_string()).collect(),
+            "product" => vec!["ACD".to_owned(), "SURVEY".to_owned()],
+            _ => vec!["5".to_owned(), "17".to_owned(), "6".to_owned()],
+        };
+        match index.index(6) {
             0 => Named::Any,
-            _ => Named::Id("17".to_owned()),
-        };
-        let target = match self.shape {
-            0 | 1 => Named::Any,
-            _ => Named::Id(whom.to_string()),
-        };
-        let start = ResourcePath::account(at);
-        let resource = match kind {
-            "account" => start,
-            "user" => start.with("user", target),
-            "session" | "api_token" | "dashboard" => {
-                start.with("user", target).with(kind, Named::Any)
-            }
-            "role" | "decision" if self.shape > 2 => start.with("user", target).with(kind, named),
-            "gate" => start.with("gate_group", Named::Id("5".to_owned())).with(kind, named),
-            "application_user" => {
-                start.with("application", Named::Id("5".to_owned())).with(kind, target)
-            }
-            _ => start.with(kind, named),
-        };
-        Self { subject: Some(people[self.who.index(people.len())]), resource, ..self.clone() }
+            _ => Named::Id(pick(&ids, index).unwrap().clone()),
+        }
     }
 }

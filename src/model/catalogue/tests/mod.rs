@@ -1,5 +1,6 @@
 //! What loaded catalogues give together, and what is refused.
 
+mod bodies;
 mod figures;
 mod naming;
 mod operator;

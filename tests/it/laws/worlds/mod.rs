@@ -1,18 +1,21 @@
 //! Random small worlds.
 
+mod documents;
+
 use chancery::decision::Facts;
 use chancery::model::{
     Account, AccountId, AccountStatus, CustomRole, Holder, Named, Reach, RegionalSettings,
     Relation, ResourcePath, Revision, RoleGrant, RoleId, RoleRef, User, UserId, UserKind,
 };
 use chrono::{DateTime, TimeDelta, Utc};
+pub(crate) use documents::{DOCUMENTS, Paper, assigned, doc_id, paper};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use uuid::Uuid;
 
 use super::conditions::CONDITIONS;
 
-pub(super) const ACCOUNTS: usize = 5;
+pub(crate) const ACCOUNTS: usize = 5;
 const USERS: usize = 7;
 const ROLES: usize = 3;
 
@@ -37,19 +40,19 @@ pub(crate) fn at() -> DateTime<Utc> {
     DateTime::from_timestamp(1_800_000_000, 0).unwrap()
 }
 
-pub(super) fn root_id() -> AccountId {
+pub(crate) fn root_id() -> AccountId {
     AccountId(Uuid::from_u128(1))
 }
 
-pub(super) fn account_id(n: usize) -> AccountId {
+pub(crate) fn account_id(n: usize) -> AccountId {
     AccountId(Uuid::from_u128(0xA00 + n as u128))
 }
 
-pub(super) fn user_id(n: usize) -> UserId {
+pub(crate) fn user_id(n: usize) -> UserId {
     UserId(Uuid::from_u128(0xB00 + n as u128))
 }
 
-fn operator_id(n: usize) -> UserId {
+pub(crate) fn operator_id(n: usize) -> UserId {
     UserId(Uuid::from_u128(0xF00 + n as u128))
 }
 
@@ -57,7 +60,9 @@ fn role_id(n: usize) -> RoleId {
     RoleId(Uuid::from_u128(0xC00 + n as u128))
 }
 
-const NAMES: &[&str] = &[
+pub(crate) const NAMES: &[&str] = &[
+    "ringcx/SUPER_USER",
+    "ringcx/SUPER_USER",
     "ringcx/SUPER_USER",
     "ringcx/USER",
     "ringcx/MANAGE_USERS",
@@ -82,7 +87,14 @@ const ACCOUNT_ROLES: &[Option<&str>] = &[
     None,
     None,
     None,
+    None,
+    None,
+    None,
+    None,
+    None,
     Some("restcomm/Administrator"),
+    Some("restcomm/Administrator"),
+    Some("restcomm/Developer"),
     Some("restcomm/Developer"),
     Some("restcomm/ProvisioningAgent"),
     Some("restcomm/Vanished"),
@@ -96,6 +108,10 @@ const PATTERNS: &[&str] = &[
     "recording.delete",
     "role.assign",
     "gate.read",
+    "rights_document.*",
+    "note.*",
+    "decision.*",
+    "*",
 ];
 
 /// Below the root where it is the first, else below an earlier one.
@@ -189,9 +205,9 @@ fn role(n: usize) -> impl Strategy<Value = CustomRole> {
 }
 
 pub(crate) fn grant() -> impl Strategy<Value = Granted> {
-    let custom = prop::option::weighted(0.25, any::<Index>());
-    let scope = prop::option::weighted(0.3, (any::<Index>(), 0..3_u8));
-    let expires = prop::option::weighted(0.3, select(vec![-60_i64, 0, 60]));
+    let custom = prop::option::weighted(0.15, any::<Index>());
+    let scope = prop::option::weighted(0.15, (any::<Index>(), 0..3_u8));
+    let expires = prop::option::weighted(0.15, select(vec![-60_i64, 0, 60]));
     (any::<Index>(), select(NAMES), custom, scope, expires).prop_map(
         |(who, role, custom, scope, expires)| Granted {
             who,
@@ -210,12 +226,12 @@ impl Granted {
         self.to(user.id, user.account)
     }
 
-    fn to(&self, user: UserId, account: AccountId) -> RoleGrant {
+    pub(crate) fn to(&self, user: UserId, account: AccountId) -> RoleGrant {
         let role = match self.custom {
             Some(custom) => RoleRef::Custom(role_id(custom.index(ROLES))),
             None => RoleRef::BuiltIn(self.role.clone()),
         };
-        let scope = self.scope.map(|(at, shape)| path(account_id(at.index(ACCOUNTS)), shape, None));
+        let scope = self.scope.map(|(at, shape)| scope(account_id(at.index(ACCOUNTS)), shape));
         RoleGrant {
             user,
             account,
@@ -228,32 +244,31 @@ impl Granted {
     }
 }
 
-/// A path of one of a few shapes; those beyond the second name a user.
-fn path(account: AccountId, shape: u8, user: Option<UserId>) -> ResourcePath {
+/// A path of one of a few shapes.
+fn scope(account: AccountId, shape: u8) -> ResourcePath {
     let start = ResourcePath::account(account);
     let id = |id: &str| Named::Id(id.to_owned());
-    match (shape, user) {
-        (0, _) => start,
-        (1, _) => start.with("application", id("5")),
-        (2, _) => start.with("gate_group", id("5")),
-        (3, Some(user)) => start.with("user", Named::Id(user.to_string())),
-        _ => start.with("user", Named::Any),
+    match shape {
+        0 => start,
+        1 => start.with("application", id("5")),
+        _ => start.with("gate_group", id("5")),
     }
 }
 
 pub(crate) fn world() -> impl Strategy<Value = World> {
     let accounts = prop::collection::vec(
-        (any::<Index>(), 0..12_u8, select(ACCOUNT_ROLES)),
+        (any::<Index>(), 0..150_u8, prop_oneof![2 => Just(None), 1 => select(ACCOUNT_ROLES)]),
         ACCOUNTS..=ACCOUNTS,
     );
     let users = prop::collection::vec(
-        (any::<Index>(), prop::option::of(any::<Index>()), 0..8_u8, 0..8_u8),
+        (any::<Index>(), prop::option::weighted(0.7, any::<Index>()), 0..10_u8, 0..60_u8),
         USERS..=USERS,
     );
-    let grants = prop::collection::vec(grant(), 0..14);
+    let grants = prop::collection::vec(grant(), 4..14);
     let operators = prop::collection::vec(grant(), 0..4);
-    (accounts, users, grants, operators, role(0), role(1), role(2)).prop_map(
-        |(accounts, users, grants, operators, r0, r1, r2)| {
+    let moved = prop::option::weighted(0.2, (any::<Index>(), any::<Index>()));
+    (accounts, users, grants, operators, role(0), role(1), role(2), documents::papers(), moved)
+        .prop_map(|(accounts, users, grants, operators, r0, r1, r2, papers, moved)| {
             let mut tenant = Facts { tenant: Some(account_id(0)), ..Facts::default() };
             for (n, (parent, status, role)) in accounts.into_iter().enumerate() {
                 tenant.accounts.push(account(n, parent.index(n.max(1)), status, role));
@@ -280,9 +295,28 @@ pub(crate) fn world() -> impl Strategy<Value = World> {
                     tenant.grants.push(grant);
                 }
             }
-            World { platform: platform(&operators), tenant }
-        },
-    )
+            papers.put(&mut tenant);
+            if let Some((which, to)) = moved {
+                move_account(&mut tenant, which.index(ACCOUNTS), to.index(ACCOUNTS));
+            }
+            let mut platform = platform(&operators);
+            papers.put_in_platform(&mut platform);
+            World { tenant, platform }
+        })
+}
+
+/// Moves an account elsewhere after all else was there; never the main account, nor one below itself.
+fn move_account(facts: &mut Facts, which: usize, to: usize) {
+    let mut at = Some(account_id(to));
+    while let Some(id) = at {
+        if id == account_id(which) {
+            return;
+        }
+        at = facts.accounts.iter().find(|account| account.id == id).and_then(|found| found.parent);
+    }
+    if which > 0 {
+        facts.accounts[which].parent = Some(account_id(to));
+    }
 }
 
 fn platform(operators: &[Granted]) -> Facts {
@@ -326,6 +360,9 @@ impl World {
         turn(&mut world.tenant.accounts, seed);
         turn(&mut world.tenant.users, seed);
         turn(&mut world.tenant.roles, seed);
+        turn(&mut world.tenant.grants, seed);
+        turn(&mut world.tenant.documents, seed);
+        turn(&mut world.tenant.assignments, seed);
         world
     }
 
