@@ -52,8 +52,12 @@ impl CompiledDocument {
 }
 
 /// Walks the places by which documents about a path are found.
-fn places_of(tenant: AccountId, path: &ResourcePath) -> Vec<Place> {
-    let mut places = Vec::with_capacity(2 * (path.pairs.len() + 2));
+fn places_of(tenant: AccountId, holder: AccountId, path: &ResourcePath) -> Vec<Place> {
+    let mut places = Vec::with_capacity(2 * (path.pairs.len() + 2) + 1);
+    if holder != path.account {
+        // What is shared down is given in the holder's own account.
+        places.push(Place::all(holder, false));
+    }
     for (within, master) in [(path.account, false), (tenant, true)] {
         places.push(Place::all(within, master));
         places.push(Place::resource(within, master, "account", &path.account.to_string()));
@@ -141,7 +145,7 @@ impl Snapshot {
                 let held = holder.documents.iter().filter_map(|id| self.documents.get(id));
                 return held.filter(good).map(|document| (holder, document)).next();
             }
-            let places = places.get_or_insert_with(|| places_of(self.tenant, path));
+            let places = places.get_or_insert_with(|| places_of(self.tenant, user.account, path));
             let system = self.catalogue.system_documents().iter().map(|document| document.id);
             let system = system.filter(|id| holder.documents.contains(id));
             let by_place = places

@@ -213,6 +213,7 @@ pub(super) fn given(
     limits: Option<&Limits>,
 ) -> Vec<Holding> {
     let only = limits.filter(|limits| !limits.all).and_then(|l| l.permissions.as_ref());
+    let at_root = world.account(world.tenant()).is_some_and(|account| account.is_root());
     let mut found = Vec::new();
     for (place, permissions) in document.parts() {
         let mut permissions = permissions.clone();
@@ -224,7 +225,8 @@ pub(super) fn given(
                 holder,
                 account: if document.master { world.tenant() } else { document.account(home) },
                 permissions,
-                reach: if document.master { Reach::Subtree } else { Reach::Account },
+                // The root's own hold in the root alone (`edges.md` §2).
+                reach: if document.master && !at_root { Reach::Subtree } else { Reach::Account },
                 on: None,
                 place,
                 expire_time: None,
