@@ -14,8 +14,9 @@ pub(crate) struct Migration;
 const TABLES: [&str; 2] = ["rights_documents", "assignments"];
 
 /// Name, table and columns of every index: one for each query. Primary keys need none.
-const INDEXES: [(&str, &str, &[&str]); 4] = [
+const INDEXES: [(&str, &str, &[&str]); 5] = [
     ("rights_documents_by_tenant", "rights_documents", &["tenant_id", "id"]),
+    ("rights_documents_by_account", "rights_documents", &["account_id", "id"]),
     ("rights_documents_by_owner", "rights_documents", &["owner_id", "id"]),
     ("assignments_by_document", "assignments", &["document_id", "user_id"]),
     ("assignments_by_tenant", "assignments", &["tenant_id", "user_id"]),

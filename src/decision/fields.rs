@@ -18,7 +18,7 @@ pub enum Value {
     /// `i64::MAX`.
     Number(i64),
     /// A message, map, `bytes` or floating-point field that is present; no rule needs its value.
-    /// A list of messages is there once, not once per message.
+    /// Of a list each message is there, before its fields.
     Set,
 }
 

@@ -15,7 +15,7 @@ use super::row::{OfDocument, Row, row_of};
 use super::rule::{Access, Check, Rule, Slot, When};
 use super::sight::{may, sees_account, sees_document, sees_user};
 use super::snapshot::Snapshot;
-use crate::model::{EffectiveStatus, Named, ResourcePath, UserKind};
+use crate::model::{DocId, EffectiveStatus, Named, ResourcePath, UserKind};
 
 /// What a request may change of a user by `user.update_profile` alone.
 const PROFILE: &[&str] =
@@ -248,18 +248,26 @@ impl Judge<'_> {
 
     /// Fills the template; several paths where it names a list.
     fn paths(&self, check: &Check) -> Result<Vec<ResourcePath>, Refused> {
-        match check.resource.first().map(|(_, slot)| slot) {
-            Some(Slot::Field(name)) if name.ends_with("_ids.account_id") => {
-                self.paths_of_users(check, name.trim_end_matches(".account_id"))
-            }
-            _ => self.paths_of(check),
+        let Some((_, Slot::Field(first))) = check.resource.first() else {
+            return self.paths_of(check);
+        };
+        let named = first.strip_suffix(".account_id");
+        match named.filter(|of| of.ends_with("user_id") || of.ends_with("user_ids")) {
+            Some(of) => self.paths_of_users(check, of),
+            None => self.paths_of(check),
         }
     }
 
-    /// Fills a template that begins with the account of each user of a list, who must be there and seen.
-    fn paths_of_users(&self, check: &Check, list: &str) -> Result<Vec<ResourcePath>, Refused> {
+    /// Fills a template that begins with the account of a user, or of each of a list: who gets a document, or loses it. All
+    /// must be there and seen, and before them what they get.
+    fn paths_of_users(&self, check: &Check, of: &str) -> Result<Vec<ResourcePath>, Refused> {
+        let Self { caller, home, there, now, .. } = *self;
+        let unseen = |id: &DocId| !sees_document(caller, home, there, *id, now);
+        if let Some(id) = self.ask.document().filter(unseen) {
+            return Err(Refused::Unseen { kind: "rights_document", id: id.to_string() });
+        }
         let mut paths = Vec::new();
-        for text in self.ask.fields.texts(list) {
+        for text in self.ask.fields.texts(of) {
             let unseen = || Refused::Unseen { kind: "user", id: text.to_owned() };
             let found = text.parse().ok().and_then(|id| self.there.user(id)).ok_or_else(unseen)?;
             let mut path = ResourcePath::account(found.account);
@@ -268,14 +276,14 @@ impl Judge<'_> {
             }
             for (kind, slot) in check.resource.iter().skip(1) {
                 let named = match slot {
-                    Slot::Field(name) if **name == *list => Named::Id(text.to_owned()),
+                    Slot::Field(name) if **name == *of => Named::Id(text.to_owned()),
                     slot => self.values(slot).into_iter().next().ok_or_else(unseen)?,
                 };
                 path = path.with(kind, named);
             }
             paths.push(path);
         }
-        Ok(paths)
+        some(paths, check)
     }
 
     fn paths_of(&self, check: &Check) -> Result<Vec<ResourcePath>, Refused> {
@@ -295,10 +303,7 @@ impl Judge<'_> {
                 .flat_map(|path| values.iter().map(|value| path.clone().with(kind, value.clone())))
                 .collect();
         }
-        if paths.is_empty() {
-            return Err(Refused::Forbidden { permission: check.permission.to_string() });
-        }
-        Ok(paths)
+        some(paths, check)
     }
 
     fn values(&self, slot: &Slot) -> Vec<Named> {
@@ -318,12 +323,6 @@ impl Judge<'_> {
                 .last()
                 .map(|top| top.parent.unwrap_or(top.id).to_string()),
             "account_id" | "user.account_id" => self.row.account.map(|id| id.to_string()),
-            "assigned_user_id.account_id" => self
-                .ask
-                .fields
-                .text("assigned_user_id")
-                .and_then(|id| self.there.user(id.parse().ok()?))
-                .map(|user| user.account.to_string()),
             "owner.account_id" => self.row.document.map(|of| of.account.to_string()),
             "owner_id" => match self.row.document {
                 // Who lives elsewhere, or nobody, is not named here.
@@ -341,4 +340,12 @@ impl Judge<'_> {
         };
         derived.map(Named::Id).into_iter().collect()
     }
+}
+
+/// A rule that is asked of nothing permits nothing.
+fn some(paths: Vec<ResourcePath>, check: &Check) -> Result<Vec<ResourcePath>, Refused> {
+    if paths.is_empty() {
+        return Err(Refused::Forbidden { permission: check.permission.to_string() });
+    }
+    Ok(paths)
 }

@@ -39,5 +39,5 @@ pub use question::{
     Answer, Asked, Because, Missing, Nothing, Properties, Question, Reason, Subject, Untold, Worlds,
 };
 pub use rule::{Access, BadRule, Check, Rule, Slot, When};
-pub use sight::{may, sees_account, sees_document, sees_user};
+pub use sight::{may, may_by_role, sees_account, sees_document, sees_user};
 pub use snapshot::{BrokenWorld, CompiledRole, Facts, Held, Principal, Set, Snapshot, TokenFacts};

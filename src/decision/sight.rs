@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::ask::Caller;
 use super::decide::decide;
-use super::question::{Nothing, Question, Subject, Worlds};
+use super::question::{Answer, Because, Nothing, Question, Subject, Worlds};
 use super::snapshot::Snapshot;
 use crate::model::{AccountId, DocId, Named, ResourcePath, UserId, UserKind};
 
@@ -17,7 +17,33 @@ pub fn may(
     path: &ResourcePath,
     now: DateTime<Utc>,
 ) -> bool {
-    let Some(permission) = home.catalogue().parse(permission) else { return false };
+    answer(caller, home, there, permission, path, now).is_some_and(|answer| answer.is_permit())
+}
+
+/// Returns whether the caller is permitted this by a role: what a rights document gives does not count.
+pub fn may_by_role(
+    caller: &Caller,
+    home: &Snapshot,
+    there: &Snapshot,
+    permission: &str,
+    path: &ResourcePath,
+    now: DateTime<Utc>,
+) -> bool {
+    answer(caller, home, there, permission, path, now).is_some_and(|answer| {
+        // Documents are asked last, so that one is named only where no role does it.
+        answer.is_permit() && !matches!(answer.because, Some(Because::Document { .. }))
+    })
+}
+
+fn answer(
+    caller: &Caller,
+    home: &Snapshot,
+    there: &Snapshot,
+    permission: &str,
+    path: &ResourcePath,
+    now: DateTime<Utc>,
+) -> Option<Answer> {
+    let permission = home.catalogue().parse(permission)?;
     let question = Question {
         subject: Subject::User(caller.user),
         limits: caller.limits.as_deref(),
@@ -26,7 +52,7 @@ pub fn may(
         now,
         asked: &Nothing,
     };
-    decide(Worlds { home, there: Some(there) }, &question).is_permit()
+    Some(decide(Worlds { home, there: Some(there) }, &question))
 }
 
 /// Returns whether the caller sees an account: its own, or one that it may read.

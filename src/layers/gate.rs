@@ -240,18 +240,17 @@ impl Gate {
 /// Writes down what a request says, to tell one from another. A secret is left out (`edges.md` §4); whose it is was
 /// found before and stands among the facts.
 fn said(fields: &Fields) -> Vec<u8> {
-    let mut facts: Vec<(&str, String)> = fields
+    let facts: Vec<String> = fields
         .iter()
         .filter(|(path, _)| *path != SECRET)
         .map(|(path, value)| match value {
-            Value::Text(text) => (path, format!("{path}={text}")),
-            Value::Number(number) => (path, format!("{path}={number}")),
-            Value::Set => (path, path.to_owned()),
+            Value::Text(text) => format!("{path}={text}"),
+            Value::Number(number) => format!("{path}={number}"),
+            Value::Set => path.to_owned(),
         })
         .collect();
-    // By path alone: the order of a list is part of what is said.
-    facts.sort_by_key(|(path, _)| *path);
-    let parts: Vec<&[u8]> = facts.iter().map(|(_, fact)| fact.as_bytes()).collect();
+    // In the order sent, in which each message of a list stands before its fields: lists that differ are told apart.
+    let parts: Vec<&[u8]> = facts.iter().map(String::as_bytes).collect();
     seal::context(&parts)
 }
 

@@ -69,8 +69,8 @@ impl pb::account_service_server::AccountService for AccountApi {
         let etag = account.etag.clone();
         let patch = edit::patch(account, request.update_mask.as_ref())?;
         let (done, account) = self
-            .act(call, move |tx, _| {
-                Box::pin(async move { tx.update_account(id, patch, &etag).await })
+            .act(call, move |tx, caller| {
+                Box::pin(async move { tx.update_account(caller, id, patch, &etag).await })
             })
             .await?;
         Ok(done.respond(pb::UpdateAccountResponse {

@@ -11,6 +11,7 @@ pub(crate) async fn fill(meddler: &Meddler) {
     filler.accounts().await;
     filler.users().await;
     filler.held().await;
+    filler.documents().await;
     filler.done().await;
     meddler.run("analyze").await;
 }
@@ -129,6 +130,30 @@ impl<'m> Filler<'m> {
         let into = "api_tokens (id, user_id, account_id, tenant_id, display_name, scopes, expanded, create_time, \
                     digest)";
         self.rows(20_000, into, &values).await;
+    }
+
+    async fn documents(&self) {
+        let Self { when, json, yes, .. } = self;
+        let values = format!(
+            "{}, {}, {}, {}, 'document ' || n, {yes}, {yes}, {json}, {when}, {when}",
+            self.id(6, "n"),
+            self.id(1, "n / 10"),
+            self.tenant("n / 10"),
+            self.id(2, "n"),
+        );
+        let into = "rights_documents (id, account_id, tenant_id, owner_id, name, cascade, is_master, body, \
+                    create_time, update_time)";
+        self.rows(20_000, into, &values).await;
+
+        let values = format!(
+            "{}, {}, {}, {}, {when}",
+            self.id(2, "n / 2"),
+            self.id(6, "n / 2 + n % 2"),
+            self.id(1, "n / 20"),
+            self.tenant("n / 20"),
+        );
+        let into = "assignments (user_id, document_id, account_id, tenant_id, create_time)";
+        self.rows(40_000, into, &values).await;
     }
 
     async fn done(&self) {

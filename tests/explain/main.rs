@@ -35,13 +35,15 @@ use meddle::Meddler;
 use support::{Service, ask, engines};
 
 /// Tables that grow with use.
-const BIG: [&str; 8] = [
+const BIG: [&str; 10] = [
     "tenants",
     "accounts",
     "users",
     "custom_roles",
     "role_grants",
     "api_tokens",
+    "rights_documents",
+    "assignments",
     "ledger",
     "idempotency",
 ];
@@ -152,12 +154,46 @@ async fn read_everything(service: &Service, tenant: &str) {
         service.tokens(by).list_api_tokens(of).await.unwrap();
         let about = pb::IntrospectTokenRequest { token: person.token.clone() };
         service.tokens(by).introspect_token(about).await.unwrap();
+        read_documents(service, by, &person.user_id).await;
         let own = format!("account/{tenant}");
         let mut question = ask(&person.user_id, "read", "account", &own);
         question.consistency =
             Some(pb::Consistency { requirement: Some(pb::consistency::Requirement::Full(true)) });
         service.authorization(by).authorize(question).await.unwrap();
     }
+}
+
+async fn read_documents(service: &Service, by: &support::Person, user_id: &str) {
+    let rights = || service.rights(by);
+    let write = pb::CreateRightsDocumentRequest {
+        user_id: user_id.to_owned(),
+        rights_document: Some(pb::RightsDocument {
+            rights_doc_name: Some("read".to_owned()),
+            ..Default::default()
+        }),
+        ..Default::default()
+    };
+    let made = rights().create_rights_document(write).await.unwrap().into_inner();
+    let rights_doc_id = made.rights_document.unwrap().rights_doc_id;
+    if by.user_id != user_id {
+        let assign = pb::AssignRightsDocumentRequest {
+            rights_doc_id: rights_doc_id.clone(),
+            user_ids: vec![user_id.to_owned()],
+            ..Default::default()
+        };
+        rights().assign_rights_document(assign).await.unwrap();
+    }
+    let get = pb::GetRightsDocumentRequest { rights_doc_id: rights_doc_id.clone() };
+    rights().get_rights_document(get).await.unwrap();
+    let of = pb::ListRightsDocumentAssignmentsRequest { rights_doc_id, ..Default::default() };
+    rights().list_rights_document_assignments(of).await.unwrap();
+    let user_id = user_id.to_owned();
+    let of = pb::ListRightsDocumentsRequest { user_id: user_id.clone(), ..Default::default() };
+    rights().list_rights_documents(of).await.unwrap();
+    let of =
+        pb::ListAssignedRightsDocumentsRequest { user_id: user_id.clone(), ..Default::default() };
+    rights().list_assigned_rights_documents(of).await.unwrap();
+    rights().get_aggregated_rights(pb::GetAggregatedRightsRequest { user_id }).await.unwrap();
 }
 
 /// What happens by itself, and what no RPC does yet.

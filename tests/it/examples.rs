@@ -68,6 +68,7 @@ impl<'s> Scene<'s> {
             "UserService" => self.of_users(method.name()).await,
             "RoleService" => self.of_roles(method.name()).await,
             "TokenService" => self.of_tokens(method.name()).await,
+            "RightsDocumentService" => self.of_documents(method.name()).await,
             other => panic!("{other} is new: say here what its changes need"),
         };
         let one = DynamicMessage::decode(method.input(), bytes.as_slice()).unwrap();
@@ -77,6 +78,7 @@ impl<'s> Scene<'s> {
             || set(&mut other, "account.display_name", text("Other"))
             || set(&mut other, "user.first_name", text("Other"))
             || set(&mut other, "role.description", text("Other"))
+            || set(&mut other, "rights_document.rights_doc_name", text("Other"))
             || set(&mut other, "display_name", text("Other"));
         assert!(differs, "{}", method.full_name());
         [one, other]
@@ -221,6 +223,64 @@ impl<'s> Scene<'s> {
         }
     }
 
+    async fn document(&mut self) -> String {
+        let request = pb::CreateRightsDocumentRequest {
+            user_id: self.user().await.user_id,
+            rights_document: Some(document()),
+            ..Default::default()
+        };
+        let root = &self.service.root;
+        let made = self.service.rights(root).create_rights_document(request).await.unwrap();
+        made.into_inner().rights_document.unwrap().rights_doc_id
+    }
+
+    async fn of_documents(&mut self, name: &str) -> Vec<u8> {
+        let user_id = self.user().await.user_id;
+        if name == "CreateRightsDocument" {
+            let rights_document = Some(document());
+            return pb::CreateRightsDocumentRequest {
+                user_id,
+                rights_document,
+                ..Default::default()
+            }
+            .encode_to_vec();
+        }
+        let rights_doc_id = self.document().await;
+        let assign = pb::AssignRightsDocumentRequest {
+            rights_doc_id: rights_doc_id.clone(),
+            user_ids: vec![user_id.clone()],
+            ..Default::default()
+        };
+        if name != "AssignRightsDocument" {
+            let root = &self.service.root;
+            self.service.rights(root).assign_rights_document(assign.clone()).await.unwrap();
+        }
+        match name {
+            "AssignRightsDocument" => assign.encode_to_vec(),
+            "UpdateRightsDocument" => pb::UpdateRightsDocumentRequest {
+                rights_document: Some(pb::RightsDocument {
+                    rights_doc_id,
+                    rights_doc_name: Some("New".to_owned()),
+                    ..Default::default()
+                }),
+                update_mask: Some(FieldMask { paths: vec!["rights_doc_name".to_owned()] }),
+                ..Default::default()
+            }
+            .encode_to_vec(),
+            "DeleteRightsDocument" => {
+                pb::DeleteRightsDocumentRequest { rights_doc_id, ..Default::default() }
+                    .encode_to_vec()
+            }
+            "UnassignRightsDocument" => pb::UnassignRightsDocumentRequest {
+                rights_doc_id,
+                assigned_user_id: user_id,
+                ..Default::default()
+            }
+            .encode_to_vec(),
+            other => panic!("{other} is new: say here what it needs"),
+        }
+    }
+
     async fn of_tokens(&mut self, name: &str) -> Vec<u8> {
         let Person { user_id, token_id, token, .. } = self.user().await;
         match name {
@@ -257,6 +317,14 @@ fn role(name: &str) -> pb::Role {
     pb::Role {
         name: Some(name.to_owned()),
         permits: vec!["account.read".to_owned()],
+        ..Default::default()
+    }
+}
+
+fn document() -> pb::RightsDocument {
+    pb::RightsDocument {
+        rights_doc_name: Some("document".to_owned()),
+        account_permissions: vec!["READ".to_owned()],
         ..Default::default()
     }
 }

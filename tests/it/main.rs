@@ -26,6 +26,7 @@ mod meddle;
 mod once;
 mod proxy;
 mod raw;
+mod rights;
 mod role;
 mod store;
 mod strangers;

@@ -3,13 +3,15 @@
 use sea_orm::{ConnectOptions, ConnectionTrait as _, Database, DatabaseConnection, Statement};
 
 /// Every table, those first that others refer to.
-pub(crate) const TABLES: [&str; 10] = [
+pub(crate) const TABLES: [&str; 12] = [
     "tenants",
     "accounts",
     "users",
     "custom_roles",
     "role_grants",
     "api_tokens",
+    "rights_documents",
+    "assignments",
     "catalogue_files",
     "ledger",
     "idempotency",

@@ -47,15 +47,11 @@ impl Decoder for Raw {
     }
 }
 
-/// Services that are declared and not served yet: nothing of them can be called.
-const DECLARED: &[&str] = &["chancery.v1.RightsDocumentService"];
-
 /// Every method of our own services.
 pub(crate) fn methods() -> Vec<MethodDescriptor> {
     let pool = proto::pool().unwrap();
     let ours = pool.services().filter(|service| service.full_name().starts_with("chancery."));
-    let served = ours.filter(|service| !DECLARED.contains(&service.full_name()));
-    served.flat_map(|service| service.methods().collect::<Vec<_>>()).collect()
+    ours.flat_map(|service| service.methods().collect::<Vec<_>>()).collect()
 }
 
 /// The path of a method.

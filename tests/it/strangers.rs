@@ -28,6 +28,7 @@ fn fill(message: &mut DynamicMessage) {
         ("user_name", "somebody"),
         ("role.name", "some_role"),
         ("role_type", "USER"),
+        ("rights_document.rights_doc_name", "Something"),
         ("subject.type", "user"),
         ("action.name", "read"),
         ("resource.type", "account"),
@@ -52,11 +53,15 @@ pub(crate) fn about(method: &MethodDescriptor, ids: &Ids) -> DynamicMessage {
         ("parent_user_id", &ids.user),
         ("token_id", &ids.token),
         ("role.role", &ids.role),
+        ("rights_doc_id", &ids.document),
+        ("rights_document.rights_doc_id", &ids.document),
+        ("assigned_user_id", &ids.user),
         ("subject.id", &ids.user),
         ("resource.id", &ids.account),
     ] {
         set(&mut message, path, Value::String(id.clone()));
     }
+    set(&mut message, "user_ids", Value::List(vec![Value::String(ids.user.clone())]));
     if message.descriptor().get_field_by_name("token_id").is_none() {
         set(&mut message, "token", Value::String("no credential of anybody".to_owned()));
     }
@@ -74,6 +79,7 @@ pub(crate) struct Ids {
     user: String,
     token: String,
     role: String,
+    document: String,
 }
 
 impl Ids {
@@ -85,11 +91,12 @@ impl Ids {
             user: format!("usr_{tail}"),
             token: format!("tok_{tail}"),
             role: format!("rol_{tail}"),
+            document: format!("doc_{tail}"),
         }
     }
 
     fn in_text(&self, text: &str) -> String {
-        [&self.account, &self.user, &self.token, &self.role]
+        [&self.account, &self.user, &self.token, &self.role, &self.document]
             .iter()
             .fold(text.to_owned(), |text, id| text.replace(id.as_str(), "X"))
     }
@@ -147,7 +154,7 @@ async fn nobody_and_bad_credentials_are_unauthenticated_everywhere() {
     }
 }
 
-/// A tenant with somebody in it, a role of its own and a token.
+/// A tenant with somebody in it, a role of its own, a token and a rights document.
 async fn tenant(service: &Service, name: &str) -> (Ids, Person) {
     let account = service.tenant(name).await;
     let boss = service.person(&account, "boss", &["SUPER_USER"]).await;
@@ -163,8 +170,22 @@ async fn tenant(service: &Service, name: &str) -> (Ids, Person) {
         ..Default::default()
     };
     let made = service.roles(&boss).create_role(request).await.unwrap().into_inner();
-    let ids =
-        Ids { account, user: other.user_id, token: other.token_id, role: made.role.unwrap().role };
+    let document = chancery::proto::v1::RightsDocument {
+        rights_doc_name: Some("Some document".to_owned()),
+        ..Default::default()
+    };
+    let request = chancery::proto::v1::CreateRightsDocumentRequest {
+        rights_document: Some(document),
+        ..Default::default()
+    };
+    let written = service.rights(&boss).create_rights_document(request).await.unwrap().into_inner();
+    let ids = Ids {
+        account,
+        user: other.user_id,
+        token: other.token_id,
+        role: made.role.unwrap().role,
+        document: written.rights_document.unwrap().rights_doc_id,
+    };
     (ids, boss)
 }
 
@@ -206,7 +227,7 @@ async fn what_lies_in_a_foreign_tenant_is_not_there_in_the_same_words() {
 
 /// Whether the object of a method is a user or what is a user's, which a colleague without any role does not see.
 fn is_of_user(method: &MethodDescriptor) -> bool {
-    let named = ["user_id", "old_user_id", "token_id", "user.user_id"];
+    let named = ["user_id", "old_user_id", "token_id", "user.user_id", "assigned_user_id"];
     let mut message = DynamicMessage::new(method.input());
     named.iter().any(|name| set(&mut message, name, Value::String(String::new())))
         && !["CreateUser", "ListUsers"].contains(&method.name())

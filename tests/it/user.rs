@@ -25,15 +25,15 @@ mod undelete;
 mod update;
 
 /// A tenant with somebody who may do everything in it, and below him somebody who manages users.
-struct Acme {
-    service: Service,
-    account: String,
-    boss: Person,
+pub(crate) struct Acme {
+    pub(crate) service: Service,
+    pub(crate) account: String,
+    pub(crate) boss: Person,
     manager: Person,
 }
 
 impl Acme {
-    async fn start(engine: &Engine) -> Self {
+    pub(crate) async fn start(engine: &Engine) -> Self {
         Self::of(Service::start(engine).await).await
     }
 
@@ -92,7 +92,7 @@ impl Acme {
     }
 
     /// Puts many users right below one, in few writes; returns their ids in order.
-    async fn crowd(&self, parent: &str, count: usize) -> Vec<UserId> {
+    pub(crate) async fn crowd(&self, parent: &str, count: usize) -> Vec<UserId> {
         let tenant = self.account.parse().unwrap();
         let world = self.service.store.world(tenant).await.unwrap();
         let catalogue = Arc::new(Catalogue::build(&built_in().unwrap()).unwrap());

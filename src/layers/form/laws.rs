@@ -107,11 +107,9 @@ fn facts(message: &DynamicMessage, prefix: &str, depth: usize, facts: &mut Facts
             }
             one => std::slice::from_ref(one),
         };
-        for (at, value) in values.iter().enumerate() {
+        for value in values {
             let known = facts.entry(path.clone()).or_default();
             match value {
-                // A list of messages is present once, in each message that holds one.
-                Decoded::Message(_) if at > 0 => {}
                 // Presence of a real: ±0 without presence is not sent by the one, but by the other.
                 Decoded::F32(real)
                     if !field.supports_presence() && !field.is_list() && *real == 0.0 => {}

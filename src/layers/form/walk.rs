@@ -153,9 +153,7 @@ impl<'t> Walk<'t> {
         let kind = here.field.kind;
         let Payload::Bytes(bytes) = payload else { return self.item(here, payload, count) };
         if let Kind::Message(table) = kind {
-            if *count == 0 {
-                self.keep(here, || Value::Set);
-            }
+            self.keep(here, || Value::Set);
             let index = *count;
             *count = count.saturating_add(1);
             return self.below(here, table, Some(index), bytes);

@@ -1,8 +1,8 @@
 //! New accounts, and what their owners change of them.
 
 use super::{Tx, UniqueText};
-use crate::decision::Caller;
-use crate::model::{Account, AccountId, AccountStatus, Change, ChangeKind, Image};
+use crate::decision::{Caller, may_by_role};
+use crate::model::{Account, AccountId, AccountStatus, Change, ChangeKind, Image, ResourcePath};
 use crate::store::Refusal;
 use crate::store::etags::{account_etag, unchanged};
 
@@ -93,11 +93,13 @@ impl Tx {
     /// Changes name, e-mail address and alias of an account.
     pub async fn update_account(
         &mut self,
+        caller: &Caller,
         id: AccountId,
         patch: AccountPatch,
         etag: &str,
     ) -> Result<AccountId, Refusal> {
         let before = self.account_here(id)?;
+        self.refuse_document(caller, &before, &patch)?;
         unchanged(etag, &account_etag(&before))?;
         self.refuse_closed(id)?;
         let email = news(&patch.email, before.email.as_deref());
@@ -111,6 +113,25 @@ impl Tx {
         patch.login_alias.apply(&mut after.login_alias);
         self.put_account(ChangeKind::AccountUpdate, before, after)?;
         Ok(id)
+    }
+
+    /// E-mail address and alias are changed by a role only, never by a rights document (`edges.md` §2).
+    fn refuse_document(
+        &self,
+        caller: &Caller,
+        before: &Account,
+        patch: &AccountPatch,
+    ) -> Result<(), Refusal> {
+        const UPDATE: &str = "account.update";
+        let mut after = before.clone();
+        patch.email.clone().apply(&mut after.email);
+        patch.login_alias.clone().apply(&mut after.login_alias);
+        let (home, world, now) = (self.home(), self.world(), self.now());
+        let path = ResourcePath::account(before.id);
+        if after == *before || may_by_role(caller, home, world, UPDATE, &path, now) {
+            return Ok(());
+        }
+        Err(Refusal::forbidden(UPDATE))
     }
 
     /// Refuses what another account of the platform has. Two writes at once meet at the database's own rule.

@@ -1,12 +1,13 @@
 //! Documents given to users, and taken from them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _};
 use serde::{Deserialize, Serialize};
 
-use super::{DOCUMENT, assignment, reached, small_enough};
-use crate::decision::{Caller, CompiledDocument, Principal, Snapshot, sees_user, within_document};
+use super::{DOCUMENT, assignment, reached};
+use crate::decision::{Caller, CompiledDocument, Principal, Snapshot, within_document};
 use crate::model::{AccountId, Assignment, Change, ChangeKind, DocId, Image, UserId, UserKind};
 use crate::store::etags::{document_etag, unchanged};
 use crate::store::roles::{Notice, not_closed};
@@ -49,7 +50,7 @@ pub struct Unassigned {
 }
 
 impl Tx {
-    /// Assigns a document to all of these users, or to none.
+    /// Assigns a document to all of these users, or to none. That it and they are seen was judged by the rule.
     pub fn assign_document(
         &mut self,
         caller: &Caller,
@@ -57,20 +58,22 @@ impl Tx {
     ) -> Result<Assigned, Refusal> {
         let (world, home, now) = (self.world().clone(), self.home().clone(), self.now());
         let id = giving.document;
-        let unseen = || Refusal::unseen(DOCUMENT, id);
-        let document = world.document(id).cloned().ok_or_else(unseen)?;
-        let found = self.named_users(caller, &world, &giving.users)?;
+        let document = world.document(id).cloned();
+        let document = document.ok_or_else(|| Refusal::unseen(DOCUMENT, id))?;
+        let of = |id: &UserId| world.user(*id).ok_or_else(|| Refusal::unseen("user", id));
+        let users = giving.users.iter().map(of).collect::<Result<Vec<_>, _>>()?;
         if !self.may_use(caller, &document) {
-            let seen = self.sees_document(caller, id);
-            return Err(if seen { Refusal::forbidden("rights_document.read") } else { unseen() });
+            return Err(Refusal::forbidden("rights_document.read"));
         }
         if document.master {
             self.may_write_master(caller)?;
         }
-        can_have(&world, &document, &found)?;
+        for (at, user) in users.iter().enumerate() {
+            fits(&world, &document, user, &format!("user_ids[{at}]"))?;
+        }
         // Of each account one: what it comes to depends on nothing else.
         let accounts: BTreeMap<AccountId, UserId> =
-            found.iter().map(|user| (user.account, user.id)).collect();
+            users.iter().map(|user| (user.account, user.id)).collect();
         for (account, user) in &accounts {
             within_document(&home, caller, &world, &document, Some((*user, *account)), now)?;
         }
@@ -80,43 +83,16 @@ impl Tx {
         for account in accounts.keys() {
             not_closed(&world, *account)?;
         }
-        let gaining = reached(self, &giving.users, document.cascade);
-        small_enough(gaining.len())?;
-        let gaining: Vec<UserId> =
-            gaining.into_iter().filter(|user| self.has_tokens(*user)).collect();
-        let mut notices = Vec::new();
-        if let Some(notice) = self.tokens_by_others(caller, &gaining) {
-            notices.push(notice.unless(giving.force, self)?);
-        }
-        nobody_has(id, &found)?;
-        for user in found {
-            let one = Assignment {
-                document: id,
-                user: user.id,
-                account: user.account,
-                create_time: now,
-                created_by: Some(caller.user),
-            };
-            let (account, after) = (user.account, Some(Image::Assignment(one)));
-            let kind = ChangeKind::DocumentAssign;
+        let reached = reached(self, &giving.users, document.cascade)?;
+        let notices = self.tokens_gaining(caller, &reached, giving.force)?;
+        have_it_not(&users, id)?;
+        for user in users {
+            let (user, account, created_by) = (user.id, user.account, Some(caller.user));
+            let one = Assignment { document: id, user, account, create_time: now, created_by };
+            let (kind, after) = (ChangeKind::DocumentAssign, Some(Image::Assignment(one)));
             self.put(Change { account, kind, before: None, after })?;
         }
         Ok(Assigned { document: id, users: giving.users, notices })
-    }
-
-    /// Finds users that a request names: each is there and seen.
-    fn named_users<'w>(
-        &self,
-        caller: &Caller,
-        world: &'w Snapshot,
-        ids: &[UserId],
-    ) -> Result<Vec<&'w Principal>, Refusal> {
-        let found = ids.iter().map(|id| {
-            let seen = sees_user(caller, self.home(), world, *id, self.now());
-            let user = world.user(*id).filter(|_| seen);
-            user.map(|user| &**user).ok_or_else(|| Refusal::unseen("user", id))
-        });
-        found.collect()
     }
 
     /// Takes a document from one user.
@@ -129,12 +105,8 @@ impl Tx {
     ) -> Result<Unassigned, Refusal> {
         let unseen = || Refusal::unseen(DOCUMENT, id);
         let document = self.world().document(id).cloned().ok_or_else(unseen)?;
-        let account = match self.world().user(user) {
-            Some(found) if sees_user(caller, self.home(), self.world(), user, self.now()) => {
-                found.account
-            }
-            _ => return Err(Refusal::unseen("user", user)),
-        };
+        let found = self.world().user(user);
+        let account = found.ok_or_else(|| Refusal::unseen("user", user))?.account;
         if !self.world().is_assigned(id, user) {
             return Err(assignment(id, user));
         }
@@ -180,34 +152,30 @@ impl Tx {
     }
 }
 
-/// Refuses users who can have no documents, or not this one for where it holds (`model.md` §5).
-fn can_have(
+/// Refuses users who have no documents, and those of accounts where this one does not hold.
+fn fits(
     world: &Snapshot,
     document: &CompiledDocument,
-    users: &[&Principal],
+    user: &Principal,
+    field: &str,
 ) -> Result<(), Refusal> {
-    for (at, user) in users.iter().enumerate() {
-        let field = format!("user_ids[{at}]");
-        if user.kind == UserKind::Application {
-            let why = "is a user of kind APPLICATION, which has no documents";
-            return Err(Refusal::invalid("WRONG_USER_KIND", &field, why));
-        }
-        let of = document.account(user.account);
-        if !document.master && !world.is_in(of, user.account) {
-            let why = "lives in an account that is neither the document's nor above it";
-            return Err(Refusal::invalid("INVALID_FIELD", &field, why));
-        }
+    if user.kind == UserKind::Application {
+        let why = "is a user of kind APPLICATION, which has no documents";
+        return Err(Refusal::invalid("WRONG_USER_KIND", field, why));
+    }
+    if !document.master && !world.is_in(document.account(user.account), user.account) {
+        let why = "lives in an account that is neither the document's nor above it";
+        return Err(Refusal::invalid("INVALID_FIELD", field, why));
     }
     Ok(())
 }
 
-/// Refuses who has it already, and names them.
-fn nobody_has(id: DocId, users: &[&Principal]) -> Result<(), Refusal> {
+fn have_it_not(users: &[&Arc<Principal>], id: DocId) -> Result<(), Refusal> {
     let have = users.iter().filter(|user| user.documents.contains(&id));
-    let have: Vec<String> = have.map(|user| user.id.to_string()).collect();
-    if have.is_empty() {
+    let named: Vec<String> = have.take(NAMED).map(|user| user.id.to_string()).collect();
+    if named.is_empty() {
         return Ok(());
     }
-    let named = have.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
-    Err(Refusal::exists("ALREADY_ASSIGNED", format!("it is assigned already to {named}")))
+    let why = format!("it is assigned already to {}", named.join(", "));
+    Err(Refusal::exists("ALREADY_ASSIGNED", why))
 }

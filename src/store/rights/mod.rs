@@ -5,15 +5,15 @@ mod hand_on;
 mod reads;
 mod write;
 
+use std::collections::BTreeSet;
+
 use sea_orm::EntityTrait as _;
 use serde::{Deserialize, Serialize};
 
 use super::roles::Notice;
 use super::rows::rights_document;
 use super::{Error, Refusal, Tx};
-use crate::decision::{
-    Caller, CompiledDocument, Holding, Place, call_holdings, may, sees_account, sees_document,
-};
+use crate::decision::{Caller, CompiledDocument, Holding, Place, call_holdings, may, sees_account};
 use crate::model::catalogue::BodyFault;
 use crate::model::{AccountId, Body, DocId, Named, Reach, ResourcePath, RightsDocument, UserId};
 
@@ -97,8 +97,15 @@ impl Tx {
         self.world().catalogue().check_body(body).map_err(|faults| invalid(&faults))
     }
 
-    fn sees_document(&self, caller: &Caller, id: DocId) -> bool {
-        sees_document(caller, self.home(), self.world(), id, self.now())
+    /// Tells of tokens that others made of users who gain, or refuses for them unless it is by force.
+    fn tokens_gaining(
+        &self,
+        caller: &Caller,
+        users: &[UserId],
+        force: bool,
+    ) -> Result<Vec<Notice>, Refusal> {
+        let notice = self.tokens_by_others(caller, users);
+        notice.map(|notice| notice.unless(force, self)).into_iter().collect()
     }
 
     /// Returns whether the caller may read a document, owns it or holds it.
@@ -118,7 +125,9 @@ impl Tx {
         let path = ResourcePath::account(at)
             .with("user", named.map_or(Named::Any, |owner| Named::Id(owner.to_string())))
             .with(DOCUMENT, Named::Id(document.id.to_string()));
-        may(caller, home, world, "rights_document.read", &path, self.now())
+        // One that a catalogue declares is read where the caller is at home.
+        let there = if document.own().is_some() { world } else { home };
+        may(caller, home, there, "rights_document.read", &path, self.now())
     }
 }
 
@@ -134,25 +143,18 @@ fn invalid(faults: &[BodyFault]) -> Refusal {
     }
 }
 
-/// Returns those who get a document by having it assigned to them: with `cascade` everybody below as well.
-fn reached(tx: &Tx, users: &[UserId], cascade: bool) -> Vec<UserId> {
-    let mut reached = users.to_vec();
-    if cascade {
-        let mut seen: std::collections::BTreeSet<UserId> = users.iter().copied().collect();
-        for user in users {
-            for below in tx.world().descendants(*user) {
-                if seen.insert(below) {
-                    reached.push(below);
-                }
-            }
-            if reached.len() > MOST_TOUCHED {
-                break;
-            }
-        }
+/// Returns those who get a document by having it assigned to them: with `cascade` everybody below as well. `TOO_LARGE`.
+fn reached(tx: &Tx, users: &[UserId], cascade: bool) -> Result<Vec<UserId>, Refusal> {
+    let mut reached: BTreeSet<UserId> = users.iter().copied().collect();
+    for user in users.iter().filter(|_| cascade) {
+        reached.extend(tx.world().descendants(*user));
+        small_enough(reached.len())?;
     }
-    reached
+    small_enough(reached.len())?;
+    Ok(reached.into_iter().collect())
 }
 
+/// Refuses to change what concerns more users than a lock is held for.
 fn small_enough(count: usize) -> Result<(), Refusal> {
     if count <= MOST_TOUCHED {
         return Ok(());

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{DocumentDone, living_assignees, reached, small_enough};
-use crate::decision::{Caller, within_document};
+use crate::decision::{Caller, gains, sees_account, sees_user, within_document};
 use crate::model::{
     AccountId, Body, Change, ChangeKind, DocId, Image, RightsDocument, UserId, UserKind,
 };
@@ -80,10 +80,8 @@ impl Tx {
         let (world, home, now) = (self.world().clone(), self.home().clone(), self.now());
         let Some(of) = world.user(owner) else { return Err(Refusal::unseen("user", owner)) };
         let account = account.unwrap_or(of.account);
-        if world.account(account).is_none()
-            || (account != of.account
-                && !crate::decision::sees_account(caller, &home, &world, account, now))
-        {
+        let seen = account == of.account || sees_account(caller, &home, &world, account, now);
+        if world.account(account).is_none() || !seen {
             return Err(Refusal::unseen("account", account));
         }
         let mut document = RightsDocument {
@@ -167,31 +165,33 @@ impl Tx {
         }
         unchanged(etag, &document_etag(&old))?;
         not_closed(&world, account)?;
-        let holders = living_assignees(self, id);
-        let far = |user: &UserId| {
-            world.user(*user).is_some_and(|user| !world.is_in(account, user.account))
-        };
-        if narrower && holders.iter().any(far) {
-            let why = "somebody has it whose account is neither the document's nor above it";
-            return Err(Refusal::precondition("ASSIGNED_ELSEWHERE", why));
+        if narrower {
+            self.nobody_elsewhere(id, account)?;
         }
         let mut notices = Vec::new();
         if wider {
-            let holders = reached(self, &holders, cascade);
-            small_enough(holders.len())?;
-            let gaining: Vec<UserId> = holders
-                .into_iter()
-                .filter(|user| self.has_tokens(*user))
-                .filter(|user| crate::decision::gains(&world, self.world(), *user, self.now()))
-                .collect();
-            if let Some(notice) = self.tokens_by_others(caller, &gaining) {
-                notices.push(notice.unless(force, self)?);
-            }
+            let holders = reached(self, &living_assignees(self, id), cascade)?;
+            let gaining = holders.into_iter().filter(|user| self.has_tokens(*user));
+            let gaining = gaining.filter(|user| gains(&world, self.world(), *user, self.now()));
+            notices = self.tokens_gaining(caller, &gaining.collect::<Vec<_>>(), force)?;
         }
         Ok(DocumentDone { document: id, notices })
     }
 
-    pub(super) fn has_tokens(&self, user: UserId) -> bool {
+    /// Refuses to end a master document that somebody has who could not be assigned it afterwards.
+    fn nobody_elsewhere(&self, id: DocId, account: AccountId) -> Result<(), Refusal> {
+        let world = self.world();
+        let far = |user: &UserId| {
+            world.user(*user).is_some_and(|user| !world.is_in(account, user.account))
+        };
+        if living_assignees(self, id).iter().any(far) {
+            let why = "somebody has it whose account is neither the document's nor above it";
+            return Err(Refusal::precondition("ASSIGNED_ELSEWHERE", why));
+        }
+        Ok(())
+    }
+
+    fn has_tokens(&self, user: UserId) -> bool {
         self.world().user(user).is_some_and(|user| !user.tokens.is_empty())
     }
 
@@ -214,9 +214,9 @@ impl Tx {
         let assignees: Vec<UserId> = self.world().assignees(id).collect();
         small_enough(assignees.len())?;
         let others_affected = self.is_dry_run()
-            && assignees.iter().any(|user| {
-                !crate::decision::sees_user(caller, self.home(), self.world(), *user, self.now())
-            });
+            && assignees
+                .iter()
+                .any(|user| !sees_user(caller, self.home(), self.world(), *user, self.now()));
         for one in self.assignments_of(id).await? {
             self.unassign(one)?;
         }

@@ -1,0 +1,146 @@
+//! What becomes of documents, owned and assigned, when users go and come back.
+
+use tonic::Code;
+
+use super::*;
+use crate::support::{engines, refused};
+
+/// Writes a document as the boss for an owner, and returns its id.
+async fn owned(acme: &Acme, owner: &Person) -> String {
+    let request = pb::CreateRightsDocumentRequest {
+        user_id: owner.user_id.clone(),
+        ..create(document("Owned", &["READ"]))
+    };
+    let made = acme.service.rights(&acme.boss).create_rights_document(request).await.unwrap();
+    made.into_inner().rights_document.unwrap().rights_doc_id
+}
+
+fn go(who: &Person) -> pb::DeleteUserRequest {
+    pb::DeleteUserRequest { user_id: who.user_id.clone(), ..Default::default() }
+}
+
+async fn back(acme: &Acme, by: &Person, who: &Person) -> Result<(), Status> {
+    let request = pb::UndeleteUserRequest { user_id: who.user_id.clone(), ..Default::default() };
+    acme.service.users(by).undelete_user(request).await.map(drop)
+}
+
+#[tokio::test]
+async fn documents_of_who_goes_pass_to_the_heir_or_to_whoever_is_left_above_or_to_the_actor() {
+    for engine in engines() {
+        let acme = Acme::start(&engine).await;
+        let (service, root) = (&acme.service, acme.service.root.clone());
+        let top = acme.below(&acme.manager, "top", &[]).await;
+        let child = acme.below(&top, "child", &[]).await;
+        let heir = acme.below(&acme.manager, "heir", &[]).await;
+        // With all below: to the nearest who is left.
+        let (one, two) = (owned(&acme, &top).await, owned(&acme, &child).await);
+        let before = acme.read(&acme.boss, &one).await.unwrap();
+        service.advance(60);
+        service.users(&acme.boss).delete_user(go(&top)).await.unwrap();
+        for id in [&one, &two] {
+            let now = acme.read(&acme.boss, id).await.unwrap();
+            assert_eq!(now.owner_id, acme.manager.user_id);
+            assert_ne!((&now.etag, &now.update_time), (&before.etag, &before.update_time));
+            assert_eq!(now.create_time, before.create_time);
+        }
+        assert_eq!(acme.owns(&acme.manager).await, [one.clone(), two.clone()]);
+        // To him who is named, with the children.
+        let leaver = acme.below(&acme.manager, "leaver", &[]).await;
+        let kept = acme.below(&leaver, "kept", &[]).await;
+        let (three, theirs) = (owned(&acme, &leaver).await, owned(&acme, &kept).await);
+        let leave = pb::DeleteUserRequest { reassign_user_id: heir.user_id.clone(), ..go(&leaver) };
+        service.users(&acme.boss).delete_user(leave).await.unwrap();
+        assert_eq!(acme.owns(&heir).await, [three]);
+        assert_eq!(acme.owns(&kept).await, [theirs]);
+        // Above a root user is nobody: to the actor, be he of another tenant.
+        let lone = service.person(&acme.account, "lone", &[]).await;
+        let four = owned(&acme, &lone).await;
+        acme.give(&acme.boss, &four, &[&kept]).await.unwrap();
+        service.users(&root).delete_user(go(&lone)).await.unwrap();
+        let now = acme.read(&acme.boss, &four).await.unwrap();
+        assert_eq!((&now.owner_id, &now.account_id), (&root.user_id, &acme.account));
+        assert!(acme.may(&kept, "account.read", "").await);
+        // Who may read documents in the account still reads it, and may still delete it.
+        assert_eq!(acme.assignees(&acme.boss, &four).await.unwrap(), [kept.user_id.clone()]);
+        assert_eq!(acme.read(&root, &four).await.unwrap(), now);
+        acme.take(&acme.boss, &four, &kept).await.unwrap();
+        acme.delete(&acme.boss, &four).await.unwrap();
+        // They do not come back with their owner.
+        back(&acme, &acme.boss, &top).await.unwrap();
+        assert!(acme.owns(&top).await.is_empty());
+        service.verify(&acme.account).await;
+        service.verify(&root.account_id).await;
+    }
+}
+
+#[tokio::test]
+async fn who_comes_back_has_his_documents_again() {
+    for engine in engines() {
+        let acme = Acme::start(&engine).await;
+        let who = acme.below(&acme.manager, "who", &[]).await;
+        let kept = acme.made(document("Kept", &["READ"])).await;
+        let lost = acme.made(document("Lost", &["UPDATE"])).await;
+        for id in [&kept, &lost] {
+            acme.give(&acme.boss, id, &[&who]).await.unwrap();
+        }
+        acme.service.users(&acme.boss).delete_user(go(&who)).await.unwrap();
+        assert!(acme.assignees(&acme.boss, &kept).await.unwrap().is_empty());
+        let listed = pb::ListAssignedRightsDocumentsRequest {
+            user_id: who.user_id.clone(),
+            ..Default::default()
+        };
+        let listed = acme.service.rights(&acme.boss).list_assigned_rights_documents(listed).await;
+        refused(listed, Code::NotFound, "USER_NOT_FOUND");
+        // A document goes from who is deleted as well.
+        acme.delete(&acme.boss, &lost).await.unwrap();
+        // To bring him back is to give him all that he has.
+        let status = back(&acme, &acme.manager, &who).await;
+        refused(status, Code::PermissionDenied, "ESCALATION");
+        back(&acme, &acme.boss, &who).await.unwrap();
+        assert_eq!(acme.has(&who).await, std::slice::from_ref(&kept));
+        assert_eq!(acme.assignees(&acme.boss, &kept).await.unwrap(), [who.user_id.clone()]);
+        assert!(acme.may(&who, "account.read", "").await);
+        assert!(!acme.may(&who, "account.update", "").await);
+        acme.service.verify(&acme.account).await;
+    }
+}
+
+#[tokio::test]
+async fn who_is_offboarded_loses_what_he_has_and_hands_on_what_he_owns() {
+    for engine in engines() {
+        let acme = Acme::start(&engine).await;
+        let who = acme.below(&acme.manager, "who", &["USER"]).await;
+        let below = acme.below(&who, "below", &[]).await;
+        let own = owned(&acme, &who).await;
+        acme.give(&acme.boss, &own, &[&below]).await.unwrap();
+        let plain = acme.made(document("D", &["READ"])).await;
+        let system = chancery::model::DocId::of_system("ringcx", "REPORTS").to_string();
+        let wide =
+            acme.made(pb::RightsDocument { is_master: Some(true), ..document("M", &["READ"]) });
+        let wide = wide.await;
+        for id in [&plain, &system, &wide] {
+            acme.give(&acme.boss, id, &[&who]).await.unwrap();
+        }
+        let offboard =
+            || pb::OffboardUserRequest { user_id: who.user_id.clone(), ..Default::default() };
+        let dry = pb::OffboardUserRequest { validate_only: true, ..offboard() };
+        acme.service.users(&acme.boss).offboard_user(dry).await.unwrap();
+        assert_eq!(acme.owns(&who).await, std::slice::from_ref(&own));
+        acme.service.users(&acme.boss).offboard_user(offboard()).await.unwrap();
+        assert!(acme.has(&who).await.is_empty() && acme.has_masters(&who).await.is_empty());
+        assert!(acme.aggregated(&acme.boss, &who).await.unwrap().is_empty());
+        assert!(acme.owns(&who).await.is_empty());
+        assert_eq!(acme.owns(&acme.manager).await, std::slice::from_ref(&own));
+        // Those who have what he owned keep it.
+        assert!(acme.may(&below, "account.read", "").await);
+        // Enabled again, he has nothing.
+        let active = pb::SetUserActiveRequest {
+            user_id: who.user_id.clone(),
+            is_active: true,
+            ..Default::default()
+        };
+        acme.service.users(&acme.boss).set_user_active(active).await.unwrap();
+        assert!(!acme.may(&who, "account.read", "").await);
+        acme.service.verify(&acme.account).await;
+    }
+}
