@@ -127,13 +127,15 @@ fn rule_of(
     let value = options.get_extension(&option);
     let declared = value.as_message().ok_or(RulesError::NoOption)?;
     let input = method.input();
-    let mut defaults: Vec<Arc<str>> = ["account_id", "parent_account_id"]
-        .into_iter()
-        .filter(|name| input.get_field_by_name(name).is_some())
-        .map(Arc::from)
-        .collect();
-    // In token and session RPCs the caller stands where no user is named (`api.md`, Presence), and so it does for documents.
     let service = method.parent_service();
+    // Of documents an account is never the caller's by default: where it may be named, its absence says any.
+    let accounts: &[&str] = match service.name() {
+        "RightsDocumentService" => &[],
+        _ => &["account_id", "parent_account_id"],
+    };
+    let named = accounts.iter().filter(|name| input.get_field_by_name(name).is_some());
+    let mut defaults: Vec<Arc<str>> = named.map(|name| Arc::from(*name)).collect();
+    // In token and session RPCs the caller stands where no user is named (`api.md`, Presence), and so it does for documents.
     if ["TokenService", "RightsDocumentService"].contains(&service.name())
         && input.get_field_by_name("user_id").is_some()
     {

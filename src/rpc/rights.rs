@@ -1,5 +1,6 @@
 //! The service of rights documents: documents, who has them, and what they come to.
 
+mod effective;
 mod fields;
 mod view;
 
@@ -9,11 +10,14 @@ use tonic::{Request, Response, Status};
 
 use super::shared::{Done, Reader, Shared, open, reader, with_revision};
 use super::wire::{field, optional};
-use crate::decision::{Refused, sees_document, sees_user};
+use crate::decision::{
+    EffectiveRight, Refused, effective, only_of, sees_account, sees_document, sees_user,
+};
 use crate::layers::Call;
 use crate::model::{AccountId, Body, DocId, Image, UserId};
 use crate::proto::v1 as pb;
 use crate::store::{Assigning, DocumentDone};
+use effective::Reading;
 
 /// Serves rights documents.
 #[derive(Debug, Clone)]
@@ -238,6 +242,48 @@ impl pb::rights_document_service_server::RightsDocumentService for RightsDocumen
         let rights_documents =
             sums.into_iter().map(|(account, body)| view::sum(account, &body)).collect();
         let reply = pb::GetAggregatedRightsResponse { rights_documents };
+        Ok(with_revision(Response::new(reply), &by.there))
+    }
+
+    async fn get_effective_rights(
+        &self,
+        request: Request<pb::GetEffectiveRightsRequest>,
+    ) -> Result<Response<pb::GetEffectiveRightsResponse>, Status> {
+        let (call, request) = open(request)?;
+        let by = reader(&call)?;
+        let (of, now) = (user_of(&call)?, self.0.clock.now());
+        let account: Option<AccountId> = optional("account_id", &request.account_id)?;
+        if let Some(account) = account
+            && !(by.there.account(account).is_some()
+                && sees_account(&by.caller, &by.home, &by.there, account, now))
+        {
+            return Err(Refused::Unseen { kind: "account", id: account.to_string() }.into());
+        }
+        let rights = effective(&by.there, of, account, now);
+        let reading = Reading { by: &by, of, now };
+        let effective_rights = rights.iter().map(|right| reading.right(right)).collect();
+        let reply = pb::GetEffectiveRightsResponse { effective_rights };
+        Ok(with_revision(Response::new(reply), &by.there))
+    }
+
+    async fn compare_rights(
+        &self,
+        request: Request<pb::CompareRightsRequest>,
+    ) -> Result<Response<pb::CompareRightsResponse>, Status> {
+        let (call, request) = open(request)?;
+        let by = reader(&call)?;
+        let (one, now) = (user_of(&call)?, self.0.clock.now());
+        let other: UserId = field("other_user_id", &request.other_user_id)?;
+        let rights = |of| effective(&by.there, of, None, now);
+        let (held, compared) = (rights(one), rights(other));
+        let shown = |of, rights: Vec<EffectiveRight>| {
+            let reading = Reading { by: &by, of, now };
+            rights.iter().map(|right| reading.right(right)).collect()
+        };
+        let reply = pb::CompareRightsResponse {
+            only_user: shown(one, only_of(&by.there, &held, &compared)),
+            only_other: shown(other, only_of(&by.there, &compared, &held)),
+        };
         Ok(with_revision(Response::new(reply), &by.there))
     }
 }

@@ -22,6 +22,7 @@ mod examples;
 mod faults;
 mod following;
 mod laws;
+mod matrix;
 mod meddle;
 mod once;
 mod proxy;
