@@ -134,4 +134,8 @@ impl Answer {
     pub(super) const fn deny(reason: Reason) -> Self {
         Self { reason, missing: None, because: None }
     }
+
+    pub(super) const fn no_grant(missing: Missing) -> Self {
+        Self { reason: Reason::NoGrant, missing: Some(missing), because: None }
+    }
 }
