@@ -148,6 +148,18 @@ impl Snapshot {
         })
     }
 
+    /// Walks the documents that may say something about a path, whoever holds them; some of them more than once.
+    pub(super) fn documents_about(
+        &self,
+        path: &ResourcePath,
+    ) -> impl Iterator<Item = &Arc<CompiledDocument>> {
+        let system = self.catalogue.system_documents().iter().map(|document| document.id);
+        let places = places_of(self.tenant, path).into_iter();
+        let placed = places.filter_map(|place| self.places.get(&place)).flatten().copied();
+        let found: Vec<DocId> = system.chain(placed).collect();
+        found.into_iter().filter_map(|id| self.documents.get(&id))
+    }
+
     pub(super) fn put_system_documents(&mut self) {
         let catalogue = Arc::clone(&self.catalogue);
         for document in catalogue.system_documents() {

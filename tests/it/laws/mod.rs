@@ -1,5 +1,6 @@
 //! Laws that every decision keeps, whatever the world and the question.
 
+mod explaining;
 mod naive;
 mod questions;
 mod worlds;
