@@ -155,8 +155,8 @@ impl Snapshot {
     ) -> impl Iterator<Item = &Arc<CompiledDocument>> {
         let system = self.catalogue.system_documents().iter().map(|document| document.id);
         let places = places_of(self.tenant, path).into_iter();
-        let placed = places.filter_map(|place| self.places.get(&place)).flatten().copied();
-        let found: Vec<DocId> = system.chain(placed).collect();
+        let there = places.filter_map(|place| self.places.get(&place)).flatten().copied();
+        let found: Vec<DocId> = system.chain(there).collect();
         found.into_iter().filter_map(|id| self.documents.get(&id))
     }
 

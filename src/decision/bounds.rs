@@ -68,11 +68,15 @@ pub(super) fn lacking(
 
 /// Returns whether the account's own role keeps it from resources of other accounts, and this is one.
 pub(super) fn is_confined(worlds: Worlds<'_>, question: &Question<'_>, account: AccountId) -> bool {
-    let catalogue = worlds.home.catalogue();
-    let role = worlds.home.account(account).and_then(|account| account.role.as_deref());
-    let confined = role
-        .and_then(|role| catalogue.role(role))
-        .is_some_and(|ix| catalogue.get(ix).reach == Reach::Account);
-    let elsewhere = account != question.resource.account;
-    confined && elsewhere && !catalogue.is_shared_down(question.permission)
+    account != question.resource.account
+        && is_confining(worlds.home, account)
+        && !worlds.home.catalogue().is_shared_down(question.permission)
+}
+
+/// Returns whether the account's own role keeps it from resources of other accounts.
+pub(super) fn is_confining(world: &Snapshot, account: AccountId) -> bool {
+    let catalogue = world.catalogue();
+    let role = world.account(account).and_then(|account| account.role.as_deref());
+    let role = role.and_then(|role| catalogue.role(role));
+    role.is_some_and(|ix| catalogue.get(ix).reach == Reach::Account)
 }

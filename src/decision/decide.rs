@@ -25,7 +25,7 @@ const NEVER_ON_ONESELF: &[&str] = &[
 ];
 
 /// What a suppressed user may still do to itself (`model.md` §6, step 3).
-const SPITE_OF_SUPPRESSION: &[&str] = &["session.read", "session.revoke"];
+pub(super) const SPITE_OF_SUPPRESSION: &[&str] = &["session.read", "session.revoke"];
 
 /// Answers a question. The first reason in the order of `model.md` §6 ends it; silence denies.
 pub fn decide(worlds: Worlds<'_>, question: &Question<'_>) -> Answer {
@@ -238,12 +238,16 @@ impl Case<'_> {
     ) -> bool {
         self.catalogue().baseline(self.user.kind).iter().any(|ix| {
             self.catalogue().get(*ix).parts.iter().any(|part| {
+                let because = || Because::Baseline(*ix);
                 // What a user holds of itself without being given it is held on itself, and nowhere else.
                 if part.on == Some(Relation::Own) && target == Target::Nobody {
+                    let given = part.permissions.contains(self.permission());
+                    let missing = if given { Missing::WrongRelation } else { Missing::NotGranted };
+                    sifting.note(&because, Some(part), Err(missing), true);
                     return false;
                 }
                 let verdict = self.covers(there, part, None, target, false);
-                sifting.take(&|| Because::Baseline(*ix), Some(part), verdict, true)
+                sifting.take(&because, Some(part), verdict, true)
             })
         })
     }

@@ -64,7 +64,7 @@ pub enum Depth {
 
 impl Place {
     /// Makes the place of a grant.
-    fn of_scope(scope: Option<&Arc<ResourcePath>>) -> Self {
+    pub(super) fn of_scope(scope: Option<&Arc<ResourcePath>>) -> Self {
         scope.map_or(Self::All, |scope| Self::Within(Arc::clone(scope)))
     }
 

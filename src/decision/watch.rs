@@ -88,6 +88,25 @@ impl<'w, W: Watch> Sifting<'w, W> {
         verdict: Result<(), Missing>,
         counts: bool,
     ) -> bool {
+        self.note(because, part, verdict, counts);
+        match verdict {
+            Err(missing) => self.near = self.near.max(missing),
+            Ok(()) if self.found.as_ref().is_none_or(|(_, before)| counts && !before) => {
+                self.found = Some((because(), counts));
+            }
+            Ok(()) => {}
+        }
+        W::HASTY && verdict.is_ok() && counts
+    }
+
+    /// Tells of one grant that was looked at, and goes on as if it had not been.
+    pub(super) fn note(
+        &mut self,
+        because: &dyn Fn() -> Because,
+        part: Option<&Part>,
+        verdict: Result<(), Missing>,
+        counts: bool,
+    ) {
         if !W::HASTY {
             self.watch.looked_at(Looked {
                 because: because(),
@@ -98,14 +117,6 @@ impl<'w, W: Watch> Sifting<'w, W> {
                 counts,
             });
         }
-        match verdict {
-            Err(missing) => self.near = self.near.max(missing),
-            Ok(()) if self.found.as_ref().is_none_or(|(_, before)| counts && !before) => {
-                self.found = Some((because(), counts));
-            }
-            Ok(()) => {}
-        }
-        W::HASTY && verdict.is_ok() && counts
     }
 
     /// Returns whether nothing covers so far.

@@ -154,7 +154,8 @@ impl Asking {
             self.refuse_if_never(right)?;
             return Ok(settled(Reason::SubjectUnknown));
         }
-        if !covered && !(own && right.own) {
+        let by_itself = own && right.own;
+        if !covered && !by_itself {
             self.refuse_if_never(right)?;
             return Ok(Asked::Settled(no_grant()));
         }

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use chancery::decision::{
-    Because, Explanation, Proposed, Question, Snapshot, Subject, Viewer, Worlds, decide, explain,
-    possible_users, suggest,
+    Because, Explanation, Proposed, Question, Snapshot, Subject, Viewer, Worlds, decide, effective,
+    explain, possible_users, suggest,
 };
 use chancery::model::{Change, ChangeKind, Image, UserId};
 use proptest::prelude::*;
@@ -148,7 +148,8 @@ proptest! {
             let set: BTreeSet<UserId> = possible.iter().copied().collect();
             prop_assert_eq!(possible, set.iter().copied().collect::<Vec<_>>());
             for user in &world.tenant.users {
-                let asked = Asked { subject: Some(user.id), ..asked.clone() };
+                let mut asked = asked.clone();
+                asked.subject = Some(user.id);
                 let permit = with(&tenant, &asked, |w, q| decide(w, q).is_permit()).unwrap();
                 prop_assert!(!permit || set.contains(&user.id), "{:?}", &asked);
             }
@@ -158,6 +159,29 @@ proptest! {
             let behind: Vec<UserId> =
                 set.iter().copied().filter(|user| middle.is_none_or(|m| *user > m)).collect();
             prop_assert_eq!(rest, behind);
+        }
+    }
+    #[test]
+    fn what_is_permitted_is_among_the_effective_rights(
+        world in world(),
+        questions in prop::collection::vec(asked(), 10),
+    ) {
+        let tenant = built(&world.tenant);
+        for asked in &questions {
+            let asked = asked.in_world(&world);
+            let permission = tenant.catalogue().parse(&asked.permission).unwrap();
+            let user = asked.subject.unwrap();
+            let permit = with(&tenant, &asked, |w, q| decide(w, q).is_permit()).unwrap();
+            let at = asked.resource.account;
+            let rights = effective(&tenant, user, Some(at), asked.now);
+            let held = rights.iter().any(|right| right.permissions.contains(permission));
+            prop_assert!(held || !permit, "{:?}", &asked);
+            let anywhere = effective(&tenant, user, None, asked.now);
+            prop_assert!(rights.len() <= anywhere.len());
+            for right in &anywhere {
+                prop_assert!(right.permissions.is_subset(&right.granted));
+                prop_assert!(right.permissions == right.granted || !right.limits.is_empty());
+            }
         }
     }
 }
