@@ -6,6 +6,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::asking::{Server, action, resource};
+use super::settings::Settings;
 use super::tree::Tree;
 use super::{Outcome, say};
 use crate::proto::v1 as pb;
@@ -26,8 +27,8 @@ pub(super) struct Wanted {
 }
 
 /// Prints why it is decided so, and what would help: exit code 0 for either decision.
-pub(super) async fn run(wanted: Wanted) -> Outcome {
-    let mut client = wanted.server.connect().await?;
+pub(super) async fn run(settings: &Settings, wanted: Wanted) -> Outcome {
+    let mut client = wanted.server.connect(settings).await?;
     let account = wanted.subject.starts_with("acc_");
     let kind = if account { "account" } else { "user" };
     let request = pb::ExplainAuthorizationRequest {

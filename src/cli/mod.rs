@@ -91,8 +91,8 @@ async fn dispatch(settings: &Settings, command: Command) -> Outcome {
         Command::Descriptor(wanted) => descriptor::run(&wanted),
         Command::Config => config::run(&settings.load()?),
         Command::Healthcheck(wanted) => healthcheck::run(&settings.load()?, wanted).await,
-        Command::Explain(wanted) => explain::run(wanted).await,
-        Command::WhoCan(wanted) => who_can::run(wanted).await,
+        Command::Explain(wanted) => explain::run(settings, wanted).await,
+        Command::WhoCan(wanted) => who_can::run(settings, wanted).await,
     }
 }
 

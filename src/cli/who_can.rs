@@ -6,6 +6,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::asking::{Server, action, resource};
+use super::settings::Settings;
 use super::tree::Tree;
 use super::{Outcome, say};
 use crate::proto::v1 as pb;
@@ -27,8 +28,8 @@ pub(super) struct Wanted {
 }
 
 /// Prints who may, as far as whoever asks sees them.
-pub(super) async fn run(wanted: Wanted) -> Outcome {
-    let mut client = wanted.server.connect().await?;
+pub(super) async fn run(settings: &Settings, wanted: Wanted) -> Outcome {
+    let mut client = wanted.server.connect(settings).await?;
     let kind = if wanted.accounts { "account" } else { "user" };
     let mut request = pb::SearchSubjectsRequest {
         subject: Some(pb::Subject { r#type: kind.to_owned(), ..Default::default() }),

@@ -151,7 +151,10 @@ async fn two_changes_are_suggested_where_one_is_not_enough() {
             (acme.as_str(), "SUSPENDED")
         );
         assert_eq!(suggested(&answer), [vec![Kind::ResumeAccount]]);
-        assert_eq!(answer.suggestions[0].changes[0].maker_user_ids, [root.user_id.clone()]);
+        assert_eq!(
+            answer.suggestions[0].changes[0].maker_user_ids,
+            std::slice::from_ref(&root.user_id)
+        );
         let answer = explain(&service, &root, question("suspend")).await;
         assert_eq!(denies(&answer), [Reason::AccountNotActive, Reason::NoGrant]);
         assert!(!answer.suggestions.is_empty());

@@ -230,10 +230,6 @@ async fn what_is_unknown_finds_nothing_and_who_may_not_search_is_refused() {
             let found = service.authorization(&boss).search_actions(request).await.unwrap();
             assert!(found.into_inner().results.is_empty());
         }
-        let path = format!("account/{acme}/gate/17");
-        let result =
-            service.authorization(&boss).search_subjects(subjects("read", "gate", &path)).await;
-        refused(result, Code::InvalidArgument, "INVALID_PATH");
         // About oneself anybody may search; about others only who holds the permission.
         let mine = resources(&ann.user_id, "read", "user");
         let found = what(&service, &ann, mine).await;
@@ -248,5 +244,40 @@ async fn what_is_unknown_finds_nothing_and_who_may_not_search_is_refused() {
         let theirs = resources(&boss.user_id, "read", "account");
         let result = service.authorization(&plain).search_resources(theirs).await;
         refused(result, Code::PermissionDenied, "ACCESS_DENIED");
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_searched_for_is_refused() {
+    for engine in engines() {
+        let service = Service::start(&engine).await;
+        let acme = service.tenant("Acme").await;
+        let boss = service.person(&acme, "boss", &["SUPER_USER"]).await;
+        let search = async |request: pb::SearchSubjectsRequest| {
+            service.authorization(&boss).search_subjects(request).await
+        };
+        let nowhere = subjects("read", "gate", &format!("account/{acme}/gate/17"));
+        refused(search(nowhere).await, Code::InvalidArgument, "INVALID_PATH");
+        let good = subjects("read", "account", &acme);
+        for bad in [
+            pb::SearchSubjectsRequest { action: None, ..good.clone() },
+            pb::SearchSubjectsRequest { resource: None, ..good.clone() },
+            pb::SearchSubjectsRequest {
+                page: Some(pb::SearchPage { size: -1, token: String::new() }),
+                ..good.clone()
+            },
+        ] {
+            refused(search(bad).await, Code::InvalidArgument, "INVALID_FIELD");
+        }
+        let fresh = Service::start(&engine).await;
+        let elsewhere = fresh.tenant("Acme").await;
+        let answer = fresh.decides(&fresh.root.user_id, "read", "account", &elsewhere).await;
+        let never = pb::consistency::Requirement::AtLeast(answer.consistency_token);
+        let request = pb::SearchSubjectsRequest {
+            consistency: Some(pb::Consistency { requirement: Some(never) }),
+            ..good
+        };
+        let result = service.authorization(&service.root).search_subjects(request).await;
+        refused(result, Code::FailedPrecondition, "TOKEN_OF_OTHER_HISTORY");
     }
 }

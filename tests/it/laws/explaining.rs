@@ -9,7 +9,8 @@ use chancery::decision::{
 use chancery::model::{Change, ChangeKind, Image, UserId};
 use proptest::prelude::*;
 
-use super::worlds::{Asked, World, asked, world};
+use super::questions::{Asked, asked};
+use super::worlds::{World, world};
 use super::{built, cases};
 
 fn with<T>(
@@ -25,7 +26,7 @@ fn with<T>(
 }
 
 fn explained(world: &Snapshot, asked: &Asked) -> Option<Explanation> {
-    with(world, asked, |worlds, question| explain(worlds, question))
+    with(world, asked, explain)
 }
 
 /// The facts without one grant.
@@ -55,7 +56,7 @@ proptest! {
         let tenant = built(&world.tenant);
         for asked in &questions {
             let asked = asked.in_world(&world);
-            let fast = with(&tenant, &asked, |worlds, question| decide(worlds, question)).unwrap();
+            let fast = with(&tenant, &asked, decide).unwrap();
             let whole = explained(&tenant, &asked).unwrap();
             prop_assert_eq!(whole.answer.reason, fast.reason, "{:?}", &asked);
             prop_assert_eq!(whole.answer.missing, fast.missing, "{:?}", &asked);
