@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use super::decide::decide;
 use super::explain::{Explanation, explain};
 use super::makers::Makers;
 use super::question::{Because, Missing, Question, Reason, Subject, Worlds};
 use super::snapshot::Principal;
 use super::suppose::{Proposed, Supposed};
-use crate::model::catalogue::PermissionSet;
+use crate::model::catalogue::{PermissionSet, RoleIx};
 use crate::model::{
     AccountId, DocId, EffectiveStatus, Holder, Named, Reach, ResourcePath, RoleRef, UserId,
     UserKind,
@@ -19,8 +20,10 @@ const MOST: usize = 10;
 const MOST_ROLES: usize = 6;
 /// after trying so many changes.
 const MOST_TRIED: usize = 400;
-/// So many roles, and documents, are tried at each step.
+/// So many roles are tried at each step,
 const MOST_OF_A_SORT: usize = 40;
+/// and so many documents.
+const MOST_DOCUMENTS: usize = 5;
 
 /// What whoever asks sees. What it does not see is not suggested.
 #[expect(missing_debug_implementations, reason = "functions have none")]
@@ -42,7 +45,7 @@ pub struct Suggestion {
 
 /// Finds the smallest changes that would permit what an explanation says is denied; the smallest first.
 ///
-/// `above`: the platform, where whoever asks is of it and the question is about another tenant.
+/// `above`: the tenant of whoever asks. If that is the platform, its users may make changes in other tenants.
 pub fn suggest(
     worlds: Worlds<'_>,
     question: &Question<'_>,
@@ -54,13 +57,14 @@ pub fn suggest(
     let mut trial = Trial { question, viewer, tried: 0, roles: 0, found: Vec::new() };
     let mut rest = Vec::new();
     for change in trial.proposals(&start, explanation) {
-        if let Some(next) = trial.attempt(&start, &[], &change) {
+        if let Some(next) = trial.attempt(&start, &[], &change, explanation.answer.reason) {
             rest.push((change, next));
         }
     }
     for (first, (supposed, explanation)) in &rest {
         for change in trial.proposals(supposed, explanation) {
-            let _further = trial.attempt(supposed, std::slice::from_ref(first), &change);
+            let before = std::slice::from_ref(first);
+            let _further = trial.attempt(supposed, before, &change, explanation.answer.reason);
         }
     }
     let mut found = trial.found;
@@ -85,12 +89,13 @@ struct Trial<'a> {
 }
 
 impl Trial<'_> {
-    /// Makes a change and decides anew. Returns the state where it does not yet do.
+    /// Makes a change and decides anew. Returns the state where it helps against `reason`, and does not yet do.
     fn attempt(
         &mut self,
         from: &Supposed,
         before: &[Proposed],
         change: &Proposed,
+        reason: Reason,
     ) -> Option<(Supposed, Explanation)> {
         let role = matches!(change, Proposed::AddRole { .. });
         let full = self.tried >= MOST_TRIED || (role && self.roles >= MOST_ROLES);
@@ -99,9 +104,15 @@ impl Trial<'_> {
         }
         self.tried += 1;
         let supposed = from.with(change, self.question).ok()?;
-        let explanation = explain(supposed.worlds(), &supposed.question(self.question));
-        if !explanation.answer.is_permit() {
-            return Some((supposed, explanation));
+        let question = supposed.question(self.question);
+        let answer = decide(supposed.worlds(), &question);
+        if !answer.is_permit() {
+            // A grant that does not cover does not help another to.
+            let helps = (reason, answer.reason) != (Reason::NoGrant, Reason::NoGrant);
+            return helps.then(|| {
+                let explanation = explain(supposed.worlds(), &question);
+                (supposed, explanation)
+            });
         }
         self.roles += usize::from(role);
         let weight = before.iter().chain([change]).map(|change| weight(from, change)).sum();
@@ -199,18 +210,20 @@ impl Trial<'_> {
         found.sort_unstable();
         found.dedup();
         let seen = found.into_iter().filter(|(_, id)| (self.viewer.document)(*id));
-        seen.take(MOST_OF_A_SORT).map(|(_, id)| Proposed::AssignDocument(id)).collect()
+        seen.take(MOST_DOCUMENTS).map(|(_, id)| Proposed::AssignDocument(id)).collect()
     }
 
     fn roles(&self, at: &Supposed, user: &Principal) -> Vec<Proposed> {
         let permission = self.question.permission;
         let world = &at.home;
         let holder = Holder::from(user.kind);
-        let built_in = world.catalogue().roles().filter(|(_, role)| {
-            role.active
-                && !role.suppress
-                && role.assignable_to.contains(&holder)
-                && role.expanded.contains(permission)
+        let catalogue = world.catalogue();
+        let gives = |ix: &RoleIx| catalogue.get(*ix).expanded.contains(permission);
+        let held = |ix: &RoleIx| user.held.iter().any(|held| held.built_in == Some(*ix));
+        let built_in = catalogue.roles().filter(|(ix, role)| {
+            let widens = role.widens.iter().any(|ix| gives(ix) && held(ix));
+            let helps = gives(ix) || widens;
+            helps && role.active && !role.suppress && role.assignable_to.contains(&holder)
         });
         let mut found: Vec<(usize, RoleRef)> = built_in
             .map(|(_, role)| (role.expanded.len(), RoleRef::BuiltIn(role.full_name.clone())))

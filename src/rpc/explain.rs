@@ -82,7 +82,7 @@ fn told(ready: &Ready, sight: &Sight) -> (Explanation, pb::ExplainAuthorizationR
         account: &|id| sight.sees_account(id),
         document: &|id| sight.sees_document(id),
     };
-    let above = (sight.mine.tenant() != sight.home.tenant()).then_some(&*sight.mine);
+    let above = Some(&*sight.mine);
     let suggestions = if explanation.answer.is_permit() {
         Vec::new()
     } else {
@@ -217,7 +217,8 @@ fn change(change: &Proposed, makers: &Makers, sight: &Sight) -> pb::SuggestedCha
         ..Default::default()
     };
     let role = |kind, role, scope: &Option<std::sync::Arc<ResourcePath>>| {
-        let scope = scope.as_ref().map(ToString::to_string).unwrap_or_default();
+        let scope = scope.as_ref().filter(|scope| sight.sees_account(scope.account));
+        let scope = scope.map(ToString::to_string).unwrap_or_default();
         pb::SuggestedChange { role_type: role_name(&sight.home, role), scope, ..of(kind) }
     };
     match change {

@@ -82,13 +82,14 @@ async fn a_denial_says_what_is_missing_and_what_would_help_and_who_may_do_it() {
         assert!(!answer.suggestions.is_empty());
         for suggestion in &answer.suggestions {
             let [change] = suggestion.changes.as_slice() else { panic!("{suggestion:?}") };
-            assert_eq!(change.kind(), Kind::AddRole);
+            assert!([Kind::AddRole, Kind::AssignDocument].contains(&change.kind()), "{change:?}");
         }
         // What is suggested can be done by whom it is said, and then it is permitted.
         let (change, maker) = answer
             .suggestions
             .iter()
             .flat_map(|one| &one.changes)
+            .filter(|change| change.kind() == Kind::AddRole)
             .find_map(|change| Some((change, change.maker_user_ids.first()?)))
             .unwrap();
         assert_eq!(*maker, boss.user_id);
@@ -239,5 +240,63 @@ async fn who_may_not_explain_is_refused_and_what_lies_outside_does_not_exist() {
         let bare = pb::ExplainAuthorizationRequest { subject: None, ..request };
         let result = service.authorization(&explorer).explain_authorization(bare).await;
         refused(result, Code::InvalidArgument, "INVALID_FIELD");
+    }
+}
+
+/// Writes a document of the boss's that gives reading of one group.
+async fn document(service: &Service, boss: &Person, cascade: bool) -> String {
+    let request = pb::CreateRightsDocumentRequest {
+        user_id: boss.user_id.clone(),
+        rights_document: Some(pb::RightsDocument {
+            rights_doc_name: Some(format!("group five {cascade}")),
+            cascade: Some(cascade),
+            resource_permissions: vec![pb::ResourcePermissions {
+                resource_type: "GATE_GROUP".to_owned(),
+                resource_id: "5".to_owned(),
+                permissions: vec!["READ".to_owned()],
+                ..Default::default()
+            }],
+            ..Default::default()
+        }),
+        ..Default::default()
+    };
+    let made = service.rights(&service.root).create_rights_document(request).await;
+    made.unwrap().into_inner().rights_document.unwrap().rights_doc_id
+}
+
+#[tokio::test]
+async fn a_document_is_suggested_and_once_assigned_above_told_with_its_holder() {
+    for engine in engines() {
+        let service = Service::start(&engine).await;
+        let acme = service.tenant("Acme").await;
+        let boss = service.person(&acme, "boss", &["SUPER_USER"]).await;
+        let ann = service.person_under(&acme, Some(&boss), "ann", &[]).await;
+        let root = service.root.clone();
+        let group = format!("account/{acme}/gate_group/5");
+        let question = ask(&ann.user_id, "read", "gate_group", &group);
+        let doc = document(&service, &boss, true).await;
+        let answer = explain(&service, &root, question.clone()).await;
+        let first = &answer.suggestions[0].changes[0];
+        assert_eq!((first.kind(), &first.rights_doc_id), (Kind::AssignDocument, &doc));
+        assert!(first.maker_user_ids.contains(&boss.user_id));
+
+        let request = pb::AssignRightsDocumentRequest {
+            rights_doc_id: doc.clone(),
+            user_ids: vec![boss.user_id.clone()],
+            force: true,
+            ..Default::default()
+        };
+        service.rights(&root).assign_rights_document(request).await.unwrap();
+        let answer = explain(&service, &root, question).await;
+        assert!(answer.decision);
+        assert_eq!(answer.grants.len(), 1);
+        let grant = &answer.grants[0];
+        assert_eq!((&grant.rights_doc_id, &grant.holder_user_id), (&doc, &boss.user_id));
+        // On another group the document does not count, and it is told why.
+        let other =
+            ask(&ann.user_id, "read", "gate_group", &format!("account/{acme}/gate_group/6"));
+        let answer = explain(&service, &root, other).await;
+        assert_eq!(answer.missing(), Missing::OutOfScope);
+        assert_eq!(answer.looked_at[0].grant.as_ref().unwrap().rights_doc_id, doc);
     }
 }
