@@ -20,7 +20,7 @@ use bytes::{Buf as _, BufMut as _, Bytes};
 use chancery::config::{Config, Sources};
 use chancery::crypto::token::{Secret, TokenKind};
 use chancery::crypto::{KeyRing, secret};
-use chancery::decision::{Facts, Question, Snapshot, Subject, Worlds, decide};
+use chancery::decision::{Facts, Nothing, Question, Snapshot, Subject, Worlds, decide};
 use chancery::model::catalogue::{Catalogue, built_in};
 use chancery::model::{
     Account, AccountId, AccountStatus, Clock as _, Named, RegionalSettings, ResourcePath,
@@ -171,7 +171,8 @@ fn nanoseconds(
     let began = Instant::now();
     for n in 0..ASKED {
         let subject = Subject::User(user_id((n * 31) % count));
-        let question = Question { subject, limits: None, permission, resource: &path, now };
+        let question =
+            Question { subject, limits: None, permission, resource: &path, now, asked: &Nothing };
         let answer = decide(Worlds { home: world, there: Some(world) }, black_box(&question));
         assert_eq!(answer.is_permit(), permit);
     }

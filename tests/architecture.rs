@@ -58,6 +58,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("axum", &["admin"]),
     ("clap", &["cli"]),
     ("figment", &["config"]),
+    ("cel", &["model"]),
     ("hmac", &["crypto"]),
     ("sha2", &["crypto"]),
     ("tokio", &["store", "feed", "layers", "rpc", "admin", "server", "cli"]),

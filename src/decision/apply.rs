@@ -6,7 +6,7 @@ use super::limits::Limits;
 use super::snapshot::{BrokenWorld, CompiledRole, Held, Principal, Snapshot, TokenFacts};
 use crate::model::catalogue::{Part, PermissionSet};
 use crate::model::{
-    Account, ApiToken, Change, CustomRole, Image, RoleGrant, RoleRef, User, UserId, fold,
+    Account, ApiToken, Change, Condition, CustomRole, Image, RoleGrant, RoleRef, User, UserId, fold,
 };
 
 impl Snapshot {
@@ -68,6 +68,11 @@ impl Snapshot {
         if let Some(parent) = user.parent {
             self.children.insert((parent, user.id));
         }
+        let user_name = if *name == *user.user_name {
+            Arc::clone(&name)
+        } else {
+            Arc::from(user.user_name.as_str())
+        };
         let (held, tokens, documents) = old.map_or_else(Default::default, |old| {
             (old.held.clone(), old.tokens.clone(), old.documents.clone())
         });
@@ -80,6 +85,7 @@ impl Snapshot {
             delete_time: user.delete_time,
             application: user.application.as_deref().map(Arc::from),
             name,
+            user_name,
             held,
             tokens,
             documents,
@@ -155,7 +161,7 @@ impl Snapshot {
             permissions,
             reach: role.reach,
             on: role.on,
-            when: role.when.as_deref().map(Arc::from),
+            when: role.when.as_deref().map(|text| Arc::new(Condition::stored(text))),
         };
         self.roles.insert(role.id, Arc::new(CompiledRole { role, own }));
     }

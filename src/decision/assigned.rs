@@ -98,6 +98,11 @@ impl Snapshot {
         self.users.get(&user).is_some_and(|user| user.documents.contains(&document))
     }
 
+    /// Returns whether any document is assigned that holds for those below as well.
+    pub(super) const fn is_cascading(&self) -> bool {
+        self.cascading > 0
+    }
+
     /// Walks whom a user has documents by: itself, then everybody above, of whom those count that cascade.
     pub(super) fn holders_for<'a>(
         &'a self,

@@ -1,8 +1,11 @@
 //! What bounds all that an account and its users may do: its status and its ceiling (`model.md` §6, steps 2 and 5).
 
+use std::sync::Arc;
+
+use super::conditions::Conditions;
 use super::question::{Question, Worlds};
 use super::snapshot::Snapshot;
-use crate::model::catalogue::{Permission, PermissionSet};
+use crate::model::catalogue::{Part, Permission, PermissionSet};
 use crate::model::{Account, AccountId, EffectiveStatus, Reach};
 
 /// Computes the ceiling of an account: the roles of itself and of all above it together. `None` = no ceiling.
@@ -46,22 +49,27 @@ pub(super) fn ceiling_denies(
     worlds: Worlds<'_>,
     question: &Question<'_>,
     account: AccountId,
+    conditions: &Conditions<'_>,
 ) -> bool {
-    let lacks = lacking(worlds.home, account, question.permission).next().is_some();
+    let lacks = lacking(worlds.home, account, question.permission, conditions).next().is_some();
     lacks || is_confined(worlds, question, account)
 }
 
-/// Walks the accounts, from this one upwards, whose role lacks a permission.
-pub(super) fn lacking(
-    world: &Snapshot,
+/// Walks the accounts, from this one upwards, whose role lacks a permission, or has it under a condition that fails.
+pub(super) fn lacking<'a>(
+    world: &'a Snapshot,
     account: AccountId,
     permission: Permission,
-) -> impl Iterator<Item = &Account> {
+    conditions: &'a Conditions<'_>,
+) -> impl Iterator<Item = &'a Account> {
     let catalogue = world.catalogue();
     world.chain(account).map(|account| &**account).filter(move |account| {
         account.role.as_deref().is_some_and(|role| {
             let role = catalogue.role(role).map(|ix| catalogue.get(ix));
-            role.is_none_or(|role| !role.expanded.contains(permission))
+            let gives = |part: &Arc<Part>| {
+                part.permissions.contains(permission) && conditions.test(part, None).is_ok()
+            };
+            role.is_none_or(|role| !role.parts.iter().any(gives))
         })
     })
 }

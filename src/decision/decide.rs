@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 
 use super::bounds::{ceiling_denies, status_denies};
 use super::by_document::ByDocument;
+use super::conditions::Conditions;
 use super::named::names_what_is_there;
 use super::question::{Answer, Because, Missing, Question, Reason, Subject, Worlds};
 use super::snapshot::{Held, Principal, Snapshot};
@@ -36,21 +37,21 @@ pub fn decide(worlds: Worlds<'_>, question: &Question<'_>) -> Answer {
 
 /// Evaluates a question while somebody watches: the one evaluator, of decisions and of explanations.
 ///
-/// It breaks off where the watcher says so; else it goes on behind a denial as if that had not been.
+/// Where the watcher does not break it off, it goes on behind a denial as if that had not been.
 pub(super) fn evaluate<W: Watch>(
     worlds: Worlds<'_>,
     question: &Question<'_>,
     watch: &mut W,
 ) -> ControlFlow<Answer, Answer> {
-    let unknown = || ControlFlow::Break(Answer::deny(Reason::SubjectUnknown));
+    let unknown = ControlFlow::Break(Answer::deny(Reason::SubjectUnknown));
     match question.subject {
-        Subject::Unknown => unknown(),
-        Subject::User(id) => match worlds.home.user(id) {
-            None => unknown(),
-            Some(user) => Case { worlds, question, user }.evaluate(watch),
-        },
+        Subject::Unknown => unknown,
+        Subject::User(id) => worlds.home.user(id).map_or(unknown, |user| {
+            let conditions = Conditions::new(worlds, question);
+            Case { worlds, question, user, conditions }.evaluate(watch)
+        }),
         Subject::Account(id) => match worlds.home.account(id) {
-            None => unknown(),
+            None => unknown,
             Some(account) => evaluate_account(worlds, question, account, watch),
         },
     }
@@ -66,10 +67,14 @@ fn evaluate_account<W: Watch>(
         watch.denies(Answer::deny(Reason::AccountNotActive))?;
     }
     let catalogue = worlds.home.catalogue();
+    let conditions = Conditions::new(worlds, question);
     let mut sifting = Sifting::new(watch);
     if let Some(ix) = account.role.as_deref().and_then(|role| catalogue.role(role)) {
-        for part in &catalogue.get(ix).parts {
-            let verdict = account_covers(worlds, question, account.id, part);
+        let role = catalogue.get(ix);
+        let held = RoleRef::BuiltIn(role.full_name.clone());
+        for part in &role.parts {
+            let verdict = account_covers(worlds, question, account.id, part)
+                .and_then(|()| conditions.test(part, Some(&held)));
             if sifting.take(&|| Because::AccountRole(ix), Some(part), verdict, true) {
                 break;
             }
@@ -78,17 +83,17 @@ fn evaluate_account<W: Watch>(
     let because = match sifting.done() {
         Ok((because, _)) => Some(because),
         Err(missing) => {
-            watch.denies(Answer::no_grant(missing))?;
+            watch.denies(no_grant(missing, &conditions))?;
             None
         }
     };
-    if ceiling_denies(worlds, question, account.id) {
+    if ceiling_denies(worlds, question, account.id, &conditions) {
         watch.denies(Answer::deny(Reason::AccountRoleCeiling))?;
     }
-    ControlFlow::Continue(Answer { reason: Reason::Permitted, missing: None, because })
+    ControlFlow::Continue(Answer { because, ..Answer::deny(Reason::Permitted) })
 }
 
-/// Tests one part of an account's own role.
+/// Tests one part of an account's own role, but for its condition.
 fn account_covers(
     worlds: Worlds<'_>,
     question: &Question<'_>,
@@ -102,11 +107,12 @@ fn account_covers(
         reaches(there, part.reach, account, question)
             && names_what_is_there(there, question.resource, "")
     });
-    match (reached, &part.when) {
-        (false, _) => Err(Missing::OutOfReach),
-        (true, Some(_)) => Err(Missing::ConditionFailed),
-        (true, None) => Ok(()),
-    }
+    if reached { Ok(()) } else { Err(Missing::OutOfReach) }
+}
+
+fn no_grant(missing: Missing, conditions: &Conditions<'_>) -> Answer {
+    let untold = conditions.untold(missing);
+    Answer { missing: Some(missing), untold, ..Answer::deny(Reason::NoGrant) }
 }
 
 /// Returns whether a grant of `account` with `reach` gets to where the resource lies.
@@ -138,6 +144,7 @@ struct Case<'a> {
     worlds: Worlds<'a>,
     question: &'a Question<'a>,
     user: &'a Principal,
+    conditions: Conditions<'a>,
 }
 
 impl Case<'_> {
@@ -163,22 +170,22 @@ impl Case<'_> {
         let (because, counts) = match self.find(target, watch) {
             Ok((because, counts)) => (Some(because), counts),
             Err(missing) => {
-                watch.denies(Answer::no_grant(missing))?;
+                watch.denies(no_grant(missing, &self.conditions))?;
                 (None, true)
             }
         };
-        if ceiling_denies(self.worlds, self.question, self.user.account) {
+        if ceiling_denies(self.worlds, self.question, self.user.account, &self.conditions) {
             watch.denies(Answer::deny(Reason::AccountRoleCeiling))?;
         }
         let patterns = self.question.limits.is_none_or(|limits| limits.allows(self.permission()));
         if !patterns || !counts {
             watch.denies(Answer::deny(Reason::TokenScope))?;
         }
-        ControlFlow::Continue(Answer { reason: Reason::Permitted, missing: None, because })
+        ControlFlow::Continue(Answer { because, ..Answer::deny(Reason::Permitted) })
     }
 
     const fn by_document(&self) -> ByDocument<'_> {
-        let Self { worlds, question, user } = self;
+        let Self { worlds, question, user, .. } = self;
         ByDocument { home: worlds.home, question, user }
     }
 
@@ -358,10 +365,7 @@ impl Case<'_> {
         if !self.relates(there, part.on, target, widened) {
             return Err(Missing::WrongRelation);
         }
-        if part.when.is_some() {
-            // Conditions come with the rights documents; until then none is ever stored, and none ever holds.
-            return Err(Missing::ConditionFailed);
-        }
+        self.conditions.test(part, held.map(|held| &held.role))?;
         if held.is_some_and(|held| !held.is_live(self.question.now)) {
             return Err(Missing::GrantExpired);
         }

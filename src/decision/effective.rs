@@ -213,7 +213,7 @@ impl Listing<'_> {
             on: part.on,
             source,
             way,
-            limits: part.when.iter().cloned().map(Limit::Condition).collect(),
+            limits: part.when.iter().map(|when| Limit::Condition(Arc::from(when.text()))).collect(),
         }
     }
 

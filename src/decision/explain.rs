@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 
 use super::bounds::{is_confined, lacking};
+use super::conditions::Conditions;
 use super::decide::evaluate;
 use super::question::{Answer, Because, Question, Reason, Subject, Worlds};
 use super::snapshot::Snapshot;
@@ -127,7 +128,8 @@ impl Explanation {
                 .collect();
         }
         if self.denies(Reason::AccountRoleCeiling) {
-            let lacking = lacking(home, account, question.permission);
+            let conditions = Conditions::new(worlds, question);
+            let lacking = lacking(home, account, question.permission, &conditions);
             self.lacking = lacking.map(|account| account.id).collect();
             self.confined = is_confined(worlds, question, account);
         }

@@ -10,7 +10,7 @@ use super::documents::CompiledDocument;
 use super::limits::Limits;
 use super::snapshot::{Held, Principal, Snapshot};
 use crate::model::catalogue::{Catalogue, PermissionSet};
-use crate::model::{AccountId, Named, Pair, Reach, Relation, ResourcePath, UserId};
+use crate::model::{AccountId, Condition, Named, Pair, Reach, Relation, ResourcePath, UserId};
 
 /// One thing that somebody holds: permissions, and where, on whom, until when and on what condition.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,7 +30,7 @@ pub struct Holding {
     /// Until when.
     pub expire_time: Option<DateTime<Utc>>,
     /// On what condition.
-    pub when: Option<Arc<str>>,
+    pub when: Option<Arc<Condition>>,
 }
 
 /// The part of what a holding reaches that it is about.
@@ -238,6 +238,21 @@ fn meet(
     }
 }
 
+/// Lists what a user holds and may use: nothing while it is suppressed. `(none)`, which it holds anyway, is left out.
+pub(super) fn usable(
+    world: &Snapshot,
+    user: &Principal,
+    limits: Option<&Limits>,
+    now: DateTime<Utc>,
+) -> Vec<Holding> {
+    let mut live = user.held.iter().filter(|held| held.is_live(now));
+    if live.any(|held| world.is_suppressing(&held.role)) {
+        Vec::new()
+    } else {
+        held(world, user, limits, now)
+    }
+}
+
 /// Lists what a call may do: what its caller holds, after ceiling and the credential's scopes.
 pub fn call_holdings(home: &Snapshot, caller: &Caller, now: DateTime<Utc>) -> Vec<Holding> {
     let Some(user) = home.user(caller.user) else { return Vec::new() };
@@ -309,4 +324,15 @@ pub(super) fn relates(world: &Snapshot, held: &Holding, gained: &Holding) -> boo
     mine == Relation::Subtree
         && theirs != Relation::Account
         && world.is_below(gained.holder, held.holder)
+}
+
+/// Returns what of a holding none of `others` has in it.
+pub(super) fn lacking(world: &Snapshot, one: &Holding, others: &[Holding]) -> PermissionSet {
+    let mut rest = one.permissions.clone();
+    for other in others {
+        if contains(world, other, one) && (one.on.is_none() || relates(world, other, one)) {
+            rest.difference_with(&other.permissions);
+        }
+    }
+    rest
 }

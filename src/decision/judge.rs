@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use super::ask::{Ask, Caller};
 use super::decide::decide;
 use super::object::{Object, object_of};
-use super::question::{Question, Reason, Subject, Worlds};
+use super::question::{Nothing, Question, Reason, Subject, Worlds};
 use super::row::{OfDocument, Row, row_of};
 use super::rule::{Access, Check, Rule, Slot, When};
 use super::sight::{may, sees_account, sees_document, sees_user};
@@ -213,6 +213,7 @@ impl Judge<'_> {
                 permission: wanted,
                 resource: &path,
                 now: self.now,
+                asked: &Nothing,
             },
         );
         if answer.is_permit() {

@@ -1,11 +1,12 @@
 //! What is asked, and what is answered (`model.md` §6).
 
 use chrono::{DateTime, Utc};
+use serde_json::{Map, Value};
 
 use super::limits::Limits;
 use super::snapshot::Snapshot;
 use crate::model::catalogue::{Permission, RoleIx};
-use crate::model::{AccountId, DocId, ResourcePath, RoleId, UserId};
+use crate::model::{AccountId, DocId, Fault, ResourcePath, RoleId, RoleRef, UserId};
 
 /// Who is asked about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +31,35 @@ pub struct Worlds<'a> {
     pub there: Option<&'a Snapshot>,
 }
 
+/// What the asker says of the parts of a question, for conditions.
+#[derive(Debug, Clone, Default)]
+pub struct Properties {
+    /// Of the subject.
+    pub subject: Map<String, Value>,
+    /// Of the action.
+    pub action: Map<String, Value>,
+    /// Of the resource.
+    pub resource: Map<String, Value>,
+    /// What else is known.
+    pub context: Map<String, Value>,
+}
+
+/// Who says it. Nobody is asked where no condition is met.
+pub trait Asked: std::fmt::Debug + Sync {
+    /// Returns what is said.
+    fn properties(&self) -> Properties;
+}
+
+/// The asker of our own calls, who says nothing.
+#[derive(Debug, Clone, Copy)]
+pub struct Nothing;
+
+impl Asked for Nothing {
+    fn properties(&self) -> Properties {
+        Properties::default()
+    }
+}
+
 /// One question.
 #[derive(Debug, Clone, Copy)]
 pub struct Question<'a> {
@@ -43,6 +73,8 @@ pub struct Question<'a> {
     pub resource: &'a ResourcePath,
     /// When.
     pub now: DateTime<Utc>,
+    /// What else is said, for conditions.
+    pub asked: &'a dyn Asked,
 }
 
 /// Why it was decided so. In the order of `model.md` §6; the first that holds ends it.
@@ -123,6 +155,17 @@ pub struct Answer {
     pub missing: Option<Missing>,
     /// What permitted it.
     pub because: Option<Because>,
+    /// For [`Missing::ConditionFailed`]: the condition that could not be evaluated, if that was it.
+    pub untold: Option<Untold>,
+}
+
+/// A condition that could not be evaluated, so that its grant does not count (`model.md` §6).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Untold {
+    /// The role that is held under it, by itself or by what it includes.
+    pub role: RoleRef,
+    /// Why.
+    pub fault: Fault,
 }
 
 impl Answer {
@@ -131,11 +174,8 @@ impl Answer {
         self.reason == Reason::Permitted
     }
 
-    pub(super) const fn deny(reason: Reason) -> Self {
-        Self { reason, missing: None, because: None }
-    }
-
-    pub(super) const fn no_grant(missing: Missing) -> Self {
-        Self { reason: Reason::NoGrant, missing: Some(missing), because: None }
+    /// A denial of which nothing else is said.
+    pub const fn deny(reason: Reason) -> Self {
+        Self { reason, missing: None, because: None, untold: None }
     }
 }

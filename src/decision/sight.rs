@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::ask::Caller;
 use super::decide::decide;
-use super::question::{Question, Subject, Worlds};
+use super::question::{Nothing, Question, Subject, Worlds};
 use super::snapshot::Snapshot;
 use crate::model::{AccountId, DocId, Named, ResourcePath, UserId, UserKind};
 
@@ -24,6 +24,7 @@ pub fn may(
         permission,
         resource: path,
         now,
+        asked: &Nothing,
     };
     decide(Worlds { home, there: Some(there) }, &question).is_permit()
 }

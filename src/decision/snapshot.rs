@@ -106,6 +106,8 @@ pub struct Principal {
     pub application: Option<Arc<str>>,
     /// Its folded name.
     pub name: Arc<str>,
+    /// Its name as given.
+    pub user_name: Arc<str>,
     /// Its roles.
     pub held: Vec<Held>,
     /// Its API tokens.

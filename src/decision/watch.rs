@@ -112,7 +112,7 @@ impl<'w, W: Watch> Sifting<'w, W> {
                 because: because(),
                 reach: part.map(|part| part.reach),
                 on: part.and_then(|part| part.on),
-                when: part.and_then(|part| part.when.clone()),
+                when: part.and_then(|part| part.when.as_ref()).map(|when| Arc::from(when.text())),
                 verdict,
                 counts,
             });

@@ -3,6 +3,7 @@
 mod account;
 pub mod catalogue;
 mod clock;
+mod condition;
 mod fold;
 mod id;
 mod ledger;
@@ -14,6 +15,7 @@ mod user;
 
 pub use account::{Account, AccountStatus, EffectiveStatus};
 pub use clock::{Clock, HeldClock, SystemClock};
+pub use condition::{BadCondition, Condition, Fault, View};
 pub use fold::{BadName, Folded, fold};
 pub use id::{AccountId, BadId, DocId, Revision, RoleId, TokenId, UserId};
 pub use ledger::{Change, ChangeKind, Image};

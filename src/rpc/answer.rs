@@ -2,10 +2,13 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use prost_types::value::Kind;
+use prost_types::{Struct, Value};
+
 use super::sight::Sight;
 use super::wire::timestamp;
-use crate::decision::{Because, Missing, Reason, Snapshot};
-use crate::model::RoleRef;
+use crate::decision::{Because, Missing, Reason, Snapshot, Untold};
+use crate::model::{Fault, RoleRef};
 use crate::proto::v1 as pb;
 
 /// Puts a grant on the wire; what the asker does not see of it is left out.
@@ -53,6 +56,29 @@ pub(super) fn grant(sight: &Sight, because: &Because) -> Option<pb::Grant> {
             }
         }
     })
+}
+
+/// Says which condition could not be evaluated, and why; in words that hold nobody's values.
+pub(super) fn untold(home: &Snapshot, untold: &Untold) -> Struct {
+    let field = match &untold.fault {
+        Fault::MissingKey(key) => key.clone().unwrap_or_default(),
+        Fault::NotBool | Fault::TooCostly | Fault::Mismatch | Fault::Unreadable => String::new(),
+    };
+    let role = role_name(home, &untold.role);
+    let message = format!("the condition of `{role}` cannot be evaluated: {}", untold.fault);
+    error("INVALID_ARGUMENT", "CONDITION_FAILED".to_owned(), field, message)
+}
+
+/// Makes the `context` of an answer that says what went wrong.
+pub(super) fn error(code: &str, reason: String, field: String, message: String) -> Struct {
+    let fields =
+        [("code", code.to_owned()), ("reason", reason), ("field", field), ("message", message)];
+    let text = |text: String| Value { kind: Some(Kind::StringValue(text)) };
+    let error = Struct {
+        fields: fields.into_iter().map(|(key, value)| (key.to_owned(), text(value))).collect(),
+    };
+    let error = Value { kind: Some(Kind::StructValue(error)) };
+    Struct { fields: [("error".to_owned(), error)].into_iter().collect() }
 }
 
 /// Names a role as answers do: bare where that is unambiguous, a custom one by its name.

@@ -8,12 +8,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use prost_types::value::Kind;
-use prost_types::{Struct, Value};
 use tonic::{Response, Status};
 use tonic_types::StatusExt as _;
 
 use super::answer;
+use super::properties::{Kept, Sent};
 use super::question;
 use super::shared::{Reader, Shared, with_revision};
 use super::sight::Sight;
@@ -67,10 +66,12 @@ pub(super) struct Ready {
     /// Whether the asker's right covers the resource's account.
     pub(super) covered: bool,
     pub(super) now: DateTime<Utc>,
+    /// What the asker says, for conditions.
+    pub(super) asked: Kept,
 }
 
 /// A question, once it is known whether it may be asked.
-pub(super) enum Asked {
+pub(super) enum Prepared {
     /// It may.
     Ready(Ready),
     /// It is answered without being asked.
@@ -89,6 +90,7 @@ impl Ready {
             permission: self.permission,
             resource: &self.path,
             now: self.now,
+            asked: &self.asked,
         }
     }
 }
@@ -113,16 +115,18 @@ impl Asking {
         item: &pb::EvaluationRequest,
     ) -> Result<pb::AuthorizeResponse, Status> {
         let ready = match self.prepare(item, EVALUATE).await? {
-            Asked::Ready(ready) => ready,
-            Asked::Settled(answer) => return Ok(self.reply(&answer)),
+            Prepared::Ready(ready) => ready,
+            Prepared::Settled(answer) => return Ok(self.reply(&answer)),
         };
         let mut answer = decide(ready.worlds(), &ready.question());
         let path = &ready.path;
         if !ready.covered && !answer.is_permit() && !self.sees_account(path.account).await? {
             // About oneself, reasons are told only of accounts that one may read.
-            answer = no_grant();
+            answer = Answer::deny(Reason::NoGrant);
         }
         let mut reply = self.reply(&answer);
+        let home = &ready.found.home;
+        reply.context = answer.untold.as_ref().map(|untold| answer::untold(home, untold));
         if self.explain {
             self.check_explain(&ready).await?;
             let sight = self.sight(&ready);
@@ -137,7 +141,8 @@ impl Asking {
         &mut self,
         item: &pb::EvaluationRequest,
         right: Right,
-    ) -> Result<Asked, Status> {
+    ) -> Result<Prepared, Status> {
+        let asked = Sent::of(item)?.keep();
         let catalogue = Arc::clone(self.by.home.catalogue());
         let helpful = self.failed < HELPED;
         let (name, also) = question::subject(item.subject.as_ref())?;
@@ -149,7 +154,7 @@ impl Asking {
 
         let own = found.subject == Subject::User(self.by.caller.user);
         let covered = self.may(right.permission, &ResourcePath::account(path.account)).await?;
-        let settled = |reason| Asked::Settled(Answer { reason, missing: None, because: None });
+        let settled = |reason| Prepared::Settled(Answer::deny(reason));
         if !self.may_ask_of(&found, own, right).await? {
             self.refuse_if_never(right)?;
             return Ok(settled(Reason::SubjectUnknown));
@@ -157,12 +162,13 @@ impl Asking {
         let by_itself = own && right.own;
         if !covered && !by_itself {
             self.refuse_if_never(right)?;
-            return Ok(Asked::Settled(no_grant()));
+            return Ok(settled(Reason::NoGrant));
         }
         if let Some(reason) = found.credential {
             return Ok(settled(reason));
         }
-        Ok(Asked::Ready(Ready { found, there, permission, path, own, covered, now: self.now }))
+        let now = self.now;
+        Ok(Prepared::Ready(Ready { found, there, permission, path, own, covered, now, asked }))
     }
 
     /// Returns the instant that all is judged at.
@@ -202,18 +208,8 @@ impl Asking {
             .and_then(|bad| bad.field_violations.first())
             .map(|violation| violation.field.clone())
             .unwrap_or_default();
-        let fields = [
-            ("code", answer::code_name(error.code()).to_owned()),
-            ("reason", reason),
-            ("field", field),
-            ("message", error.message().to_owned()),
-        ];
-        let text = |text: String| Value { kind: Some(Kind::StringValue(text)) };
-        let error = Struct {
-            fields: fields.into_iter().map(|(key, value)| (key.to_owned(), text(value))).collect(),
-        };
-        let error = Value { kind: Some(Kind::StructValue(error)) };
-        let context = Struct { fields: [("error".to_owned(), error)].into_iter().collect() };
+        let code = answer::code_name(error.code());
+        let context = answer::error(code, reason, field, error.message().to_owned());
         let (consistency_token, evaluated_revision) = self.stand();
         pb::AuthorizeResponse {
             decision_id: answer::decision_id(),
@@ -258,9 +254,4 @@ impl Asking {
             ..Default::default()
         }
     }
-}
-
-/// The answer that nothing is told of.
-const fn no_grant() -> Answer {
-    Answer { reason: Reason::NoGrant, missing: None, because: None }
 }

@@ -3,7 +3,7 @@
 use tonic::{Request, Response, Status};
 
 use super::answer::{self, role_name};
-use super::asking::{Asked, EXPLAIN, Ready};
+use super::asking::{EXPLAIN, Prepared, Ready};
 use super::authorization::AuthorizationApi;
 use super::shared::{open, reader};
 use super::sight::Sight;
@@ -40,8 +40,8 @@ impl AuthorizationApi {
             context: request.context,
         };
         let ready = match asking.prepare(&item, EXPLAIN).await? {
-            Asked::Ready(ready) => ready,
-            Asked::Settled(answer) => {
+            Prepared::Ready(ready) => ready,
+            Prepared::Settled(answer) => {
                 let reply = asking.reply(&answer);
                 return Ok(asking.respond(of_answer(reply)));
             }

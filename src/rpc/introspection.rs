@@ -5,7 +5,7 @@ use tonic::Status;
 use super::shared::{Reader, Shared};
 use super::wire::timestamp;
 use crate::crypto::token::{self, TokenKind};
-use crate::decision::{Caller, Question, Snapshot, Subject, Worlds, decide};
+use crate::decision::{Caller, Nothing, Question, Snapshot, Subject, Worlds, decide};
 use crate::layers::{BadCredential, Source};
 use crate::model::{AccountId, EffectiveStatus, Named, ResourcePath};
 use crate::proto::v1 as pb;
@@ -76,6 +76,7 @@ impl Shared {
                 permission,
                 resource: &path,
                 now: self.clock.now(),
+                asked: &Nothing,
             };
             decide(worlds, &question).is_permit()
         })

@@ -8,6 +8,8 @@ mod explain;
 mod heavy;
 mod introspection;
 mod page;
+mod preview;
+mod properties;
 mod question;
 mod rights;
 mod role;

@@ -107,7 +107,7 @@ impl pb::rights_document_service_server::RightsDocumentService for RightsDocumen
             None => pb::RightsDocument { rights_doc_id: id.to_string(), ..Default::default() },
         };
         let preview = done.preview().map(|preview| pb::Preview {
-            others_affected: done.outcome.others_affected,
+            others_affected: preview.others_affected || done.outcome.others_affected,
             ..preview
         });
         Ok(done.respond(pb::DeleteRightsDocumentResponse {

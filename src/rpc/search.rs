@@ -8,8 +8,9 @@ use prost::Message;
 use tonic::{Request, Response, Status};
 use tonic_types::StatusExt as _;
 
-use super::asking::{Asked, Asking, Found, SEARCH};
+use super::asking::{Asking, Found, Prepared, SEARCH};
 use super::authorization::AuthorizationApi;
+use super::properties::{Kept, Sent};
 use super::question;
 use super::shared::{Reader, open, reader};
 use crate::crypto::seal;
@@ -57,6 +58,12 @@ impl AuthorizationApi {
         let page = request.page.take();
         let consistency = request.consistency.clone();
         let mut search = self.search(&call, &request, page, consistency).await?;
+        let asked = said(
+            None,
+            request.action.as_ref(),
+            request.resource.as_ref(),
+            request.context.as_ref(),
+        )?;
         let kind = request.subject.as_ref().map(|subject| subject.r#type.to_ascii_lowercase());
         let accounts = match kind.as_deref().unwrap_or_default() {
             "user" | "" => Some(false),
@@ -74,6 +81,7 @@ impl AuthorizationApi {
                     path,
                     accounts,
                     now: search.asking.now(),
+                    asked,
                 };
                 let (after, size) = (search.after.take(), search.size);
                 let work = move || subjects.find(after.as_deref(), size);
@@ -112,7 +120,7 @@ impl AuthorizationApi {
                 resource: request.resource,
                 context: request.context,
             };
-            if let Asked::Ready(ready) = search.asking.prepare(&item, SEARCH).await? {
+            if let Prepared::Ready(ready) = search.asking.prepare(&item, SEARCH).await? {
                 let actions = kind.actions.iter().enumerate();
                 let keyed = actions.map(|(at, name)| (format!("{at:05}"), name));
                 let after = search.after.take();
@@ -145,6 +153,13 @@ impl AuthorizationApi {
         let mut search = self.search(&call, &request, page, consistency).await?;
         let kind = request.resource.as_ref().map(|resource| resource.r#type.to_ascii_lowercase());
         let kind = kind.unwrap_or_default();
+        let subject = request.subject.clone();
+        let asked = said(
+            subject,
+            request.action.as_ref(),
+            request.resource.as_ref(),
+            request.context.as_ref(),
+        )?;
         let who = search.who(request.subject.as_ref()).await?;
         let what = search.action_on(&kind, request.action.as_ref())?;
         let found = match (who, what) {
@@ -158,6 +173,7 @@ impl AuthorizationApi {
                     inner,
                     kind: kind.clone(),
                     now: search.asking.now(),
+                    asked,
                 };
                 let (after, size) = (search.after.take(), search.size);
                 let work = move || resources.find(after.as_deref(), size);
@@ -249,6 +265,18 @@ impl Search {
             (permission, inner)
         }))
     }
+}
+
+/// Keeps what the asker says, for conditions.
+fn said(
+    subject: Option<pb::Subject>,
+    action: Option<&pb::Action>,
+    resource: Option<&pb::Resource>,
+    context: Option<&prost_types::Struct>,
+) -> Result<Kept, Status> {
+    let (action, resource, context) = (action.cloned(), resource.cloned(), context.cloned());
+    let item = pb::EvaluationRequest { subject, action, resource, context };
+    Ok(Sent::of(&item)?.keep())
 }
 
 /// Takes a name that nothing has for nothing: a search finds none of it, which is no fault.

@@ -10,6 +10,7 @@ use tonic::{Request, Response, Status};
 use tracing::Instrument as _;
 
 use super::heavy::Heavy;
+use super::preview;
 use crate::crypto::{ConsistencyToken, KeyRing};
 use crate::decision::{Ask, Caller, Snapshot};
 use crate::feed::Feed;
@@ -71,6 +72,8 @@ pub(super) struct Done<T> {
     pub(super) world: Arc<Snapshot>,
     /// What changed; empty on a repeat.
     changes: Vec<Change>,
+    /// What a rehearsal says of whom it concerns.
+    effects: Option<pb::Preview>,
 }
 
 impl<T> Done<T> {
@@ -86,7 +89,8 @@ impl<T> Done<T> {
 
     /// Returns the preview of a dry run.
     pub(super) fn preview(&self) -> Option<pb::Preview> {
-        self.dry_run.then(|| pb::Preview { revision: self.token.revision.0, ..Default::default() })
+        let effects = || self.effects.clone().unwrap_or_default();
+        self.dry_run.then(|| pb::Preview { revision: self.token.revision.0, ..effects() })
     }
 
     /// Returns the preview of a dry run, with what the act warns of.
@@ -187,6 +191,7 @@ impl Shared {
         tx.judge(&caller, &call.ask)?;
         let outcome = act(&mut tx, &caller).await?;
         let changes = tx.changes().to_vec();
+        let effects = dry_run.then(|| preview::effects_of(&tx, &caller));
         let kept = serde_json::to_value(&outcome).map_err(|_| status::internal())?;
         let committed = tx.commit(kept).await?;
         if committed.changed {
@@ -196,7 +201,15 @@ impl Shared {
             self.feed.publish(Arc::clone(&committed.snapshot));
         }
         let world = committed.snapshot;
-        Ok(Done { outcome, repeat: false, dry_run, token: committed.token, world, changes })
+        Ok(Done {
+            outcome,
+            repeat: false,
+            dry_run,
+            token: committed.token,
+            world,
+            changes,
+            effects,
+        })
     }
 
     async fn begin(
@@ -226,7 +239,15 @@ impl Shared {
         let token = outcome.token;
         let world = self.feed.at_least(&token).await?;
         let outcome = serde_json::from_value(outcome.value).map_err(|_| status::internal())?;
-        Ok(Done { outcome, repeat: true, dry_run: false, token, world, changes: Vec::new() })
+        Ok(Done {
+            outcome,
+            repeat: true,
+            dry_run: false,
+            token,
+            world,
+            changes: Vec::new(),
+            effects: None,
+        })
     }
 
     /// Finds a user as a change left it, or as it is now where the change made no new image of it.

@@ -333,7 +333,7 @@ fn below(request: &pb::DeleteUserRequest) -> Result<Below, Status> {
 /// Adds to the preview of a dry run what is worth knowing about users.
 fn preview(done: &Done<UserDone>) -> Option<pb::Preview> {
     let mut preview = done.preview()?;
-    preview.others_affected = done.outcome.others_affected;
+    preview.others_affected |= done.outcome.others_affected;
     if done.outcome.last_super_user {
         preview.warnings.push(pb::Warning {
             reason: "LAST_SUPER_USER".to_owned(),

@@ -295,6 +295,11 @@ impl Tx {
         self.home.as_ref().unwrap_or(&self.found)
     }
 
+    /// Returns the tenant as this write found it.
+    pub const fn found(&self) -> &Snapshot {
+        &self.found
+    }
+
     /// Returns the time that everything in this write is stamped with; never before the tenant's last entry.
     pub const fn now(&self) -> DateTime<Utc> {
         self.now

@@ -14,6 +14,7 @@ mod account;
 mod attacks;
 mod authorize;
 mod cli;
+mod conditions;
 mod door;
 mod edges;
 mod everywhere;

@@ -11,7 +11,7 @@ use super::names;
 use super::pattern::Pattern;
 use super::set::PermissionSet;
 use super::types::Types;
-use crate::model::{Holder, Reach, Relation, UserKind};
+use crate::model::{Condition, Holder, Reach, Relation, UserKind};
 
 /// The most roles of all catalogues together.
 const MOST_ROLES: usize = 4096;
@@ -46,8 +46,8 @@ pub struct Role {
     pub reach: Reach,
     /// Which users its own permissions count for; `None` = it gives nothing on users.
     pub on: Option<Relation>,
-    /// The condition of its own permissions, as written: nobody has read it yet.
-    pub when: Option<String>,
+    /// The condition of its own permissions.
+    pub when: Option<Arc<Condition>>,
     /// The roles it includes, as written, not those that these include.
     pub includes: Vec<RoleIx>,
     /// Patterns, as written.
@@ -82,7 +82,7 @@ pub struct Part {
     /// On which users; `None` = on none.
     pub on: Option<Relation>,
     /// Under which condition, if any.
-    pub when: Option<Arc<str>>,
+    pub when: Option<Arc<Condition>>,
 }
 
 impl Role {
@@ -180,7 +180,7 @@ impl Compiling<'_> {
             assignable_to,
             reach: form.reach,
             on: form.on,
-            when: form.when.clone(),
+            when: form.when.as_deref().map(Condition::compile).transpose()?.map(Arc::new),
             includes: self.find_all("includes", &form.includes)?,
             permits: form.permits.clone(),
             except: form.except.clone(),
@@ -215,10 +215,11 @@ impl Compiling<'_> {
         if baseline == form.held_by.is_empty() || (baseline && !form.assignable_to.is_empty()) {
             return Err(RoleFault::Baseline);
         }
-        match &form.when {
-            Some(when) if when.trim().is_empty() => Err(RoleFault::When),
-            _ => Ok(()),
+        // What such a role does it does for good: nobody looks at a condition there.
+        if form.when.is_some() && (form.suppress || !form.widens.is_empty()) {
+            return Err(RoleFault::Unconditional);
         }
+        Ok(())
     }
 
     /// Expands `permits` and takes `except` out of it.

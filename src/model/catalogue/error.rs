@@ -1,7 +1,7 @@
 //! What can be wrong with catalogue files and with names that people write. The first fault found is told.
 
 use super::documents::BodyFault;
-use crate::model::Holder;
+use crate::model::{BadCondition, Holder};
 
 /// Catalogue files that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -183,9 +183,12 @@ pub enum RoleFault {
     /// `(none)` and `held_by` go together, and `(none)` is assignable to nobody.
     #[error("`held_by` and the name `(none)` go together, and neither with `assignable_to`")]
     Baseline,
-    /// A condition of no text.
-    #[error("`when` is empty")]
-    When,
+    /// A condition that is none.
+    #[error("`when` {0}")]
+    When(#[from] BadCondition),
+    /// A condition where none is looked at.
+    #[error("`when` does not go together with `suppress` or `widens`")]
+    Unconditional,
 }
 
 /// A pattern that matches nothing.

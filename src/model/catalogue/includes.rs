@@ -37,7 +37,7 @@ fn own_part(role: &Role) -> Option<Arc<Part>> {
             permissions: role.own.clone(),
             reach: role.reach,
             on: role.on,
-            when: role.when.as_deref().map(Arc::from),
+            when: role.when.clone(),
         })
     })
 }

@@ -7,7 +7,8 @@ use tonic::Status;
 use super::super::question::{self, SubjectName};
 use super::{Asking, Ready, Right};
 use crate::decision::{
-    Anchor, Limits, Question, Reason, Snapshot, Subject, Worlds, decide, holdings, sees_account,
+    Anchor, Limits, Nothing, Question, Reason, Snapshot, Subject, Worlds, decide, holdings,
+    sees_account,
 };
 use crate::layers::{BadCredential, Source};
 use crate::model::{AccountId, Named, Relation, ResourcePath, UserId};
@@ -181,6 +182,7 @@ impl Asking {
             permission,
             resource: &path,
             now: self.now,
+            asked: &Nothing,
         };
         Ok(decide(Worlds { home: &home, there: there.as_deref() }, &question).is_permit())
     }

@@ -58,7 +58,7 @@ fn built_in(catalogue: &Catalogue, ix: RoleIx, whole: bool) -> pb::Role {
         includes: includes.collect(),
         reach: Some(reach(role.reach)),
         on: role.on.map(relation),
-        when: role.when.clone(),
+        when: role.when.as_ref().map(|when| when.text().to_owned()),
         assignable_to: role.assignable_to.iter().copied().map(holder).collect(),
         active: Some(role.active),
         expanded,

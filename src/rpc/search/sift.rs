@@ -16,6 +16,7 @@ use crate::model::{AccountId, Named, ResourcePath, UserId};
 use crate::proto::v1::SearchStop;
 
 use super::super::asking::Found;
+use super::super::properties::Kept;
 
 /// One call looks at so many candidates at most,
 const MOST_LOOKED_AT: usize = 20_000;
@@ -103,6 +104,8 @@ pub(super) struct Subjects {
     /// Whether accounts are sought, and not users.
     pub(super) accounts: bool,
     pub(super) now: DateTime<Utc>,
+    /// What the asker says, for conditions.
+    pub(super) asked: Kept,
 }
 
 impl Subjects {
@@ -151,7 +154,8 @@ impl Subjects {
 
     fn question(&self, subject: Subject) -> Question<'_> {
         let (permission, now) = (self.permission, self.now);
-        Question { subject, limits: None, permission, resource: &self.path, now }
+        let (resource, asked) = (&self.path, &self.asked);
+        Question { subject, limits: None, permission, resource, now, asked }
     }
 
     fn sees_user(&self, home: &Snapshot, id: UserId) -> bool {
@@ -175,6 +179,8 @@ pub(super) struct Resources {
     pub(super) inner: Option<String>,
     pub(super) kind: String,
     pub(super) now: DateTime<Utc>,
+    /// What the asker says, for conditions.
+    pub(super) asked: Kept,
 }
 
 impl Resources {
@@ -205,6 +211,7 @@ impl Resources {
             permission: self.permission,
             resource: inner.as_ref().unwrap_or(path),
             now: self.now,
+            asked: &self.asked,
         };
         permits(Worlds { home, there: Some(home) }, &question)
     }

@@ -1,7 +1,7 @@
 //! The role of an account: the ceiling of all that its users may do (`model.md` §2, `edges.md` §1).
 
 use super::{Tx, is_root};
-use crate::decision::{Caller, Question, Snapshot, Subject, Worlds, ceiling, decide};
+use crate::decision::{Caller, Nothing, Question, Snapshot, Subject, Worlds, ceiling, decide};
 use crate::model::catalogue::{Catalogue, PermissionSet, RoleIx};
 use crate::model::{Account, AccountId, ChangeKind, Holder, Reach, ResourcePath, RoleRef};
 use crate::store::Refusal;
@@ -88,6 +88,7 @@ pub(super) fn may(
             permission,
             resource: &ResourcePath::account(account),
             now,
+            asked: &Nothing,
         };
         decide(Worlds { home, there: Some(there) }, &question).is_permit()
     })

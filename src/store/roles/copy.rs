@@ -48,16 +48,13 @@ fn built_in(catalogue: &Catalogue, from: &Role, role: &mut CustomRole) -> Result
         let why = format!("`{}` {what}, which only roles of catalogues can", from.full_name);
         return Err(Refusal::invalid("INVALID_FIELD", FIELD, why));
     }
-    if from.when.is_some() {
-        let why = format!("`{}` has a condition; those are not available yet", from.full_name);
-        return Err(Refusal::invalid("INVALID_CONDITION", FIELD, why));
-    }
     let visible = visible(catalogue, &from.catalogue);
     role.description.clone_from(&from.description);
     role.permits = patterns(catalogue, &visible, &from.permits);
     role.except = patterns(catalogue, &visible, &from.except);
     let full = |ix: &_| RoleRef::BuiltIn(catalogue.get(*ix).full_name.clone());
     role.includes = from.includes.iter().map(full).collect();
+    role.when = from.when.as_ref().map(|when| when.text().to_owned());
     role.reach = from.reach;
     role.on = from.on;
     let users = |holder: &&Holder| **holder != Holder::Account;

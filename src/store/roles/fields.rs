@@ -1,7 +1,7 @@
 //! A custom role's fields as a request gives them.
 
 use super::Refusal;
-use crate::model::{CustomRole, Holder, Reach, Relation};
+use crate::model::{Condition, CustomRole, Holder, Reach, Relation};
 
 /// New values of a custom role's fields; `None` = not said. What they hold is checked by the act.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -31,13 +31,11 @@ pub struct RoleFields {
 impl RoleFields {
     /// Puts the values into a role; `includes` is left to be resolved.
     pub(super) fn fill(&self, role: &mut CustomRole) -> Result<(), Refusal> {
-        if self.when.as_deref().is_some_and(|when| !when.trim().is_empty()) {
-            // They come together with those of rights documents; until then none is ever stored.
-            let why = "conditions are not available yet: leave it empty";
-            return Err(Refusal::invalid("INVALID_CONDITION", "role.when", why));
-        }
-        if self.when.is_some() {
-            role.when = None;
+        if let Some(when) = &self.when {
+            role.when = Some(when.clone()).filter(|when| !when.is_empty());
+            if let Some(Err(error)) = role.when.as_deref().map(Condition::compile) {
+                return Err(Refusal::invalid("INVALID_CONDITION", "role.when", error.to_string()));
+            }
         }
         let set = |to: &mut String, from: &Option<String>| {
             if let Some(from) = from {

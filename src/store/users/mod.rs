@@ -13,7 +13,9 @@ use serde::{Deserialize, Serialize};
 use super::last_super_user::is_left_alone;
 use super::rows::user;
 use super::{Error, Refusal, Tx};
-use crate::decision::{Caller, Principal, Question, Snapshot, Subject, Worlds, decide, sees_user};
+use crate::decision::{
+    Caller, Nothing, Principal, Question, Snapshot, Subject, Worlds, decide, sees_user,
+};
 use crate::model::{
     AccountId, Change, ChangeKind, EffectiveStatus, Image, Named, ResourcePath, User, UserId,
     UserKind,
@@ -100,6 +102,7 @@ impl Tx {
             permission,
             resource: &path,
             now: self.now(),
+            asked: &Nothing,
         };
         let worlds = Worlds { home: self.home(), there: Some(self.world()) };
         decide(worlds, &question).is_permit()

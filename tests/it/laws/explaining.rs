@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use chancery::decision::{
-    Because, Explanation, Proposed, Question, Snapshot, Subject, Viewer, Worlds, decide, effective,
-    explain, possible_users, suggest,
+    Because, Explanation, Nothing, Proposed, Question, Snapshot, Subject, Viewer, Worlds, decide,
+    effective, explain, possible_users, suggest,
 };
 use chancery::model::{Change, ChangeKind, Image, UserId};
 use proptest::prelude::*;
@@ -21,7 +21,8 @@ fn with<T>(
     let permission = world.catalogue().parse(&asked.permission)?;
     let subject = asked.subject.map_or(Subject::Unknown, Subject::User);
     let resource = &asked.resource;
-    let question = Question { subject, limits: None, permission, resource, now: asked.now };
+    let question =
+        Question { subject, limits: None, permission, resource, now: asked.now, asked: &Nothing };
     Some(f(Worlds { home: world, there: Some(world) }, &question))
 }
 

@@ -1,5 +1,6 @@
 //! Laws that every decision keeps, whatever the world and the question.
 
+mod conditions;
 mod explaining;
 mod naive;
 mod questions;
@@ -44,8 +45,14 @@ fn applied(facts: &Facts) -> Snapshot {
 fn ask(home: &Snapshot, there: Option<&Snapshot>, asked: &Asked) -> Option<(Reason, bool)> {
     let permission = home.catalogue().parse(&asked.permission)?;
     let subject = asked.subject.map_or(Subject::Unknown, Subject::User);
-    let question =
-        Question { subject, limits: None, permission, resource: &asked.resource, now: asked.now };
+    let question = Question {
+        subject,
+        limits: None,
+        permission,
+        resource: &asked.resource,
+        now: asked.now,
+        asked: &asked.said,
+    };
     let answer = decide(Worlds { home, there }, &question);
     Some((answer.reason, answer.is_permit()))
 }

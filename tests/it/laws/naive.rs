@@ -9,6 +9,7 @@ use chancery::model::{
     UserKind,
 };
 
+use super::conditions::holds;
 use super::questions::Asked;
 use super::worlds::World;
 
@@ -19,8 +20,9 @@ struct Naive<'a> {
     asked: &'a Asked,
 }
 
-/// One thing a role gives: which patterns, without which, how far, on whom.
+/// One thing a role gives: which patterns, without which, how far, on whom, on what condition.
 struct Gives {
+    when: Option<String>,
     permission: bool,
     reach: Reach,
     on: Option<Relation>,
@@ -174,7 +176,8 @@ impl Naive<'_> {
                     patterns.iter().any(|p| self.in_file(&role.catalogue, p, permission))
                 };
                 let own = matches(&role.permits) && !matches(&role.except);
-                let mut all = vec![Gives { permission: own, reach: role.reach, on: role.on }];
+                let mut all =
+                    vec![Gives { when: None, permission: own, reach: role.reach, on: role.on }];
                 for included in &role.includes {
                     let name = self.catalogue.get(*included).full_name.clone();
                     all.extend(self.gives(&RoleRef::BuiltIn(name)));
@@ -186,7 +189,8 @@ impl Naive<'_> {
                 let Some(role) = found else { return Vec::new() };
                 let matches = |patterns: &[String]| patterns.iter().any(|p| fits(p, permission));
                 let own = matches(&role.permits) && !matches(&role.except);
-                let mut all = vec![Gives { permission: own, reach: role.reach, on: role.on }];
+                let when = role.when.clone();
+                let mut all = vec![Gives { when, permission: own, reach: role.reach, on: role.on }];
                 for included in &role.includes {
                     all.extend(self.gives(included));
                 }
@@ -215,7 +219,10 @@ impl Naive<'_> {
         let reached = user.account == at
             || (gives.reach == Reach::Subtree && above(there, user.account, at))
             || (shared && within_tenant && above(there, at, user.account));
-        gives.permission && reached && self.related(user, there, gives.on, siblings_too)
+        gives.permission
+            && reached
+            && self.related(user, there, gives.on, siblings_too)
+            && gives.when.as_deref().is_none_or(|when| holds(when, user, self.asked))
     }
 
     fn related(

@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
+use super::conditions::{Said, said};
 use super::worlds::{ACCOUNTS, World, account_id, at, root_id, user_id};
 
 /// A question, before it is known whom it meets.
@@ -14,6 +15,7 @@ pub(crate) struct Asked {
     pub(crate) permission: String,
     pub(crate) resource: ResourcePath,
     pub(crate) now: DateTime<Utc>,
+    pub(crate) said: Said,
     who: Index,
     at: Index,
     whom: Index,
@@ -50,12 +52,13 @@ const PERMISSIONS: &[&str] = &[
 ];
 
 pub(crate) fn asked() -> impl Strategy<Value = Asked> {
-    (any::<Index>(), select(PERMISSIONS), any::<Index>(), any::<Index>(), 0..6_u8).prop_map(
-        |(who, permission, at_account, whom, shape)| Asked {
+    (any::<Index>(), select(PERMISSIONS), any::<Index>(), any::<Index>(), 0..6_u8, said()).prop_map(
+        |(who, permission, at_account, whom, shape, said)| Asked {
             subject: None,
             permission: permission.to_owned(),
             resource: ResourcePath::account(root_id()),
             now: at(),
+            said,
             who,
             at: at_account,
             whom,

@@ -10,6 +10,8 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use uuid::Uuid;
 
+use super::conditions::CONDITIONS;
+
 pub(super) const ACCOUNTS: usize = 5;
 const USERS: usize = 7;
 const ROLES: usize = 3;
@@ -160,8 +162,9 @@ fn relations() -> impl Strategy<Value = Option<Relation>> {
 
 fn role(n: usize) -> impl Strategy<Value = CustomRole> {
     let patterns = || prop::collection::vec(select(PATTERNS), 0..4);
-    (patterns(), patterns(), any::<bool>(), relations(), 0..4_u8, any::<Index>(), select(NAMES))
-        .prop_map(move |(permits, except, wide, on, state, at_account, includes)| CustomRole {
+    let what = (patterns(), patterns(), prop::option::of(select(CONDITIONS)));
+    (what, any::<bool>(), relations(), 0..4_u8, any::<Index>(), select(NAMES)).prop_map(
+        move |((permits, except, when), wide, on, state, at_account, includes)| CustomRole {
             id: role_id(n),
             account: account_id(at_account.index(ACCOUNTS)),
             name: format!("custom_{n}"),
@@ -176,12 +179,13 @@ fn role(n: usize) -> impl Strategy<Value = CustomRole> {
             },
             reach: if wide { Reach::Subtree } else { Reach::Account },
             on,
-            when: None,
+            when: when.map(str::to_owned),
             assignable_to: vec![Holder::Admin],
             active: state != 0,
             create_time: at(),
             update_time: at(),
-        })
+        },
+    )
 }
 
 pub(crate) fn grant() -> impl Strategy<Value = Granted> {

@@ -54,7 +54,11 @@ fn impossible() -> Vec<(pb::Role, &'static str, &'static str)> {
         (includes(&["Developer"]), "UNKNOWN_ROLE", "role.includes[0]"),
         (includes(&["NO_ACCESS"]), "INVALID_FIELD", "role.includes[0]"),
         (includes(&["core/(none)"]), "INVALID_FIELD", "role.includes[0]"),
-        (pb::Role { when: Some("true".to_owned()), ..fine() }, "INVALID_CONDITION", "role.when"),
+        (
+            pb::Role { when: Some("hour < 20".to_owned()), ..fine() },
+            "INVALID_CONDITION",
+            "role.when",
+        ),
         (account, "INVALID_FIELD", "role.assignable_to[0]"),
     ]
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::model::catalogue::{RoleFault, TypeFault};
-use crate::model::{Reach, Relation};
+use crate::model::{Condition, Reach, Relation};
 
 fn acme(rest: &str) -> Result<Catalogue, CatalogueError> {
     with(&format!("catalogue: acme\nversion: 3\nuses: [core, ringcx]\n{rest}"))
@@ -49,7 +49,9 @@ roles:
     let parts: Vec<_> = porter
         .parts
         .iter()
-        .map(|part| (part.reach, part.on, part.when.as_deref(), part.permissions.len()))
+        .map(|part| {
+            (part.reach, part.on, part.when.as_deref().map(Condition::text), part.permissions.len())
+        })
         .collect();
     let condition = Some("context.hour < 20");
     assert_eq!(parts[0], (Reach::Subtree, Some(Relation::Account), condition, 3));

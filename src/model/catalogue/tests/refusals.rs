@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use proptest::prelude::*;
 
 use super::*;
+use crate::model::BadCondition;
 use crate::model::catalogue::{RoleFault, TypeFault};
 
 #[track_caller]
@@ -108,7 +109,8 @@ fn names_are_held_to_their_form() {
     for role in ["", "a b", "1A", "A/B", "(any)", "Ä", "A*", "_A"] {
         assert_eq!(role_fault(&format!("'{role}': {{}}")), RoleFault::Name, "{role}");
     }
-    assert_eq!(role_fault("A: {when: ' '}"), RoleFault::When);
+    assert_eq!(role_fault("A: {when: ' '}"), RoleFault::When(BadCondition::Empty));
+    assert!(matches!(role_fault("A: {when: 'hour < 20'}"), RoleFault::When(_)));
     for (types, name) in [
         ("Badge: {in: [account], actions: [x]}", "Badge"),
         ("badge: {in: [account], actions: ['x.y']}", "x.y"),
