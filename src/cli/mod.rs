@@ -1,14 +1,18 @@
 //! The commands, one file each. Each reads the same settings and ends with 0, or 1 if it failed, or 2 if it was asked wrongly.
 
+mod asking;
 mod bootstrap;
 mod config;
 mod descriptor;
+mod explain;
 mod healthcheck;
 mod migrate;
 mod open;
 mod rules;
 mod serve;
 mod settings;
+mod tree;
+mod who_can;
 
 use std::error::Error;
 use std::io::Write as _;
@@ -52,6 +56,10 @@ enum Command {
     Config,
     /// Asks the server on this machine whether it serves: 0 yes, 1 no
     Healthcheck(healthcheck::Wanted),
+    /// Asks a server why something is decided as it is, and what would change it
+    Explain(explain::Wanted),
+    /// Asks a server who may do something
+    WhoCan(who_can::Wanted),
 }
 
 /// Runs the command that the command line names.
@@ -83,6 +91,8 @@ async fn dispatch(settings: &Settings, command: Command) -> Outcome {
         Command::Descriptor(wanted) => descriptor::run(&wanted),
         Command::Config => config::run(&settings.load()?),
         Command::Healthcheck(wanted) => healthcheck::run(&settings.load()?, wanted).await,
+        Command::Explain(wanted) => explain::run(settings, wanted).await,
+        Command::WhoCan(wanted) => who_can::run(settings, wanted).await,
     }
 }
 

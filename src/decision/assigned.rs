@@ -157,6 +157,20 @@ impl Snapshot {
         })
     }
 
+    /// Walks the documents that may say something about a path, whoever holds them; some of them more than once.
+    pub(super) fn documents_about(
+        &self,
+        path: &ResourcePath,
+    ) -> impl Iterator<Item = &Arc<CompiledDocument>> {
+        let system = self.catalogue.system_documents().iter().map(|document| document.id);
+        // By what is shared down, documents of the accounts below speak of it as well.
+        let below = self.account_tree(path.account).into_iter();
+        let places = below.flat_map(|account| places_of(self.tenant, account, path));
+        let there = places.filter_map(|place| self.places.get(&place)).flatten().copied();
+        let found: Vec<DocId> = system.chain(there).collect();
+        found.into_iter().filter_map(|id| self.documents.get(&id))
+    }
+
     pub(super) fn put_system_documents(&mut self) {
         let catalogue = Arc::clone(&self.catalogue);
         for document in catalogue.system_documents() {

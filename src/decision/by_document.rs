@@ -19,13 +19,13 @@ impl ByDocument<'_> {
             return None;
         }
         let found = self.home.find_document(self.user, resource, &|document| {
-            self.holds_there(there, document) && document.gives(permission, resource)
+            self.covers(there, document, false).is_ok()
         });
         found.map(|(holder, found)| Because::Document { document: found.id, holder: holder.id })
     }
 
     /// Returns whether a document of this user's holds in the account that is asked about.
-    pub(super) fn holds_there(&self, there: &Snapshot, document: &CompiledDocument) -> bool {
+    fn holds_there(&self, there: &Snapshot, document: &CompiledDocument) -> bool {
         let at = self.question.resource.account;
         if document.master {
             // In the whole tree, and in no other: the platform's own hold in the root account alone.
@@ -45,18 +45,24 @@ impl ByDocument<'_> {
         self.home.is_in(of, mine) && (at == of || shared_down())
     }
 
-    /// Says how near a document comes that does not cover the question.
-    pub(super) fn nearest(&self, there: &Snapshot, about_user: bool) -> Missing {
-        let given = |document: &CompiledDocument| document.gives_anywhere(self.question.permission);
-        let held = self.home.documents_for(self.user);
-        let near = held.filter(|(_, document)| given(document)).map(|(_, document)| {
-            match (self.holds_there(there, document), about_user) {
-                (false, _) => Missing::OutOfReach,
-                (true, false) => Missing::OutOfScope,
-                (true, true) => Missing::WrongRelation,
-            }
-        });
-        near.max().unwrap_or(Missing::NotGranted)
+    /// Tests one document; the order is that of [`Missing`].
+    pub(super) fn covers(
+        &self,
+        there: &Snapshot,
+        document: &CompiledDocument,
+        about_user: bool,
+    ) -> Result<(), Missing> {
+        let Question { permission, resource, .. } = *self.question;
+        if !document.gives_anywhere(permission) {
+            return Err(Missing::NotGranted);
+        }
+        if !self.holds_there(there, document) {
+            return Err(Missing::OutOfReach);
+        }
+        if about_user {
+            return Err(Missing::WrongRelation);
+        }
+        if document.gives(permission, resource) { Ok(()) } else { Err(Missing::OutOfScope) }
     }
 
     /// Returns whether a document gives the permission at all.

@@ -1,9 +1,11 @@
 //! What the rights of one user have that those of another have not (`CompareRights`).
 
+use std::sync::Arc;
+
 use super::effective::{EffectiveRight, Limit};
 use super::holding::{Holding, lacking};
 use super::snapshot::Snapshot;
-use crate::model::UserId;
+use crate::model::{Condition, UserId};
 
 /// Lists what of `one` is in effect and covered by nothing of `other`. Rights on users are taken as seen from each.
 pub fn only_of(
@@ -29,7 +31,7 @@ fn holding(right: &EffectiveRight) -> Holding {
         _ => None,
     });
     let when = right.limits.iter().find_map(|limit| match limit {
-        Limit::Condition(text) => Some(text.clone()),
+        Limit::Condition(text) => Condition::compile(text).ok().map(Arc::new),
         _ => None,
     });
     Holding {

@@ -1,14 +1,16 @@
 //! The decision (`model.md` §6): the one function behind `Authorize`, the rule layer and every check of our own.
 
-use std::sync::Arc;
+use std::ops::ControlFlow;
 
+use super::bounds::{ceiling_denies, status_denies};
 use super::by_document::ByDocument;
 use super::conditions::Conditions;
 use super::named::names_what_is_there;
 use super::question::{Answer, Because, Missing, Question, Reason, Subject, Worlds};
 use super::snapshot::{Held, Principal, Snapshot};
-use crate::model::catalogue::{Catalogue, Part, Permission, PermissionSet};
-use crate::model::{AccountId, EffectiveStatus, Named, Reach, Relation, RoleRef, UserId};
+use super::watch::{Bar, Sifting, Unwatched, Watch};
+use crate::model::catalogue::{Catalogue, Part, Permission};
+use crate::model::{Account, AccountId, Named, Reach, Relation, RoleRef, UserId};
 
 /// What is never permitted on oneself, whatever is held (`model.md` §3).
 const NEVER_ON_ONESELF: &[&str] = &[
@@ -24,125 +26,88 @@ const NEVER_ON_ONESELF: &[&str] = &[
 ];
 
 /// What a suppressed user may still do to itself (`model.md` §6, step 3).
-const SPITE_OF_SUPPRESSION: &[&str] = &["session.read", "session.revoke"];
+pub(super) const SPITE_OF_SUPPRESSION: &[&str] = &["session.read", "session.revoke"];
 
 /// Answers a question. The first reason in the order of `model.md` §6 ends it; silence denies.
 pub fn decide(worlds: Worlds<'_>, question: &Question<'_>) -> Answer {
-    match question.subject {
-        Subject::Unknown => Answer::deny(Reason::SubjectUnknown),
-        Subject::User(id) => match worlds.home.user(id) {
-            None => Answer::deny(Reason::SubjectUnknown),
-            Some(user) if !user.enabled => Answer::deny(Reason::SubjectDisabled),
-            Some(user) => {
-                let conditions = Conditions::new(worlds, question);
-                Case { worlds, question, user, conditions }.decide()
-            }
-        },
-        Subject::Account(id) => decide_account(worlds, question, id),
+    match evaluate(worlds, question, &mut Unwatched) {
+        ControlFlow::Break(answer) | ControlFlow::Continue(answer) => answer,
     }
 }
 
-/// Computes the ceiling of an account: the roles of itself and of all above it together. `None` = no ceiling.
+/// Evaluates a question while somebody watches: the one evaluator, of decisions and of explanations.
 ///
-/// A role that has vanished from the catalogue leaves nothing (fail closed).
-pub fn ceiling(world: &Snapshot, account: AccountId) -> Option<PermissionSet> {
-    let mut found: Option<PermissionSet> = None;
-    for role in world.chain(account).filter_map(|account| account.role.as_deref()) {
-        let set = account_role(world, role);
-        match &mut found {
-            Some(found) => found.intersect_with(&set),
-            None => found = Some(set),
+/// Where the watcher does not break it off, it goes on behind a denial as if that had not been.
+pub(super) fn evaluate<W: Watch>(
+    worlds: Worlds<'_>,
+    question: &Question<'_>,
+    watch: &mut W,
+) -> ControlFlow<Answer, Answer> {
+    let unknown = ControlFlow::Break(Answer::deny(Reason::SubjectUnknown));
+    match question.subject {
+        Subject::Unknown => unknown,
+        Subject::User(id) => worlds.home.user(id).map_or(unknown, |user| {
+            let conditions = Conditions::new(worlds, question);
+            Case { worlds, question, user, conditions }.evaluate(watch)
+        }),
+        Subject::Account(id) => match worlds.home.account(id) {
+            None => unknown,
+            Some(account) => evaluate_account(worlds, question, account, watch),
+        },
+    }
+}
+
+fn evaluate_account<W: Watch>(
+    worlds: Worlds<'_>,
+    question: &Question<'_>,
+    account: &Account,
+    watch: &mut W,
+) -> ControlFlow<Answer, Answer> {
+    if status_denies(worlds, question, account.id) {
+        watch.denies(Answer::deny(Reason::AccountNotActive))?;
+    }
+    let catalogue = worlds.home.catalogue();
+    let conditions = Conditions::new(worlds, question);
+    let mut sifting = Sifting::new(watch);
+    if let Some(ix) = account.role.as_deref().and_then(|role| catalogue.role(role)) {
+        let role = catalogue.get(ix);
+        let held = RoleRef::BuiltIn(role.full_name.clone());
+        for part in &role.parts {
+            let verdict = account_covers(worlds, question, account.id, part)
+                .and_then(|()| conditions.test(part, Some(&held)));
+            if sifting.take(&|| Because::AccountRole(ix), Some(part), verdict, true) {
+                break;
+            }
         }
     }
-    found
-}
-
-fn account_role(world: &Snapshot, role: &str) -> PermissionSet {
-    let catalogue = world.catalogue();
-    catalogue.role(role).map(|ix| catalogue.get(ix).expanded.clone()).unwrap_or_default()
-}
-
-/// Returns whether the role of an account keeps its users within it.
-pub(super) fn is_confined(home: &Snapshot, account: AccountId) -> bool {
-    let catalogue = home.catalogue();
-    let role = home.account(account).and_then(|account| account.role.as_deref());
-    let role = role.and_then(|role| catalogue.role(role));
-    role.is_some_and(|ix| catalogue.get(ix).reach == Reach::Account)
-}
-
-/// Steps 2 and 5 are the same for users and accounts.
-fn status_denies(worlds: Worlds<'_>, question: &Question<'_>, account: AccountId) -> bool {
-    if worlds.home.effective_status(account) != Some(EffectiveStatus::Active) {
-        return true;
+    let because = match sifting.done() {
+        Ok((because, _)) => Some(because),
+        Err(missing) => {
+            watch.denies(no_grant(missing, &conditions))?;
+            None
+        }
+    };
+    if ceiling_denies(worlds, question, account.id, &conditions) {
+        watch.denies(Answer::deny(Reason::AccountRoleCeiling))?;
     }
-    let at = question.resource.account;
-    let Some(there) = worlds.there else { return false };
-    match there.effective_status(at) {
-        None | Some(EffectiveStatus::Active) => false,
-        Some(_) => !(there.catalogue().is_core(question.permission) && there.is_above(account, at)),
-    }
+    ControlFlow::Continue(Answer { because, ..Answer::deny(Reason::Permitted) })
 }
 
-fn ceiling_denies(
+/// Tests one part of an account's own role, but for its condition.
+fn account_covers(
     worlds: Worlds<'_>,
     question: &Question<'_>,
     account: AccountId,
-    conditions: &Conditions<'_>,
-) -> bool {
-    let catalogue = worlds.home.catalogue();
-    let lacks =
-        worlds.home.chain(account).filter_map(|account| account.role.as_deref()).any(|role| {
-            let role = catalogue.role(role).map(|ix| catalogue.get(ix));
-            let gives = |part: &Arc<Part>| {
-                part.permissions.contains(question.permission)
-                    && conditions.test(part, None).is_ok()
-            };
-            role.is_none_or(|role| !role.parts.iter().any(gives))
-        });
-    let elsewhere = account != question.resource.account;
-    lacks
-        || (elsewhere
-            && is_confined(worlds.home, account)
-            && !catalogue.is_shared_down(question.permission))
-}
-
-fn decide_account(worlds: Worlds<'_>, question: &Question<'_>, id: AccountId) -> Answer {
-    let Some(account) = worlds.home.account(id) else {
-        return Answer::deny(Reason::SubjectUnknown);
-    };
-    if status_denies(worlds, question, id) {
-        return Answer::deny(Reason::AccountNotActive);
+    part: &Part,
+) -> Result<(), Missing> {
+    if !part.permissions.contains(question.permission) {
+        return Err(Missing::NotGranted);
     }
-    let catalogue = worlds.home.catalogue();
-    let role = account.role.as_deref().and_then(|role| catalogue.role(role));
-    let conditions = Conditions::new(worlds, question);
-    let mut near = Missing::NotGranted;
-    let granted = role.is_some_and(|ix| {
-        let role = catalogue.get(ix);
-        let held = RoleRef::BuiltIn(role.full_name.clone());
-        role.parts.iter().filter(|part| part.permissions.contains(question.permission)).any(
-            |part| {
-                let Some(there) = worlds.there else { return false };
-                let reached = reaches(there, part.reach, id, question)
-                    && names_what_is_there(there, question.resource, "");
-                let missing = if reached {
-                    conditions.test(part, Some(&held)).err()
-                } else {
-                    Some(Missing::OutOfReach)
-                };
-                near = near.max(missing.unwrap_or(near));
-                missing.is_none()
-            },
-        )
+    let reached = worlds.there.is_some_and(|there| {
+        reaches(there, part.reach, account, question)
+            && names_what_is_there(there, question.resource, "")
     });
-    if !granted {
-        return no_grant(near, &conditions);
-    }
-    if ceiling_denies(worlds, question, id, &conditions) {
-        return Answer::deny(Reason::AccountRoleCeiling);
-    }
-    let because = role.map(Because::AccountRole);
-    Answer { because, ..Answer::deny(Reason::Permitted) }
+    if reached { Ok(()) } else { Err(Missing::OutOfReach) }
 }
 
 fn no_grant(missing: Missing, conditions: &Conditions<'_>) -> Answer {
@@ -179,7 +144,7 @@ fn counts_without_grant(part: &Part, target: Target) -> bool {
     part.on != Some(Relation::Own) || target != Target::Nobody
 }
 
-/// One question about one enabled user.
+/// One question about one user.
 struct Case<'a> {
     worlds: Worlds<'a>,
     question: &'a Question<'a>,
@@ -196,26 +161,32 @@ impl Case<'_> {
         self.question.permission
     }
 
-    fn decide(&self) -> Answer {
+    fn evaluate<W: Watch>(&self, watch: &mut W) -> ControlFlow<Answer, Answer> {
+        if !self.user.enabled {
+            watch.denies(Answer::deny(Reason::SubjectDisabled))?;
+        }
         if status_denies(self.worlds, self.question, self.user.account) {
-            return Answer::deny(Reason::AccountNotActive);
+            watch.denies(Answer::deny(Reason::AccountNotActive))?;
         }
         let target = self.target();
         if self.is_suppressed() && !self.is_spared(target) {
-            return Answer::deny(Reason::NoAccess);
+            watch.denies(Answer::deny(Reason::NoAccess))?;
         }
-        let (granted, within_scopes) = match self.find(target) {
-            Err(missing) => return no_grant(missing, &self.conditions),
-            Ok(found) => found,
+        let (because, counts) = match self.find(target, watch) {
+            Ok((because, counts)) => (Some(because), counts),
+            Err(missing) => {
+                watch.denies(no_grant(missing, &self.conditions))?;
+                (None, true)
+            }
         };
         if ceiling_denies(self.worlds, self.question, self.user.account, &self.conditions) {
-            return Answer::deny(Reason::AccountRoleCeiling);
+            watch.denies(Answer::deny(Reason::AccountRoleCeiling))?;
         }
         let patterns = self.question.limits.is_none_or(|limits| limits.allows(self.permission()));
-        if !patterns || !within_scopes {
-            return Answer::deny(Reason::TokenScope);
+        if !patterns || !counts {
+            watch.denies(Answer::deny(Reason::TokenScope))?;
         }
-        Answer { because: Some(granted), ..Answer::deny(Reason::Permitted) }
+        ControlFlow::Continue(Answer { because, ..Answer::deny(Reason::Permitted) })
     }
 
     const fn by_document(&self) -> ByDocument<'_> {
@@ -249,67 +220,99 @@ impl Case<'_> {
             && SPITE_OF_SUPPRESSION.contains(&self.catalogue().name(self.permission()))
     }
 
-    /// Finds the first grant that covers the question, and whether one does whose role the credential lets count.
-    fn find(&self, target: Target) -> Result<(Because, bool), Missing> {
+    /// Finds a grant that covers the question, and whether the credential lets it count.
+    fn find<W: Watch>(&self, target: Target, watch: &mut W) -> Result<(Because, bool), Missing> {
         let name = self.catalogue().name(self.permission());
         let known = |there: &&Snapshot| names_what_is_there(there, self.question.resource, name);
         let Some(there) = self.worlds.there.filter(known) else {
+            let absent = self.worlds.there.is_none();
+            watch.barred(if absent { Bar::NoSuchAccount } else { Bar::NotThere });
             return Err(self.nearest_elsewhere(target));
         };
-        let mut near = Missing::NotGranted;
         if target == Target::User(self.user.id) && NEVER_ON_ONESELF.contains(&name) {
+            watch.barred(Bar::NeverOnOneself);
             return Err(Missing::WrongRelation);
         }
-        let mut first: Option<Because> = None;
-        for ix in self.catalogue().baseline(self.user.kind) {
-            for part in &self.catalogue().get(*ix).parts {
+        let mut sifting = Sifting::new(watch);
+        let _over = self.sift_baseline(there, target, &mut sifting)
+            || self.sift_roles(there, target, &mut sifting)
+            || self.sift_documents(there, target, &mut sifting);
+        sifting.done()
+    }
+
+    fn sift_baseline<W: Watch>(
+        &self,
+        there: &Snapshot,
+        target: Target,
+        sifting: &mut Sifting<'_, W>,
+    ) -> bool {
+        self.catalogue().baseline(self.user.kind).iter().any(|ix| {
+            self.catalogue().get(*ix).parts.iter().any(|part| {
+                let because = || Because::Baseline(*ix);
                 if !counts_without_grant(part, target) {
-                    continue;
+                    let given = part.permissions.contains(self.permission());
+                    let missing = if given { Missing::WrongRelation } else { Missing::NotGranted };
+                    sifting.note(&because, Some(part), Err(missing), true);
+                    return false;
                 }
-                match self.covers(there, part, None, target, false) {
-                    Ok(()) => return Ok((Because::Baseline(*ix), true)),
-                    Err(missing) => near = near.max(missing),
-                }
-            }
-        }
-        for (place, held) in self.user.held.iter().enumerate() {
+                let verdict = self.covers(there, part, None, target, false);
+                sifting.take(&because, Some(part), verdict, true)
+            })
+        })
+    }
+
+    fn sift_roles<W: Watch>(
+        &self,
+        there: &Snapshot,
+        target: Target,
+        sifting: &mut Sifting<'_, W>,
+    ) -> bool {
+        self.user.held.iter().enumerate().any(|(place, held)| {
             let widened = self.is_widened(held);
-            let mut covered = false;
+            let counts = self.question.limits.is_none_or(|limits| limits.counts(&held.role));
+            let because = || {
+                let custom = match &held.role {
+                    RoleRef::Custom(id) => Some(*id),
+                    RoleRef::BuiltIn(_) => None,
+                };
+                Because::Held { user: self.user.id, place, custom }
+            };
+            let mut over = false;
             self.each_part(held, &mut |part| {
-                if !covered {
-                    match self.covers(there, part, Some(held), target, widened) {
-                        Ok(()) => covered = true,
-                        Err(missing) => near = near.max(missing),
-                    }
+                if !over {
+                    let verdict = self.covers(there, part, Some(held), target, widened);
+                    over = sifting.take(&because, Some(part), verdict, counts);
                 }
             });
-            if !covered {
-                continue;
-            }
-            let custom = match &held.role {
-                RoleRef::Custom(id) => Some(*id),
-                RoleRef::BuiltIn(_) => None,
-            };
-            let because = Because::Held { user: self.user.id, place, custom };
-            if self.question.limits.is_none_or(|limits| limits.counts(&held.role)) {
-                return Ok((because, true));
-            }
-            first.get_or_insert(because);
-        }
+            over
+        })
+    }
+
+    fn sift_documents<W: Watch>(
+        &self,
+        there: &Snapshot,
+        target: Target,
+        sifting: &mut Sifting<'_, W>,
+    ) -> bool {
         let by_document = self.by_document();
-        if target == Target::Nobody
+        let about_user = target != Target::Nobody;
+        // A credential that names roles is good for the grants of those roles alone.
+        let counts = self.question.limits.is_none_or(|limits| limits.roles.is_empty());
+        if W::HASTY
+            && !about_user
             && let Some(because) = by_document.find(there)
         {
-            // A credential that names roles is good for the grants of those roles alone.
-            if self.question.limits.is_none_or(|limits| limits.roles.is_empty()) {
-                return Ok((because, true));
-            }
-            first.get_or_insert(because);
+            return sifting.take(&|| because.clone(), None, Ok(()), counts);
         }
-        if first.is_none() {
-            near = near.max(by_document.nearest(there, target != Target::Nobody));
+        // Nobody has hurried: either all are asked for, or what is nearest.
+        if W::HASTY && !sifting.is_empty() {
+            return false;
         }
-        first.map(|because| (because, false)).ok_or(near)
+        self.worlds.home.documents_for(self.user).any(|(holder, document)| {
+            let because = || Because::Document { document: document.id, holder: holder.id };
+            let verdict = by_document.covers(there, document, about_user);
+            sifting.take(&because, None, verdict, counts)
+        })
     }
 
     /// Says how near a grant comes when what is asked about is not there: as near as to what is out of reach, so that the

@@ -6,7 +6,7 @@
 use chrono::{DateTime, Utc};
 
 use super::ask::Caller;
-use super::decide::ceiling;
+use super::bounds::ceiling;
 use super::documents::CompiledDocument;
 use super::holding::{Holding, call_holdings, contains, given, holdings, relates};
 use super::snapshot::Snapshot;

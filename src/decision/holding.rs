@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use super::ask::Caller;
-use super::decide::{ceiling, is_confined};
+use super::bounds::{ceiling, is_confining};
 use super::documents::CompiledDocument;
 use super::limits::Limits;
 use super::snapshot::{Held, Principal, Snapshot};
@@ -64,7 +64,7 @@ pub enum Depth {
 
 impl Place {
     /// Makes the place of a grant.
-    fn of_scope(scope: Option<&Arc<ResourcePath>>) -> Self {
+    pub(super) fn of_scope(scope: Option<&Arc<ResourcePath>>) -> Self {
         scope.map_or(Self::All, |scope| Self::Within(Arc::clone(scope)))
     }
 
@@ -176,7 +176,7 @@ fn held(
         });
     }
     found.extend(by_documents(world, user, ceiling.as_ref(), limits));
-    if is_confined(world, user.account) {
+    if is_confining(world, user.account) {
         // The ceiling leaves nothing of it in another account.
         found.retain(|held| held.account == user.account || held.reach == Reach::Subtree);
         for held in &mut found {

@@ -72,7 +72,7 @@ pub fn bad_field(reason: &str, field: &str, why: impl Into<String>) -> Status {
 }
 
 /// All places are taken.
-pub(super) fn overloaded() -> Status {
+pub fn overloaded() -> Status {
     let after = Duration::from_millis(100);
     retry(Code::ResourceExhausted, "OVERLOADED", "too many requests at once: try again", after)
 }

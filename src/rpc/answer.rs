@@ -5,63 +5,57 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use prost_types::value::Kind;
 use prost_types::{Struct, Value};
 
+use super::sight::Sight;
 use super::wire::timestamp;
-use crate::decision::{Answer, Because, Missing, Reason, Snapshot, Untold};
-use crate::model::{AccountId, DocId, Fault, RoleRef, UserId};
+use crate::decision::{Because, Missing, Reason, Snapshot, Untold};
+use crate::model::{Fault, RoleRef};
 use crate::proto::v1 as pb;
 
-/// Names the grant that permitted; its holder only to those who see that user.
-pub(super) fn grants(
-    home: &Snapshot,
-    account: Option<AccountId>,
-    answer: &Answer,
-    visible: impl Fn(UserId) -> bool,
-    document_visible: impl Fn(DocId) -> bool,
-) -> Vec<pb::Grant> {
-    let Some(because) = &answer.because else { return Vec::new() };
+/// Puts a grant on the wire; what the asker does not see of it is left out.
+pub(super) fn grant(sight: &Sight, because: &Because) -> Option<pb::Grant> {
+    let home: &Snapshot = &sight.home;
     let catalogue = home.catalogue();
-    let account = account.map(|id| id.to_string()).unwrap_or_default();
-    let name = |user: &UserId| if visible(*user) { user.to_string() } else { String::new() };
-    let grant = match because {
+    let account_id = sight.account.map(|id| id.to_string()).unwrap_or_default();
+    Some(match because {
         Because::Baseline(ix) => pb::Grant {
             kind: pb::GrantKind::Baseline.into(),
             role_type: catalogue.get(*ix).full_name.clone(),
-            account_id: account,
+            account_id,
             ..Default::default()
         },
         Because::AccountRole(ix) => pb::Grant {
             kind: pb::GrantKind::AccountRole.into(),
             role_type: catalogue.bare(*ix).to_owned(),
-            account_id: account,
+            account_id,
             ..Default::default()
         },
         Because::Held { user, place, .. } => {
-            let held = home.user(*user).and_then(|user| user.held.get(*place));
-            let Some(held) = held else { return Vec::new() };
+            let found = home.user(*user)?;
+            let held = found.held.get(*place)?;
+            let scope = held.scope.as_ref().filter(|scope| sight.sees_account(scope.account));
             pb::Grant {
                 kind: pb::GrantKind::Role.into(),
                 role_type: role_name(home, &held.role),
-                holder_user_id: name(user),
-                account_id: account,
-                scope: held.scope.as_ref().map(ToString::to_string).unwrap_or_default(),
+                holder_user_id: sight.user_name(*user),
+                account_id,
+                scope: scope.map(ToString::to_string).unwrap_or_default(),
                 expire_time: held.expire_time.map(timestamp),
                 ..Default::default()
             }
         }
         Because::Document { document, holder } => {
-            let Some(found) = home.document(*document) else { return Vec::new() };
+            let found = home.document(*document)?;
             let held_in = home.user(*holder).map(|holder| found.account(holder.account));
-            let shown = document_visible(*document);
+            let shown = sight.sees_document(*document);
             pb::Grant {
                 kind: pb::GrantKind::Document.into(),
                 rights_doc_id: if shown { document.to_string() } else { String::new() },
-                holder_user_id: name(holder),
-                account_id: held_in.map(|id| id.to_string()).unwrap_or_default(),
+                holder_user_id: sight.user_name(*holder),
+                account_id: held_in.map(|id| sight.account_name(id)).unwrap_or_default(),
                 ..Default::default()
             }
         }
-    };
-    vec![grant]
+    })
 }
 
 /// Says which condition could not be evaluated, and why; in words that hold nobody's values.

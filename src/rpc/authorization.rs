@@ -67,11 +67,39 @@ impl pb::authorization_service_server::AuthorizationService for AuthorizationApi
             pb::BatchAuthorizeResponse { evaluations, consistency_token, evaluated_revision };
         Ok(asking.respond(reply))
     }
+
+    async fn explain_authorization(
+        &self,
+        request: Request<pb::ExplainAuthorizationRequest>,
+    ) -> Result<Response<pb::ExplainAuthorizationResponse>, Status> {
+        self.explained(request).await
+    }
+
+    async fn search_subjects(
+        &self,
+        request: Request<pb::SearchSubjectsRequest>,
+    ) -> Result<Response<pb::SearchSubjectsResponse>, Status> {
+        self.subjects(request).await
+    }
+
+    async fn search_actions(
+        &self,
+        request: Request<pb::SearchActionsRequest>,
+    ) -> Result<Response<pb::SearchActionsResponse>, Status> {
+        self.actions(request).await
+    }
+
+    async fn search_resources(
+        &self,
+        request: Request<pb::SearchResourcesRequest>,
+    ) -> Result<Response<pb::SearchResourcesResponse>, Status> {
+        self.resources(request).await
+    }
 }
 
 impl AuthorizationApi {
     /// Opens the asking: brings the snapshots to what the request wants to see.
-    async fn asking(
+    pub(super) async fn asking(
         &self,
         mut by: Reader,
         consistency: Option<pb::Consistency>,

@@ -30,6 +30,16 @@ impl Shared {
         size: i32,
         token: &str,
     ) -> Result<Page<C>, Status> {
+        self.page_in(&context(call), size, token)
+    }
+
+    /// Reads which page is asked for, of a request that says what it is bound to.
+    pub(super) fn page_in<C: FromStr>(
+        &self,
+        context: &[u8],
+        size: i32,
+        token: &str,
+    ) -> Result<Page<C>, Status> {
         let size = usize::try_from(size).ok().filter(|size| *size > 0).unwrap_or(DEFAULT).min(MOST);
         if token.is_empty() {
             return Ok(Page { size, after: None });
@@ -38,14 +48,19 @@ impl Shared {
             let why = "is not a page token of this caller and this very request";
             status::bad_field("INVALID_PAGE_TOKEN", "page_token", why)
         };
-        let cursor = seal::open_page(&self.keys, &context(call), token).ok_or_else(bad)?;
+        let cursor = seal::open_page(&self.keys, context, token).ok_or_else(bad)?;
         let cursor = String::from_utf8(cursor).map_err(|_| bad())?;
         Ok(Page { size, after: Some(cursor.parse().map_err(|_| bad())?) })
     }
 
     /// Makes the token of the page behind `last`.
     pub(super) fn next_page(&self, call: &Call, last: &dyn Display) -> String {
-        seal::seal_page(&self.keys, &context(call), last.to_string().as_bytes())
+        self.next_page_in(&context(call), last)
+    }
+
+    /// Makes the token of the page behind `last`, of a request that says what it is bound to.
+    pub(super) fn next_page_in(&self, context: &[u8], last: &dyn Display) -> String {
+        seal::seal_page(&self.keys, context, last.to_string().as_bytes())
     }
 }
 

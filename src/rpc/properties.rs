@@ -42,6 +42,25 @@ impl<'a> Sent<'a> {
     }
 }
 
+/// The same, kept for longer than the request is.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Kept([Option<Struct>; 4]);
+
+impl Sent<'_> {
+    /// Keeps it. Mostly there is nothing to keep.
+    pub(super) fn keep(self) -> Kept {
+        Kept(self.parts().map(Option::<&Struct>::cloned))
+    }
+}
+
+impl Asked for Kept {
+    fn properties(&self) -> Properties {
+        let [subject, action, resource, context] =
+            self.0.each_ref().map(|part| part.as_ref().map(object).unwrap_or_default());
+        Properties { subject, action, resource, context }
+    }
+}
+
 impl Asked for Sent<'_> {
     fn properties(&self) -> Properties {
         let [subject, action, resource, context] =

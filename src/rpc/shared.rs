@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use tonic::{Request, Response, Status};
 use tracing::Instrument as _;
 
+use super::heavy::Heavy;
 use super::preview;
 use crate::crypto::{ConsistencyToken, KeyRing};
 use crate::decision::{Ask, Caller, Snapshot};
@@ -49,6 +50,8 @@ pub struct Shared {
     pub credentials: Arc<Credentials>,
     /// What the operator says.
     pub settings: Arc<Settings>,
+    /// Where heavy work is done.
+    pub heavy: Heavy,
 }
 
 /// An act under way.
@@ -137,6 +140,7 @@ pub(super) fn open<R>(request: Request<R>) -> Result<(Call, R), Status> {
 }
 
 /// A read: who asks, and the snapshots it was judged on.
+#[derive(Clone)]
 pub(super) struct Reader {
     /// Who asks.
     pub(super) caller: Caller,

@@ -26,7 +26,7 @@ use crate::proto::v1::token_service_server::TokenServiceServer;
 use crate::proto::v1::user_service_server::UserServiceServer;
 use crate::proto::{self, DESCRIPTORS};
 use crate::rpc::{
-    AccountApi, AuthorizationApi, RightsDocumentApi, RoleApi, Shared, TokenApi, UserApi,
+    AccountApi, AuthorizationApi, Heavy, RightsDocumentApi, RoleApi, Shared, TokenApi, UserApi,
 };
 use crate::store::Store;
 
@@ -93,6 +93,7 @@ impl House {
             keys: Arc::clone(&self.keys),
             credentials: Arc::clone(&self.credentials),
             settings: Arc::new(config.rpc.clone()),
+            heavy: Heavy::default(),
         };
         let account = AccountServiceServer::new(AccountApi(shared.clone()));
         let user = UserServiceServer::new(UserApi(shared.clone()));

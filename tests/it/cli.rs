@@ -7,6 +7,8 @@ use std::process::{Command, Output};
 
 use tempfile::TempDir;
 
+use crate::support::{Service, engines};
+
 /// Runs a command in a folder, with nothing of this process's settings.
 fn run<const N: usize>(folder: &Path, arguments: [&str; N], key: &str) -> Output {
     let ours = |name: &OsStr| name.to_str().is_some_and(|name| name.starts_with("CHANCERY"));
@@ -56,5 +58,57 @@ fn a_master_key_that_is_none_is_refused_before_anything_is_made() {
         assert_eq!(done.status.code(), Some(2), "{said}");
         assert!(said.contains("master_key") && !said.contains("hush"), "{said}");
         assert_eq!(files(folder.path()), Vec::<String>::new());
+    }
+}
+
+/// Asks a server by the command line; what it prints.
+async fn asked(service: &Service, token: &str, arguments: &[&str]) -> (bool, String, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_chancery"));
+    command.args(arguments).env("CHANCERY_LISTEN", service.grpc().to_string());
+    if !token.is_empty() {
+        command.env("CHANCERY_TOKEN", token);
+    }
+    let folder = service.folder.path().to_owned();
+    let done = tokio::task::spawn_blocking(move || command.current_dir(folder).output().unwrap());
+    let done = done.await.unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (done.status.success(), text(done.stdout), text(done.stderr))
+}
+
+#[tokio::test]
+async fn a_server_is_asked_why_and_who() {
+    for engine in engines() {
+        let service = Service::start(&engine).await;
+        let acme = service.tenant("Acme").await;
+        let boss = service.person(&acme, "boss", &["SUPER_USER"]).await;
+        let ann = service.person_under(&acme, Some(&boss), "ann", &["USER"]).await;
+        let path = format!("account/{acme}");
+        let explain = ["explain", ann.user_id.as_str(), "suspend", path.as_str()];
+        let (good, tree, said) = asked(&service, &boss.token, &explain).await;
+        assert!(good, "{said}");
+        assert!(tree.starts_with("DENY NO_GRANT") && tree.contains("└─ "), "{tree}");
+        let (_, json, _) =
+            asked(&service, &boss.token, &[&explain[..], &["--json"]].concat()).await;
+        let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(json["decision"], false);
+        assert_eq!(json["reason"], "NO_GRANT");
+
+        let who = ["who-can", "read", path.as_str()];
+        let (good, tree, said) = asked(&service, &boss.token, &who).await;
+        assert!(good, "{said}");
+        assert!(tree.contains(&boss.user_id) && tree.contains(&ann.user_id), "{tree}");
+        let (_, json, _) = asked(&service, &boss.token, &[&who[..], &["--json"]].concat()).await;
+        let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(
+            (json["subjects"].as_array().unwrap().len(), &json["complete"]),
+            (2, &true.into())
+        );
+
+        let (good, _, said) = asked(&service, "nonsense", &who).await;
+        assert!(!good && said.contains("Unauthenticated") && !said.contains("nonsense"), "{said}");
+        let (good, _, said) = asked(&service, "", &who).await;
+        assert!(!good && said.contains("--token"), "{said}");
+        let (good, _, said) = asked(&service, &boss.token, &["who-can", "read", "x"]).await;
+        assert!(!good && said.contains("is no resource"), "{said}");
     }
 }

@@ -24,8 +24,7 @@ struct Texts {
 }
 
 fn texts() -> Texts {
-    let mut texts =
-        Texts { parents: BTreeMap::new(), permissions: Vec::new(), roles: Vec::new() };
+    let mut texts = Texts { parents: BTreeMap::new(), permissions: Vec::new(), roles: Vec::new() };
     let mut permissions = BTreeSet::new();
     for file in built_in().unwrap() {
         let form: Value = serde_saphyr::from_str(&file.yaml).unwrap();
@@ -182,7 +181,10 @@ async fn every_role_permits_what_its_catalogue_says_and_nothing_else() {
                 std::fs::write(&file, &page).unwrap();
             }
             let expected = std::fs::read_to_string(&file).unwrap_or_default();
-            assert!(page == expected, "{catalogue}: MATRIX_UPDATE=1 shows in `git diff` what differs");
+            assert!(
+                page == expected,
+                "{catalogue}: MATRIX_UPDATE=1 shows in `git diff` what differs"
+            );
         }
         service.stop().await;
     }

@@ -206,6 +206,10 @@ async fn what_lies_in_a_foreign_tenant_is_not_there_in_the_same_words() {
                 "ReportLeakedToken",
                 "Authorize",
                 "BatchAuthorize",
+                "ExplainAuthorization",
+                "SearchSubjects",
+                "SearchActions",
+                "SearchResources",
             ]
             .contains(&name)
             {

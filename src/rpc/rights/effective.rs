@@ -71,7 +71,12 @@ impl Reading<'_> {
         }
     }
 
-    fn grant(&self, right: &EffectiveRight, shown: &pb::EffectiveRight, scope: String) -> pb::Grant {
+    fn grant(
+        &self,
+        right: &EffectiveRight,
+        shown: &pb::EffectiveRight,
+        scope: String,
+    ) -> pb::Grant {
         let holder = match &right.way {
             Way::Inherited(from) | Way::Master { from: Some(from), .. } => self.user(*from),
             _ => self.of.to_string(),
@@ -90,7 +95,7 @@ impl Reading<'_> {
         match &right.source {
             Source::Baseline(ix) => {
                 grant.kind = pb::GrantKind::Baseline.into();
-                grant.role_type = self.world().catalogue().get(*ix).full_name.clone();
+                grant.role_type.clone_from(&self.world().catalogue().get(*ix).full_name);
             }
             Source::Role(role) => {
                 grant.kind = pb::GrantKind::Role.into();
@@ -168,7 +173,9 @@ const fn relation(on: Relation) -> pb::Relation {
 fn place(place: &Place) -> (String, String, String, pb::RightDepth) {
     match place {
         Place::All => Default::default(),
-        Place::Within(scope) => (scope.to_string(), String::new(), String::new(), pb::RightDepth::Unspecified),
+        Place::Within(scope) => {
+            (scope.to_string(), String::new(), String::new(), pb::RightDepth::Unspecified)
+        }
         Place::Resource { kind, id, depth } => {
             let depth = match depth {
                 Depth::Itself => pb::RightDepth::Itself,

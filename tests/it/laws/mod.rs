@@ -3,6 +3,7 @@
 mod batch;
 mod changes;
 mod conditions;
+mod explaining;
 mod granting;
 mod metamorphic;
 mod naive;
