@@ -198,7 +198,7 @@ async fn reflection_shows_every_service_and_every_import() {
     };
     let mut names: Vec<_> = listed.service.into_iter().map(|service| service.name).collect();
     names.sort();
-    let ours = ["Account", "Authorization", "Role", "Token", "User"];
+    let ours = ["Account", "Authorization", "RightsDocument", "Role", "Token", "User"];
     let mut wanted: Vec<_> = ours.iter().map(|name| format!("chancery.v1.{name}Service")).collect();
     wanted.push("grpc.health.v1.Health".to_owned());
     wanted.push("grpc.reflection.v1.ServerReflection".to_owned());

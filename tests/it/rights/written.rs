@@ -41,7 +41,7 @@ async fn who_holds_a_right_writes_it_down() {
         };
         assert_eq!(said, wanted);
         assert_eq!(acme.read(&clerk, &made.rights_doc_id).await.unwrap(), made);
-        assert_eq!(acme.owns(&clerk).await, [made.rights_doc_id.clone()]);
+        assert_eq!(acme.owns(&clerk).await, std::slice::from_ref(&made.rights_doc_id));
         // Being written, it gives nobody anything.
         assert!(acme.assignees(&clerk, &made.rights_doc_id).await.unwrap().is_empty());
         let more = acme.write(&clerk, document("More", &["READ", "UPDATE"])).await;
