@@ -7,6 +7,7 @@ mod apply;
 mod ask;
 mod assigned;
 mod by_document;
+mod catalogue;
 mod conditions;
 mod decide;
 mod documents;
@@ -27,6 +28,7 @@ mod snapshot;
 mod tree;
 
 pub use ask::{Anchor, Ask, Caller};
+pub use catalogue::{Through, given_by_catalogue, sees_tenants};
 pub use decide::{ceiling, decide};
 pub use documents::{CompiledDocument, DocumentKind};
 pub use effect::{Effects, UserEffect, effects};

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use sea_orm::{ActiveValue::Set, EntityTrait as _};
 
+use super::catalogues::obstacle;
 use super::rows::service_state;
 use super::{Begun, Committed, Error, Opening, Store, Tx};
 use crate::crypto::{KeyRing, chain, token};
@@ -62,6 +63,9 @@ pub enum BootstrapError {
     /// A catalogue, the program's own or one that the store holds.
     #[error("a catalogue cannot be read: {0}")]
     Catalogue(#[from] CatalogueError),
+    /// A new built-in catalogue lacks a role that must not go.
+    #[error("a catalogue cannot be brought up to date: {0}")]
+    InUse(String),
 }
 
 impl Store {
@@ -121,6 +125,12 @@ impl Store {
             }
             // Compiled from what will be: rights are not asked here, and that all files fit together is.
             let catalogue = Arc::new(Catalogue::build(&merged(&world.catalogues, &newer))?);
+            // What cannot be read any more gives nobody anything that could go.
+            if let Ok(old) = Catalogue::build(&world.catalogues)
+                && let Some(why) = obstacle(self.loads(), &old, &catalogue).await?
+            {
+                return Err(BootstrapError::InUse(why));
+            }
             let snapshot = Snapshot::build(catalogue, world.facts()).map_err(Error::from)?;
             match self.apply(root, Arc::new(snapshot), &newer).await {
                 Err(Error::Stale { .. }) if tries < TRIES => tries += 1,

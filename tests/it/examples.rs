@@ -77,7 +77,8 @@ impl<'s> Scene<'s> {
             || set(&mut other, "account.display_name", text("Other"))
             || set(&mut other, "user.first_name", text("Other"))
             || set(&mut other, "role.description", text("Other"))
-            || set(&mut other, "display_name", text("Other"));
+            || set(&mut other, "display_name", text("Other"))
+            || set(&mut other, "catalogue_yaml", text("catalogue: other"));
         assert!(differs, "{}", method.full_name());
         [one, other]
     }
@@ -213,6 +214,17 @@ impl<'s> Scene<'s> {
                 pb::RemoveUserRoleRequest {
                     user_id,
                     role_type: "USER".to_owned(),
+                    ..Default::default()
+                }
+                .encode_to_vec()
+            }
+            "ApplyCatalogue" => {
+                let name = self.name("file");
+                pb::ApplyCatalogueRequest {
+                    catalogue_yaml: format!(
+                        "{{ catalogue: {name}, version: 1, uses: [core], \
+                           resource_types: {{ {name}_shelf: {{ in: [account], actions: [fill] }} }} }}"
+                    ),
                     ..Default::default()
                 }
                 .encode_to_vec()

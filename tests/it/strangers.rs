@@ -28,6 +28,7 @@ fn fill(message: &mut DynamicMessage) {
         ("user_name", "somebody"),
         ("role.name", "some_role"),
         ("role_type", "USER"),
+        ("catalogue_yaml", "{ catalogue: some, version: 1 }"),
         ("subject.type", "user"),
         ("action.name", "read"),
         ("resource.type", "account"),
