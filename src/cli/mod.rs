@@ -1,6 +1,8 @@
 //! The commands, one file each. Each reads the same settings and ends with 0, or 1 if it failed, or 2 if it was asked wrongly.
 
+mod asking;
 mod bootstrap;
+mod catalogue;
 mod config;
 mod descriptor;
 mod healthcheck;
@@ -9,6 +11,7 @@ mod open;
 mod rules;
 mod serve;
 mod settings;
+mod tree;
 
 use std::error::Error;
 use std::io::Write as _;
@@ -52,6 +55,9 @@ enum Command {
     Config,
     /// Asks the server on this machine whether it serves: 0 yes, 1 no
     Healthcheck(healthcheck::Wanted),
+    /// Shows what a catalogue file would change, or applies it
+    #[command(subcommand)]
+    Catalogue(catalogue::Wanted),
 }
 
 /// Runs the command that the command line names.
@@ -83,6 +89,7 @@ async fn dispatch(settings: &Settings, command: Command) -> Outcome {
         Command::Descriptor(wanted) => descriptor::run(&wanted),
         Command::Config => config::run(&settings.load()?),
         Command::Healthcheck(wanted) => healthcheck::run(&settings.load()?, wanted).await,
+        Command::Catalogue(wanted) => catalogue::run(settings, wanted).await,
     }
 }
 

@@ -14,6 +14,8 @@ use super::Config;
 const PREFIX: &str = "CHANCERY_";
 /// Names the file; not a setting.
 const FILE: &str = "CHANCERY_CONFIG";
+/// Whose token commands ask with; not a setting.
+const TOKEN: &str = "CHANCERY_TOKEN";
 /// Values of these are not repeated in a problem.
 const SECRET: [&str; 2] = ["master_key", "database_url"];
 
@@ -73,6 +75,8 @@ pub(super) fn load(sources: Sources) -> Result<Config, Problems> {
         match value.to_str() {
             // A variable that is set to nothing is as good as one that is not set.
             Some("") => {}
+            // For the commands that ask a server: no setting of one.
+            Some(_) if name == TOKEN => {}
             Some(path) if name == FILE => file = file.or_else(|| Some(PathBuf::from(path))),
             Some(value) => variables.push((name.to_owned(), value.to_owned())),
             None => reader.complain(name.to_owned(), "is not UTF-8"),

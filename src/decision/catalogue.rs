@@ -71,13 +71,18 @@ pub fn given_by_catalogue(
             Through::Role(role.full_name.clone())
         };
         check(through, &had, &gained);
-        // A ceiling leaves what it names, on whomever somebody holds it.
-        let ceiling = |permissions: PermissionSet, reach: Reach| {
-            holding(&Part { permissions, reach, on: Some(Relation::Account), when: None })
-        };
-        let had = known.map(|role| ceiling(difference.renumber(&role.expanded), role.reach));
-        let gained = ceiling(role.expanded.clone(), role.reach);
-        check(Through::Ceiling(role.full_name.clone()), had.as_slice(), &[gained]);
+        // A ceiling leaves what it names, on whomever somebody holds it, and as far as the whole role reaches.
+        let ceiling =
+            |part: Part, reach| holding(&Part { reach, on: Some(Relation::Account), ..part });
+        let had: Vec<Holding> = known
+            .iter()
+            .flat_map(|role| {
+                role.parts.iter().map(|part| ceiling(difference.part(part), role.reach))
+            })
+            .collect();
+        let gained: Vec<Holding> =
+            role.parts.iter().map(|part| ceiling(Part::clone(part), role.reach)).collect();
+        check(Through::Ceiling(role.full_name.clone()), &had, &gained);
     }
     for document in new.system_documents() {
         let gives = |document: &SystemDocument, catalogue: &Catalogue| {

@@ -343,6 +343,34 @@ mod tests {
         store.close().await.unwrap();
     }
 
+    #[tokio::test]
+    async fn a_catalogue_that_drops_a_suppressing_role_is_not_installed() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", folder.path().join("c.db").display());
+        let config = StoreConfig { url, ..StoreConfig::default() };
+        let store = Store::open(&config, Arc::new(SystemClock)).await.unwrap();
+        store.migrate().await.unwrap();
+        let keys = KeyRing::load_or_create(&folder.path().join("key"), secret::system).unwrap();
+        let first = Bootstrap {
+            account_name: "Platform".to_owned(),
+            user_name: "admin".to_owned(),
+            kind: UserKind::Service,
+            digest: [7; 32],
+        };
+        let root = store.bootstrap(first, &keys).await.unwrap().unwrap().account;
+        let kept = store.world(root).await.unwrap().catalogues;
+        let old = kept.into_iter().find(|file| file.name == "ringcx").unwrap();
+        let banished = "\nroles:\n  BANISHED: { suppress: true, assignable_to: [admin] }\n";
+        let yaml = old.yaml.replacen("\nroles:\n", banished, 1);
+        let yaml = yaml.replacen(&format!("version: {}", old.version), "version: 0", 1);
+        let before = CatalogueFile { version: 0, yaml, ..old.clone() };
+        let held = Arc::new(snapshot(&store, root).await);
+        store.apply(root, held, &[(Some(old), before)]).await.unwrap();
+        let refused = store.update_catalogues().await.unwrap_err();
+        assert!(matches!(&refused, BootstrapError::InUse(why) if why.contains("BANISHED")));
+        store.close().await.unwrap();
+    }
+
     async fn snapshot(store: &Store, root: AccountId) -> Snapshot {
         let world = store.world(root).await.unwrap();
         let catalogue = Arc::new(Catalogue::build(&world.catalogues).unwrap());

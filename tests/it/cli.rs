@@ -7,6 +7,8 @@ use std::process::{Command, Output};
 
 use tempfile::TempDir;
 
+use crate::support::{Service, engines};
+
 /// Runs a command in a folder, with nothing of this process's settings.
 fn run<const N: usize>(folder: &Path, arguments: [&str; N], key: &str) -> Output {
     let ours = |name: &OsStr| name.to_str().is_some_and(|name| name.starts_with("CHANCERY"));
@@ -56,5 +58,55 @@ fn a_master_key_that_is_none_is_refused_before_anything_is_made() {
         assert_eq!(done.status.code(), Some(2), "{said}");
         assert!(said.contains("master_key") && !said.contains("hush"), "{said}");
         assert_eq!(files(folder.path()), Vec::<String>::new());
+    }
+}
+
+/// Asks a server by the command line; what it prints.
+async fn asked(service: &Service, token: &str, arguments: &[&str]) -> (bool, String, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_chancery"));
+    command.args(arguments).env("CHANCERY_LISTEN", service.grpc().to_string());
+    if !token.is_empty() {
+        command.env("CHANCERY_TOKEN", token);
+    }
+    let folder = service.folder.path().to_owned();
+    let done = tokio::task::spawn_blocking(move || command.current_dir(folder).output().unwrap());
+    let done = done.await.unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (done.status.success(), text(done.stdout), text(done.stderr))
+}
+
+#[tokio::test]
+async fn a_catalogue_file_is_shown_and_applied() {
+    for engine in engines() {
+        let service = Service::start(&engine).await;
+        let folder = TempDir::new().unwrap();
+        let file = folder.path().join("house.yaml");
+        let yaml = "{ catalogue: house, version: 1, uses: [core], \
+                      resource_types: { shelf: { in: [account], actions: [fill] } }, \
+                      roles: { Clerk: { assignable_to: [admin], permits: [shelf.fill] } } }";
+        fs::write(&file, yaml).unwrap();
+        let file = file.to_str().unwrap();
+        let token = &service.root.token;
+        let (good, tree, said) = asked(&service, token, &["catalogue", "diff", file]).await;
+        assert!(good, "{said}");
+        assert!(tree.starts_with("house version 1 (new)\n"), "{tree}");
+        for line in ["+ shelf", "+ house/Clerk", "~ ringcx/SUPER_USER: 1 user", "gains shelf.fill"]
+        {
+            assert!(tree.contains(line), "{line}: {tree}");
+        }
+        let (_, json, _) = asked(&service, token, &["catalogue", "diff", file, "--json"]).await;
+        let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(json["added_permissions"], serde_json::json!(["shelf.fill"]));
+
+        let (good, done, said) = asked(&service, token, &["catalogue", "apply", file]).await;
+        assert!(good, "{said}");
+        assert_eq!(done, "house version 1 is in force\n");
+        let (_, again, _) = asked(&service, token, &["catalogue", "diff", file]).await;
+        assert_eq!(again, "house version 1 (in force already)\n");
+        fs::write(file, "{ catalogue: house, version: 1 }").unwrap();
+        let (good, _, said) = asked(&service, token, &["catalogue", "apply", file]).await;
+        assert!(!good && said.contains("version 1"), "{said}");
+        let (good, _, said) = asked(&service, token, &["catalogue", "apply", "/no/such"]).await;
+        assert!(!good && said.contains("/no/such"), "{said}");
     }
 }

@@ -58,6 +58,10 @@ impl Tx {
         yaml: String,
         etag: &str,
     ) -> Result<CatalogueApplied, Refusal> {
+        let platform = self.world().tenant();
+        if !self.world().account(platform).is_some_and(|account| account.is_root()) {
+            return Err(Refusal::unseen("account", platform));
+        }
         let kept = self.catalogue_files().await?;
         let count = kept.len();
         // Off the threads that answer: a file may be a megabyte long.
@@ -82,7 +86,7 @@ impl Tx {
         self.takes_no_name(&compiled).await?;
         let effect = self.effect_of(caller, &compiled, old.as_ref(), &new).await?;
         self.put(Change {
-            account: self.world().tenant(),
+            account: platform,
             kind: ChangeKind::CatalogueApply,
             before: old.map(Image::Catalogue),
             after: Some(Image::Catalogue(new)),

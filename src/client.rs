@@ -1,0 +1,69 @@
+//! Calling a server of this program: what the command line asks of it.
+
+use std::time::Duration;
+
+use tonic::metadata::AsciiMetadataValue;
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Request, Status};
+
+use crate::proto::v1 as pb;
+use crate::proto::v1::role_service_client::RoleServiceClient;
+
+/// Why there is no reply.
+#[derive(Debug, thiserror::Error)]
+pub enum NoReply {
+    /// The address is none.
+    #[error("`{0}` is no address of a server; one is `http://127.0.0.1:50051`")]
+    Address(String),
+    /// The token is none.
+    #[error("the token holds what no header may hold")]
+    Token,
+    /// Nobody listens, or not in time.
+    #[error("nobody answers at `{0}`")]
+    Unreachable(String, #[source] tonic::transport::Error),
+    /// The server refuses.
+    #[error("{0}")]
+    Refused(String),
+}
+
+impl From<Status> for NoReply {
+    fn from(status: Status) -> Self {
+        Self::Refused(format!("{:?}: {}", status.code(), status.message()))
+    }
+}
+
+/// A connection to a server, in somebody's name.
+#[derive(Debug, Clone)]
+pub struct Client {
+    roles: RoleServiceClient<Channel>,
+    bearer: AsciiMetadataValue,
+}
+
+impl Client {
+    /// Connects to a server.
+    pub async fn connect(url: &str, token: &str, patience: Duration) -> Result<Self, NoReply> {
+        let mut bearer: AsciiMetadataValue =
+            format!("Bearer {token}").parse().map_err(|_| NoReply::Token)?;
+        bearer.set_sensitive(true);
+        let endpoint =
+            Endpoint::from_shared(url.to_owned()).map_err(|_| NoReply::Address(url.to_owned()))?;
+        let channel = endpoint.connect_timeout(patience).timeout(patience).connect().await;
+        let channel = channel.map_err(|error| NoReply::Unreachable(url.to_owned(), error))?;
+        Ok(Self { roles: RoleServiceClient::new(channel), bearer })
+    }
+
+    /// Applies a catalogue file, or rehearses it.
+    pub async fn apply_catalogue(
+        &mut self,
+        request: pb::ApplyCatalogueRequest,
+    ) -> Result<pb::ApplyCatalogueResponse, NoReply> {
+        let request = self.signed(request);
+        Ok(self.roles.apply_catalogue(request).await?.into_inner())
+    }
+
+    fn signed<R>(&self, message: R) -> Request<R> {
+        let mut request = Request::new(message);
+        request.metadata_mut().insert("authorization", self.bearer.clone());
+        request
+    }
+}
