@@ -44,7 +44,9 @@ pub fn given_by_catalogue(
     let difference = Difference::new(old, new);
     let world = home.named_by(new);
     let mut granter = call_holdings(home, caller, now);
-    granter.iter_mut().for_each(|held| held.permissions = difference.renumber(&held.permissions));
+    for held in &mut granter {
+        held.permissions = difference.renumber(&held.permissions);
+    }
     if !granter.is_empty() {
         granter.extend(to_come(home, caller, difference.fresh(), now));
     }
@@ -93,7 +95,9 @@ pub fn given_by_catalogue(
         let known = old.system_document(document.id);
         let known = known.filter(|known| known.cascade || !document.cascade);
         let mut had = known.map(|known| gives(known, old)).unwrap_or_default();
-        had.iter_mut().for_each(|one| one.permissions = difference.renumber(&one.permissions));
+        for one in &mut had {
+            one.permissions = difference.renumber(&one.permissions);
+        }
         check(Through::Document(document.id), &had, &gives(document, new));
     }
     found
