@@ -8,6 +8,7 @@ use tonic::{Request, Status};
 
 use crate::proto::v1 as pb;
 use crate::proto::v1::authorization_service_client::AuthorizationServiceClient;
+use crate::proto::v1::role_service_client::RoleServiceClient;
 
 /// Why there is no reply.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +37,7 @@ impl From<Status> for NoReply {
 #[derive(Debug, Clone)]
 pub struct Client {
     authorization: AuthorizationServiceClient<Channel>,
+    roles: RoleServiceClient<Channel>,
     bearer: AsciiMetadataValue,
 }
 
@@ -49,7 +51,8 @@ impl Client {
             Endpoint::from_shared(url.to_owned()).map_err(|_| NoReply::Address(url.to_owned()))?;
         let channel = endpoint.connect_timeout(patience).timeout(patience).connect().await;
         let channel = channel.map_err(|error| NoReply::Unreachable(url.to_owned(), error))?;
-        Ok(Self { authorization: AuthorizationServiceClient::new(channel), bearer })
+        let authorization = AuthorizationServiceClient::new(channel.clone());
+        Ok(Self { authorization, roles: RoleServiceClient::new(channel), bearer })
     }
 
     /// Asks why a question is decided as it is.
@@ -68,6 +71,15 @@ impl Client {
     ) -> Result<pb::SearchSubjectsResponse, NoReply> {
         let request = self.signed(request);
         Ok(self.authorization.search_subjects(request).await?.into_inner())
+    }
+
+    /// Applies a catalogue file, or rehearses it.
+    pub async fn apply_catalogue(
+        &mut self,
+        request: pb::ApplyCatalogueRequest,
+    ) -> Result<pb::ApplyCatalogueResponse, NoReply> {
+        let request = self.signed(request);
+        Ok(self.roles.apply_catalogue(request).await?.into_inner())
     }
 
     fn signed<R>(&self, message: R) -> Request<R> {

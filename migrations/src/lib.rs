@@ -6,6 +6,7 @@ use sea_orm_migration::prelude::*;
 mod m0001_start;
 mod m0002_token_origin;
 mod m0003_rights_documents;
+mod m0004_catalogue_uses;
 mod parts;
 
 /// Runs the steps in order. Whoever calls it holds the lock that keeps a second process out.
@@ -18,6 +19,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0001_start::Migration),
             Box::new(m0002_token_origin::Migration),
             Box::new(m0003_rights_documents::Migration),
+            Box::new(m0004_catalogue_uses::Migration),
         ]
     }
 }

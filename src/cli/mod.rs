@@ -2,6 +2,7 @@
 
 mod asking;
 mod bootstrap;
+mod catalogue;
 mod config;
 mod descriptor;
 mod explain;
@@ -60,6 +61,9 @@ enum Command {
     Explain(explain::Wanted),
     /// Asks a server who may do something
     WhoCan(who_can::Wanted),
+    /// Shows what a catalogue file would change, or applies it
+    #[command(subcommand)]
+    Catalogue(catalogue::Wanted),
 }
 
 /// Runs the command that the command line names.
@@ -93,6 +97,7 @@ async fn dispatch(settings: &Settings, command: Command) -> Outcome {
         Command::Healthcheck(wanted) => healthcheck::run(&settings.load()?, wanted).await,
         Command::Explain(wanted) => explain::run(settings, wanted).await,
         Command::WhoCan(wanted) => who_can::run(settings, wanted).await,
+        Command::Catalogue(wanted) => catalogue::run(settings, wanted).await,
     }
 }
 

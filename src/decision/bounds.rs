@@ -41,7 +41,11 @@ pub(super) fn status_denies(
     let Some(there) = worlds.there else { return false };
     match there.effective_status(at) {
         None | Some(EffectiveStatus::Active) => false,
-        Some(_) => !(there.catalogue().is_core(question.permission) && there.is_above(account, at)),
+        // By the catalogue that the permission is a number of, which is the subject's.
+        Some(_) => {
+            let core = worlds.home.catalogue().is_core(question.permission);
+            !(core && there.is_above(account, at))
+        }
     }
 }
 

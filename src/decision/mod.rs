@@ -8,6 +8,7 @@ mod ask;
 mod assigned;
 mod bounds;
 mod by_document;
+mod catalogue;
 mod compare;
 mod conditions;
 mod decide;
@@ -37,6 +38,7 @@ mod watch;
 
 pub use ask::{Anchor, Ask, Caller};
 pub use bounds::ceiling;
+pub use catalogue::{Through, given_by_catalogue, sees_tenants};
 pub use compare::only_of;
 pub use decide::decide;
 pub use documents::{CompiledDocument, DocumentKind};

@@ -233,6 +233,12 @@ impl Snapshot {
         &self.catalogue
     }
 
+    /// Returns these trees of accounts and users beside another catalogue, for holding what is in its numbers against one
+    /// another. What was compiled with the old one is left as it is: no question is to be decided by it.
+    pub(super) fn named_by(&self, catalogue: &Arc<Catalogue>) -> Self {
+        Self { catalogue: Arc::clone(catalogue), ..self.clone() }
+    }
+
     /// Says that the changes applied so far make this revision.
     pub const fn advance(&mut self, revision: Revision, head: [u8; 32]) {
         self.revision = revision;

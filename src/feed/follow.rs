@@ -51,7 +51,8 @@ impl Inner {
         let heads: HashMap<AccountId, Head> =
             pulse.heads.into_iter().map(|head| (head.tenant, head)).collect();
         for (slot, snapshot) in warm {
-            if heads.get(&slot.tenant).is_some_and(|head| is_at(head, &snapshot)) {
+            let current = !self.is_outdated(&snapshot);
+            if current && heads.get(&slot.tenant).is_some_and(|head| is_at(head, &snapshot)) {
                 slot.confirm(read);
             } else if slot.turn.try_lock().is_ok() {
                 // By itself: a tenant that takes long holds up none of the others.
@@ -69,7 +70,8 @@ impl Inner {
 
     /// Brings one tenant to its head: by applying entries where they fit what is held, else by a load.
     pub(super) async fn catch_up(&self, slot: &Slot) -> Result<Arc<Snapshot>, Error> {
-        let Some(known) = slot.held() else { return self.load(slot).await };
+        let known = slot.held().filter(|known| !self.is_outdated(known));
+        let Some(known) = known else { return self.load(slot).await };
         let read = Instant::now();
         // What is held was committed before this read: a head behind it is of another line of history.
         let found = self.store.heads(&[slot.tenant]).await?;
@@ -106,7 +108,14 @@ impl Inner {
         Ok(slot.held().unwrap_or(next))
     }
 
-    /// The catalogues changed: everything compiled from them is made anew, each tenant in one swap.
+    /// Returns whether a snapshot was made of other catalogues than those in force.
+    fn is_outdated(&self, snapshot: &Snapshot) -> bool {
+        let catalogue = self.catalogue.load();
+        catalogue.as_ref().is_some_and(|catalogue| !Arc::ptr_eq(catalogue, snapshot.catalogue()))
+    }
+
+    /// The catalogues changed: everything compiled from them is made anew, each tenant in one swap. What this does not come
+    /// to, the next poll finds outdated.
     async fn new_catalogue(&self, platform: &Slot) -> Result<Arc<Snapshot>, Error> {
         let snapshot = self.load(platform).await?;
         let others: Vec<Arc<Slot>> = {

@@ -189,8 +189,19 @@ impl Feed {
     }
 
     /// Shows a snapshot that this process has just committed, so that it holds here at once.
-    pub fn publish(&self, snapshot: Arc<Snapshot>) {
-        self.inner.slot(snapshot.tenant()).publish(snapshot);
+    ///
+    /// Where the catalogues have changed meanwhile, the change is brought to what was made of the new ones.
+    pub async fn publish(&self, snapshot: Arc<Snapshot>) {
+        let slot = self.inner.slot(snapshot.tenant());
+        if !slot.publish(snapshot) {
+            Arc::clone(&self.inner).bring_up(slot).await;
+        }
+    }
+
+    /// Makes everything anew from the catalogues that this process has just changed, so that they hold here at once.
+    pub async fn recompile(&self) {
+        let slot = self.inner.slot(self.inner.root);
+        Arc::clone(&self.inner).bring_up(slot).await;
     }
 
     /// Finds the tenant of an object; `None` where nothing has that id.

@@ -54,14 +54,19 @@ impl Slot {
         *confirmed = (*confirmed).max(Some(read));
     }
 
-    /// Shows a newer snapshot; an older one is dropped.
-    pub(super) fn publish(&self, snapshot: Arc<Snapshot>) {
+    /// Shows a newer snapshot; an older one is dropped. Returns whether it is of the catalogue that is shown: of another, it
+    /// is not shown whatever its revision.
+    pub(super) fn publish(&self, snapshot: Arc<Snapshot>) -> bool {
         let confirmed = self.confirmed.lock().unwrap_or_else(PoisonError::into_inner);
-        let newer = self.held().is_none_or(|held| held.revision() < snapshot.revision());
+        let held = self.held();
+        let other =
+            held.as_ref().is_some_and(|held| !Arc::ptr_eq(held.catalogue(), snapshot.catalogue()));
+        let newer = held.is_none_or(|held| held.revision() < snapshot.revision());
         // Without a confirmed load there is nothing yet that this could be newer than.
-        if newer && confirmed.is_some() {
+        if newer && !other && confirmed.is_some() {
             self.snapshot.store(Some(snapshot));
         }
+        !other
     }
 
     /// Puts a snapshot in place whatever was there: a fresh load, or another line of history.

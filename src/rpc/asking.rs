@@ -143,10 +143,11 @@ impl Asking {
         right: Right,
     ) -> Result<Prepared, Status> {
         let asked = Sent::of(item)?.keep();
-        let catalogue = Arc::clone(self.by.home.catalogue());
         let helpful = self.failed < HELPED;
         let (name, also) = question::subject(item.subject.as_ref())?;
         let found = self.find(&name, also.as_ref()).await?;
+        // While a new catalogue comes, the asker's tenant may have it and the subject's not yet.
+        let catalogue = Arc::clone(found.home.catalogue());
         let path = question::resource(&catalogue, item.resource.as_ref(), found.account, helpful)?;
         let (permission, path) = question::action(&catalogue, item.action.as_ref(), path, helpful)?;
         let there = self.there(&found, path.account).await?;

@@ -1,5 +1,6 @@
 //! The Role service: roles, who holds them, and the catalogues that they come from.
 
+mod effect;
 mod fields;
 mod view;
 
@@ -213,6 +214,29 @@ impl pb::role_service_server::RoleService for RoleApi {
         let catalogues = files.into_iter().map(|file| view::catalogue(catalogue, file)).collect();
         let reply = pb::ListCataloguesResponse { catalogues, next_page_token };
         Ok(super::shared::with_revision(Response::new(reply), &by.home))
+    }
+
+    async fn apply_catalogue(
+        &self,
+        request: Request<pb::ApplyCatalogueRequest>,
+    ) -> Result<Response<pb::ApplyCatalogueResponse>, Status> {
+        let (call, request) = open(request)?;
+        let pb::ApplyCatalogueRequest { catalogue_yaml, etag, .. } = request;
+        let done = self.0.change(call, move |tx, caller| {
+            Box::pin(async move { tx.apply_catalogue(caller, catalogue_yaml, &etag).await })
+        });
+        let mut done = done.await?;
+        // A repeat shows what is in force now.
+        let compiled = done.outcome.compiled.take();
+        let compiled = compiled.unwrap_or_else(|| Arc::clone(done.world.catalogue()));
+        let mut files = compiled.files().iter();
+        let file = files.find(|file| file.name == done.outcome.name);
+        let effect = done.outcome.effect.take();
+        Ok(done.respond(pb::ApplyCatalogueResponse {
+            catalogue: file.map(|file| view::catalogue(&compiled, file)),
+            consistency_token: done.consistency_token(),
+            preview: effect::preview(done.preview(), effect),
+        }))
     }
 }
 

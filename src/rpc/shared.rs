@@ -198,7 +198,12 @@ impl Shared {
             let entries = u64::try_from(changes.len()).unwrap_or_default();
             metrics::counter!("chancery_ledger_entries_total").increment(entries);
             metrics::histogram!("chancery_change_seconds").record(began.elapsed().as_secs_f64());
-            self.feed.publish(Arc::clone(&committed.snapshot));
+            let mut after = changes.iter().filter_map(|change| change.after.as_ref());
+            if after.any(|image| matches!(image, Image::Catalogue(_))) {
+                self.feed.recompile().await;
+            } else {
+                self.feed.publish(Arc::clone(&committed.snapshot)).await;
+            }
         }
         let world = committed.snapshot;
         Ok(Done {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use sea_orm::{ActiveValue::Set, EntityTrait as _};
 
+use super::catalogues::obstacle;
 use super::rows::service_state;
 use super::{Begun, Committed, Error, Opening, Store, Tx};
 use crate::crypto::{KeyRing, chain, token};
@@ -62,6 +63,9 @@ pub enum BootstrapError {
     /// A catalogue, the program's own or one that the store holds.
     #[error("a catalogue cannot be read: {0}")]
     Catalogue(#[from] CatalogueError),
+    /// A new built-in catalogue lacks a role that must not go.
+    #[error("a catalogue cannot be brought up to date: {0}")]
+    InUse(String),
 }
 
 impl Store {
@@ -121,6 +125,12 @@ impl Store {
             }
             // Compiled from what will be: rights are not asked here, and that all files fit together is.
             let catalogue = Arc::new(Catalogue::build(&merged(&world.catalogues, &newer))?);
+            // What cannot be read any more gives nobody anything that could go.
+            if let Ok(old) = Catalogue::build(&world.catalogues)
+                && let Some(why) = obstacle(self.loads(), &old, &catalogue).await?
+            {
+                return Err(BootstrapError::InUse(why));
+            }
             let snapshot = Snapshot::build(catalogue, world.facts()).map_err(Error::from)?;
             match self.apply(root, Arc::new(snapshot), &newer).await {
                 Err(Error::Stale { .. }) if tries < TRIES => tries += 1,
@@ -330,6 +340,34 @@ mod tests {
         let entries = store.entries(root, Revision(2), 10).await.unwrap();
         assert_eq!(entries.len(), 1);
         assert_eq!(entries[0].change.kind, ChangeKind::CatalogueApply);
+        store.close().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_catalogue_that_drops_a_suppressing_role_is_not_installed() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", folder.path().join("c.db").display());
+        let config = StoreConfig { url, ..StoreConfig::default() };
+        let store = Store::open(&config, Arc::new(SystemClock)).await.unwrap();
+        store.migrate().await.unwrap();
+        let keys = KeyRing::load_or_create(&folder.path().join("key"), secret::system).unwrap();
+        let first = Bootstrap {
+            account_name: "Platform".to_owned(),
+            user_name: "admin".to_owned(),
+            kind: UserKind::Service,
+            digest: [7; 32],
+        };
+        let root = store.bootstrap(first, &keys).await.unwrap().unwrap().account;
+        let kept = store.world(root).await.unwrap().catalogues;
+        let old = kept.into_iter().find(|file| file.name == "ringcx").unwrap();
+        let banished = "\nroles:\n  BANISHED: { suppress: true, assignable_to: [admin] }\n";
+        let yaml = old.yaml.replacen("\nroles:\n", banished, 1);
+        let yaml = yaml.replacen(&format!("version: {}", old.version), "version: 0", 1);
+        let before = CatalogueFile { version: 0, yaml, ..old.clone() };
+        let held = Arc::new(snapshot(&store, root).await);
+        store.apply(root, held, &[(Some(old), before)]).await.unwrap();
+        let refused = store.update_catalogues().await.unwrap_err();
+        assert!(matches!(&refused, BootstrapError::InUse(why) if why.contains("BANISHED")));
         store.close().await.unwrap();
     }
 

@@ -35,6 +35,11 @@ pub fn document_etag(document: &RightsDocument) -> String {
     etag(document)
 }
 
+/// Returns a catalogue's etag: no two texts are in force under one version.
+pub fn catalogue_etag(name: &str, version: u32) -> String {
+    etag(&(name, version))
+}
+
 /// Returns a token's etag; its last use is no part of it.
 pub fn token_etag(token: &ApiToken) -> String {
     etag(token)

@@ -6,6 +6,7 @@
 
 mod accounts;
 mod bootstrap;
+mod catalogues;
 mod commit;
 mod config;
 mod entries;
@@ -48,11 +49,12 @@ use rows::{corrupt, service_state};
 
 pub use accounts::{AccountPatch, Edit, NewAccount, UniqueText, crossing};
 pub use bootstrap::{Bootstrap, BootstrapError, Bootstrapped};
+pub use catalogues::{CatalogueApplied, CatalogueEffect, DocumentEffect, RoleEffect};
 pub use commit::Committed;
 pub use config::{Engine, StoreConfig};
 pub use entries::{Entry, follow};
 pub use error::{Cause, Constraint, Error};
-pub use etags::{account_etag, document_etag, role_etag, token_etag, user_etag};
+pub use etags::{account_etag, catalogue_etag, document_etag, role_etag, token_etag, user_etag};
 pub use hints::{Hint, Listener};
 pub use idempotency::Outcome;
 pub use reads::{KeptToken, ObjectId};

@@ -112,3 +112,39 @@ async fn a_server_is_asked_why_and_who() {
         assert!(!good && said.contains("is no resource"), "{said}");
     }
 }
+
+#[tokio::test]
+async fn a_catalogue_file_is_shown_and_applied() {
+    for engine in engines() {
+        let service = Service::start(&engine).await;
+        let folder = TempDir::new().unwrap();
+        let file = folder.path().join("house.yaml");
+        let yaml = "{ catalogue: house, version: 1, uses: [core], \
+                      resource_types: { shelf: { in: [account], actions: [fill] } }, \
+                      roles: { Clerk: { assignable_to: [admin], permits: [shelf.fill] } } }";
+        fs::write(&file, yaml).unwrap();
+        let file = file.to_str().unwrap();
+        let token = &service.root.token;
+        let (good, tree, said) = asked(&service, token, &["catalogue", "diff", file]).await;
+        assert!(good, "{said}");
+        assert!(tree.starts_with("house version 1 (new)\n"), "{tree}");
+        for line in ["+ shelf", "+ house/Clerk", "~ ringcx/SUPER_USER: 1 user", "gains shelf.fill"]
+        {
+            assert!(tree.contains(line), "{line}: {tree}");
+        }
+        let (_, json, _) = asked(&service, token, &["catalogue", "diff", file, "--json"]).await;
+        let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(json["added_permissions"], serde_json::json!(["shelf.fill"]));
+
+        let (good, done, said) = asked(&service, token, &["catalogue", "apply", file]).await;
+        assert!(good, "{said}");
+        assert_eq!(done, "house version 1 is in force\n");
+        let (_, again, _) = asked(&service, token, &["catalogue", "diff", file]).await;
+        assert_eq!(again, "house version 1 (in force already)\n");
+        fs::write(file, "{ catalogue: house, version: 1 }").unwrap();
+        let (good, _, said) = asked(&service, token, &["catalogue", "apply", file]).await;
+        assert!(!good && said.contains("version 1"), "{said}");
+        let (good, _, said) = asked(&service, token, &["catalogue", "apply", "/no/such"]).await;
+        assert!(!good && said.contains("/no/such"), "{said}");
+    }
+}

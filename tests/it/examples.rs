@@ -79,6 +79,7 @@ impl<'s> Scene<'s> {
             || set(&mut other, "user.first_name", text("Other"))
             || set(&mut other, "role.description", text("Other"))
             || set(&mut other, "rights_document.rights_doc_name", text("Other"))
+            || set(&mut other, "catalogue_yaml", text("catalogue: other"))
             || set(&mut other, "display_name", text("Other"));
         assert!(differs, "{}", method.full_name());
         [one, other]
@@ -215,6 +216,17 @@ impl<'s> Scene<'s> {
                 pb::RemoveUserRoleRequest {
                     user_id,
                     role_type: "USER".to_owned(),
+                    ..Default::default()
+                }
+                .encode_to_vec()
+            }
+            "ApplyCatalogue" => {
+                let name = self.name("file");
+                pb::ApplyCatalogueRequest {
+                    catalogue_yaml: format!(
+                        "{{ catalogue: {name}, version: 1, uses: [core], \
+                           resource_types: {{ {name}_shelf: {{ in: [account], actions: [fill] }} }} }}"
+                    ),
                     ..Default::default()
                 }
                 .encode_to_vec()

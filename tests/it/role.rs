@@ -1,5 +1,6 @@
 //! Roles: those of the catalogues, those that accounts make, and who holds them.
 
+mod catalogue;
 mod custom;
 mod deleted;
 mod edited;

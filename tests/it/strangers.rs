@@ -29,6 +29,7 @@ fn fill(message: &mut DynamicMessage) {
         ("role.name", "some_role"),
         ("role_type", "USER"),
         ("rights_document.rights_doc_name", "Something"),
+        ("catalogue_yaml", "{ catalogue: some, version: 1 }"),
         ("subject.type", "user"),
         ("action.name", "read"),
         ("resource.type", "account"),

@@ -4,6 +4,7 @@
 //! to numbers here, so that deciding does neither. Numbers hold for one catalogue only; rows and the ledger keep names.
 
 mod compile;
+mod diff;
 mod documents;
 mod error;
 mod file;
@@ -21,6 +22,7 @@ use std::collections::HashSet;
 use crate::model::{Body, DocId, Holder, SystemDocument, UserKind};
 
 pub use compile::{Part, Role, RoleIx};
+pub use diff::{Difference, RoleDifference, Standing};
 pub use documents::BodyFault;
 pub use error::{CatalogueError, ProductFault, RoleFault, TypeFault, UnknownPattern, Unresolved};
 pub use file::CatalogueFile;
@@ -178,6 +180,13 @@ impl Catalogue {
     /// Returns `type.action`; empty for a permission of another catalogue that is unknown here.
     pub fn name(&self, permission: Permission) -> &str {
         self.types.name(permission)
+    }
+
+    /// Lists the names of a set, sorted.
+    pub fn sorted_names(&self, set: &PermissionSet) -> Vec<String> {
+        let mut names: Vec<String> = set.iter().map(|one| self.name(one).to_owned()).collect();
+        names.sort_unstable();
+        names
     }
 
     /// Returns the name of its type.

@@ -8,7 +8,7 @@ use crate::model::catalogue::{Catalogue, FileInfo, PermissionSet, RoleIx};
 use crate::model::{AccountId, CustomRole, Holder, Reach, Relation, RoleGrant, RoleRef};
 use crate::proto::v1 as pb;
 use crate::rpc::wire::timestamp;
-use crate::store::role_etag;
+use crate::store::{catalogue_etag, role_etag};
 
 /// Lists the roles that can be used in an account, by what names them. `(none)` is used by nobody's doing.
 pub(super) fn usable(
@@ -47,7 +47,7 @@ pub(super) fn role(world: &Snapshot, role: &RoleRef, whole: bool) -> Option<pb::
 fn built_in(catalogue: &Catalogue, ix: RoleIx, whole: bool) -> pb::Role {
     let role = catalogue.get(ix);
     let includes = role.includes.iter().map(|ix| plain_name(catalogue, *ix));
-    let expanded = if whole { names(catalogue, &role.expanded) } else { Vec::new() };
+    let expanded = if whole { catalogue.sorted_names(&role.expanded) } else { Vec::new() };
     pb::Role {
         role: role.full_name.clone(),
         name: Some(role.name.clone()),
@@ -93,7 +93,7 @@ pub(super) fn custom(world: &Snapshot, role: &CustomRole, whole: bool) -> pb::Ro
         when: role.when.clone(),
         assignable_to: role.assignable_to.iter().copied().map(holder).collect(),
         active: Some(role.active),
-        expanded: names(catalogue, &all),
+        expanded: catalogue.sorted_names(&all),
         create_time: Some(timestamp(role.create_time)),
         update_time: Some(timestamp(role.update_time)),
         etag: role_etag(role),
@@ -106,12 +106,6 @@ fn plain_name(catalogue: &Catalogue, ix: RoleIx) -> String {
     let role = catalogue.get(ix);
     let namesakes = catalogue.roles().filter(|(_, other)| other.name == role.name).count();
     if namesakes == 1 && !role.is_baseline() { role.name.clone() } else { role.full_name.clone() }
-}
-
-fn names(catalogue: &Catalogue, set: &PermissionSet) -> Vec<String> {
-    let mut names: Vec<String> = set.iter().map(|one| catalogue.name(one).to_owned()).collect();
-    names.sort_unstable();
-    names
 }
 
 const fn reach(reach: Reach) -> i32 {
@@ -214,5 +208,6 @@ pub(super) fn catalogue(catalogue: &Catalogue, file: &FileInfo) -> pb::Catalogue
         uses: file.uses.clone(),
         resource_types: types.collect(),
         roles: file.roles.iter().map(|ix| catalogue.get(*ix).name.clone()).collect(),
+        etag: catalogue_etag(&file.name, file.version),
     }
 }
