@@ -127,8 +127,8 @@ impl Tx {
         patch.email.clone().apply(&mut after.email);
         patch.login_alias.clone().apply(&mut after.login_alias);
         let (home, world, now) = (self.home(), self.world(), self.now());
-        let path = ResourcePath::account(before.id);
-        if after == *before || may_by_role(caller, home, world, UPDATE, &path, now) {
+        let at = ResourcePath::account(before.id);
+        if after == *before || may_by_role(caller, home, world, UPDATE, &at, now) {
             return Ok(());
         }
         Err(Refusal::forbidden(UPDATE))
