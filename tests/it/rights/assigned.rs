@@ -30,7 +30,7 @@ async fn a_document_goes_to_all_who_are_named_and_to_each_once() {
         both.sort_unstable();
         assert_eq!(acme.assignees(&acme.boss, &id).await.unwrap(), both);
         for who in [&ann, &bob] {
-            assert_eq!(acme.has(who).await, [id.clone()]);
+            assert_eq!(acme.has(who).await, std::slice::from_ref(&id));
             assert!(acme.may(who, "account.read", "").await);
         }
         // All or nothing: Carl gets it not, since Ann has it.

@@ -39,7 +39,10 @@ async fn what_cascades_holds_for_children_and_theirs() {
         acme.give(&acme.boss, &id, &[&parent]).await.unwrap();
         assert_eq!(reads().await, [true, true, true, false]);
         // It is assigned to one of them, and adds up for that one alone.
-        assert_eq!(acme.assignees(&acme.boss, &id).await.unwrap(), [parent.user_id.clone()]);
+        assert_eq!(
+            acme.assignees(&acme.boss, &id).await.unwrap(),
+            std::slice::from_ref(&parent.user_id)
+        );
         assert!(acme.has(&child).await.is_empty());
         assert!(acme.aggregated(&acme.boss, &child).await.unwrap().is_empty());
         for (cascade, below) in [(false, false), (true, true)] {

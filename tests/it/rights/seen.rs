@@ -93,7 +93,10 @@ async fn what_somebody_below_has_is_seen_and_no_more() {
         acme.give(&acme.manager, &id, &[&child]).await.unwrap();
         let own = acme.write(&acme.manager, document("Own", &[])).await.unwrap().rights_doc_id;
         acme.give(&acme.boss, &own, &[&child, &far]).await.unwrap();
-        assert_eq!(acme.assignees(&acme.manager, &own).await.unwrap(), [child.user_id.clone()]);
+        assert_eq!(
+            acme.assignees(&acme.manager, &own).await.unwrap(),
+            std::slice::from_ref(&child.user_id)
+        );
         acme.service.verify(&acme.account).await;
     }
 }
