@@ -10,6 +10,7 @@ mod lists;
 mod many;
 mod master;
 mod means;
+mod moved;
 mod repeated;
 mod seen;
 mod system;

@@ -124,6 +124,11 @@ impl Tx {
                 }
             }
         }
+        // And hold there again what documents of the moved accounts they were assigned when they stood above before.
+        let above = moved.gained.iter().flat_map(|account| after.members(*account, None));
+        let assigned = |id: &UserId| after.user(*id).is_some_and(|user| !user.documents.is_empty());
+        let above: Vec<UserId> = above.filter(assigned).collect();
+        escalation(self.home(), caller, Some(before), after, &above, now)?;
         // Those who move have what the accounts now above them share downward.
         let shared = shared_down(after);
         for user in movers.into_iter().filter(|_| !shared.is_empty()) {

@@ -29,7 +29,10 @@ impl Tx {
             .collect();
         for owners in owning.chunks(OWNERS) {
             let theirs = rights_document::Column::OwnerId.is_in(owners.iter().map(|id| id.0));
-            let rows = rights_document::Entity::find().filter(theirs).all(&self.db).await;
+            // An operator's may lie in other tenants as well, where this write has no business.
+            let here = rights_document::Column::TenantId.eq(self.world().tenant().0);
+            let rows = rights_document::Entity::find().filter(theirs).filter(here);
+            let rows = rows.all(&self.db).await;
             for row in rows.map_err(Error::from)? {
                 documents.push(RightsDocument::try_from(row)?);
             }

@@ -1,6 +1,6 @@
 //! What the ledger says of documents, and that the rows say the same.
 
-use chancery::model::{ChangeKind, Revision};
+use chancery::model::ChangeKind;
 
 use super::*;
 use crate::meddle::Meddler;
@@ -22,7 +22,7 @@ async fn each_change_is_an_entry_and_a_row_that_says_else_is_found() {
             pb::OffboardUserRequest { user_id: acme.manager.user_id.clone(), ..Default::default() };
         acme.service.users(&acme.boss).offboard_user(go).await.unwrap();
         acme.delete(&acme.boss, &id).await.unwrap();
-        let entries = store.entries(tenant, Revision(begin.0 + 1), 100).await.unwrap();
+        let entries = store.entries(tenant, begin, 100).await.unwrap();
         let of_documents = [
             ChangeKind::DocumentCreate,
             ChangeKind::DocumentAssign,

@@ -76,6 +76,30 @@ async fn documents_of_who_goes_pass_to_the_heir_or_to_whoever_is_left_above_or_t
     }
 }
 
+/// What an operator owns in other tenants is not touched where he himself goes.
+#[tokio::test]
+async fn an_operator_hands_on_what_he_owns_at_home() {
+    for engine in engines() {
+        let acme = Acme::start(&engine).await;
+        let (service, root) = (&acme.service, acme.service.root.clone());
+        let operator = service.person(&root.account_id, "operator", &["SUPER_USER"]).await;
+        let lone = service.person(&acme.account, "lone", &[]).await;
+        let theirs = owned(&acme, &lone).await;
+        let home = acme.write(&operator, document("Home", &[])).await.unwrap().rights_doc_id;
+        service.users(&operator).delete_user(go(&lone)).await.unwrap();
+        let offboard =
+            pb::OffboardUserRequest { user_id: operator.user_id.clone(), ..Default::default() };
+        service.users(&root).offboard_user(offboard).await.unwrap();
+        assert_eq!(acme.read(&root, &home).await.unwrap().owner_id, root.user_id);
+        assert_eq!(acme.read(&acme.boss, &theirs).await.unwrap().owner_id, operator.user_id);
+        service.users(&root).delete_user(go(&operator)).await.unwrap();
+        let name = pb::RightsDocument { rights_doc_name: Some("N".to_owned()), ..of(&theirs) };
+        acme.change(&acme.boss, name, &[]).await.unwrap();
+        service.verify(&acme.account).await;
+        service.verify(&root.account_id).await;
+    }
+}
+
 #[tokio::test]
 async fn who_comes_back_has_his_documents_again() {
     for engine in engines() {

@@ -163,7 +163,7 @@ async fn assigned_documents_add_up_account_by_account() {
             acme.give(&acme.boss, &id, &[&ann]).await.unwrap();
         }
         let sums = acme.aggregated(&acme.boss, &ann).await.unwrap();
-        let mut accounts = vec![acme.account.clone(), below.clone()];
+        let mut accounts = [acme.account.clone(), below.clone()];
         accounts.sort_unstable();
         assert_eq!(
             sums.iter().map(|sum| &sum.account_id).collect::<Vec<_>>(),

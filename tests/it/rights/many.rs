@@ -3,43 +3,45 @@
 use tonic::Code;
 
 use super::*;
+use crate::meddle::Meddler;
 use crate::support::{engines, refused};
 
+/// Assigns the document called `Flat` to everybody of its tenant, behind the service's back.
+const ALL: &str = "insert into assignments (user_id, document_id, account_id, tenant_id, create_time) \
+    select u.id, d.id, u.account_id, u.tenant_id, u.create_time \
+    from users u join rights_documents d on d.tenant_id = u.tenant_id and d.name = 'Flat'";
+
 #[tokio::test]
-async fn a_document_of_too_many_users_is_given_changed_and_deleted_in_parts() {
+async fn what_concerns_too_many_users_is_not_done_at_once() {
     for engine in engines() {
         let acme = crate::user::Acme::start(&engine).await;
-        let rights = || acme.service.rights(&acme.service.root);
-        let boss = &acme.boss;
-        let crowd = acme.crowd(&boss.user_id, 10_001).await;
-        let write = |document| pb::CreateRightsDocumentRequest {
-            user_id: boss.user_id.clone(),
-            ..create(document)
-        };
-        let made = async |document| {
-            let made = rights().create_rights_document(write(document)).await.unwrap();
+        let (root, boss) = (acme.service.root.clone(), &acme.boss);
+        let rights = || acme.service.rights(&root);
+        acme.crowd(&boss.user_id, 10_000).await;
+        let write = async |document| {
+            let request = pb::CreateRightsDocumentRequest {
+                user_id: boss.user_id.clone(),
+                ..create(document)
+            };
+            let made = rights().create_rights_document(request).await.unwrap();
             made.into_inner().rights_document.unwrap().rights_doc_id
         };
+        let large = (Code::FailedPrecondition, "TOO_LARGE");
         let wide = pb::RightsDocument { cascade: Some(true), ..document("Wide", &["READ"]) };
-        let wide = made(wide).await;
-        let status = rights().assign_rights_document(assign(&wide, &[boss])).await;
-        refused(status, Code::FailedPrecondition, "TOO_LARGE");
-        let id = made(document("D", &["READ"])).await;
-        for users in crowd.chunks(1_000) {
-            let request = pb::AssignRightsDocumentRequest {
-                user_ids: users.iter().map(ToString::to_string).collect(),
-                ..assign(&id, &[])
-            };
-            rights().assign_rights_document(request).await.unwrap();
-        }
-        let change = pb::RightsDocument { account_permissions: texts(&["UPDATE"]), ..of(&id) };
-        let status = rights().update_rights_document(update(change, &[])).await;
-        refused(status, Code::FailedPrecondition, "TOO_LARGE");
-        let status = rights().delete_rights_document(delete(&id)).await;
-        refused(status, Code::FailedPrecondition, "TOO_LARGE");
-        let last = Person { user_id: crowd[0].to_string(), ..boss.clone() };
-        rights().unassign_rights_document(unassign(&id, &last)).await.unwrap();
-        rights().delete_rights_document(delete(&id)).await.unwrap();
-        acme.service.verify(&acme.account).await;
+        let id = write(wide).await;
+        let status = rights().assign_rights_document(assign(&id, &[boss])).await;
+        refused(status, large.0, large.1);
+        let narrow = pb::RightsDocument { cascade: Some(false), ..of(&id) };
+        rights().update_rights_document(update(narrow, &[])).await.unwrap();
+        rights().assign_rights_document(assign(&id, &[boss])).await.unwrap();
+        let wide = pb::RightsDocument { cascade: Some(true), ..of(&id) };
+        let status = rights().update_rights_document(update(wide, &[])).await;
+        refused(status, large.0, large.1);
+        let flat = write(document("Flat", &["READ"])).await;
+        Meddler::new(&acme.service.url).await.run(ALL).await;
+        let replica = acme.service.replica().await;
+        let status = replica.rights(&root).delete_rights_document(delete(&flat)).await;
+        refused(status, large.0, large.1);
+        replica.stop().await;
     }
 }

@@ -4,6 +4,7 @@ use super::*;
 use crate::support::engines;
 
 /// R52: list or create, role, document, assignment, verification, removal, offboarding.
+#[expect(clippy::too_many_lines, reason = "one walk, from the first step to the last")]
 #[tokio::test]
 async fn a_user_is_found_equipped_verified_and_seen_off() {
     for engine in engines() {

@@ -75,6 +75,7 @@ async fn a_document_has_no_description_and_no_active() {
 }
 
 /// R32.
+#[expect(clippy::too_many_lines, reason = "a table of what is wrong")]
 #[tokio::test]
 async fn what_no_catalogue_declares_for_documents_is_refused_with_what_is() {
     for engine in engines() {

@@ -28,13 +28,8 @@ async fn a_preview_tells_what_comes_and_goes_and_how_many_have_it() {
         assert_eq!(everything.gained, ["shelf.fill", "shelf.read"]);
         assert_eq!(everything.user_count, 1);
         // Of the rehearsal nothing is left.
-        assert!(
-            service
-                .roles(root)
-                .get_role(pb::GetRoleRequest { role: "Clerk".to_owned() })
-                .await
-                .is_err()
-        );
+        let clerk = pb::GetRoleRequest { role: "Clerk".to_owned() };
+        assert!(service.roles(root).get_role(clerk).await.is_err());
 
         apply(&service, root, HOUSE).await.unwrap();
         let acme = service.tenant("Acme").await;

@@ -171,7 +171,9 @@ async fn a_write_that_rests_on_the_old_catalogue_does_not_bring_it_back() {
                 futures::future::join_all(writes),
             );
             applied.unwrap();
-            written.into_iter().for_each(|written| written.unwrap());
+            for written in written {
+                written.unwrap();
+            }
             let told = service.decides(&boss.user_id, "read", "shelf", &shelf).await;
             assert!(told.decision, "{:?}", told.reason());
             let empty = format!("{{ catalogue: house, version: {} }}", version + 1);
