@@ -8,6 +8,7 @@ use tonic::{Request, Status};
 
 use crate::proto::v1 as pb;
 use crate::proto::v1::authorization_service_client::AuthorizationServiceClient;
+use crate::proto::v1::rights_document_service_client::RightsDocumentServiceClient;
 use crate::proto::v1::role_service_client::RoleServiceClient;
 
 /// Why there is no reply.
@@ -37,6 +38,7 @@ impl From<Status> for NoReply {
 #[derive(Debug, Clone)]
 pub struct Client {
     authorization: AuthorizationServiceClient<Channel>,
+    rights: RightsDocumentServiceClient<Channel>,
     roles: RoleServiceClient<Channel>,
     bearer: AsciiMetadataValue,
 }
@@ -52,7 +54,8 @@ impl Client {
         let channel = endpoint.connect_timeout(patience).timeout(patience).connect().await;
         let channel = channel.map_err(|error| NoReply::Unreachable(url.to_owned(), error))?;
         let authorization = AuthorizationServiceClient::new(channel.clone());
-        Ok(Self { authorization, roles: RoleServiceClient::new(channel), bearer })
+        let rights = RightsDocumentServiceClient::new(channel.clone());
+        Ok(Self { authorization, rights, roles: RoleServiceClient::new(channel), bearer })
     }
 
     /// Asks why a question is decided as it is.
@@ -71,6 +74,15 @@ impl Client {
     ) -> Result<pb::SearchSubjectsResponse, NoReply> {
         let request = self.signed(request);
         Ok(self.authorization.search_subjects(request).await?.into_inner())
+    }
+
+    /// Asks for all that a user may do.
+    pub async fn effective_rights(
+        &mut self,
+        request: pb::GetEffectiveRightsRequest,
+    ) -> Result<pb::GetEffectiveRightsResponse, NoReply> {
+        let request = self.signed(request);
+        Ok(self.rights.get_effective_rights(request).await?.into_inner())
     }
 
     /// Applies a catalogue file, or rehearses it.

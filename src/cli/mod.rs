@@ -9,6 +9,7 @@ mod explain;
 mod healthcheck;
 mod migrate;
 mod open;
+mod rights;
 mod rules;
 mod serve;
 mod settings;
@@ -59,6 +60,8 @@ enum Command {
     Healthcheck(healthcheck::Wanted),
     /// Asks a server why something is decided as it is, and what would change it
     Explain(explain::Wanted),
+    /// Asks a server for all that a user may do, and what each right comes from
+    Rights(rights::Wanted),
     /// Asks a server who may do something
     WhoCan(who_can::Wanted),
     /// Shows what a catalogue file would change, or applies it
@@ -96,6 +99,7 @@ async fn dispatch(settings: &Settings, command: Command) -> Outcome {
         Command::Config => config::run(&settings.load()?),
         Command::Healthcheck(wanted) => healthcheck::run(&settings.load()?, wanted).await,
         Command::Explain(wanted) => explain::run(settings, wanted).await,
+        Command::Rights(wanted) => rights::run(settings, wanted).await,
         Command::WhoCan(wanted) => who_can::run(settings, wanted).await,
         Command::Catalogue(wanted) => catalogue::run(settings, wanted).await,
     }

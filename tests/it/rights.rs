@@ -3,6 +3,7 @@
 mod assigned;
 mod below;
 mod changed;
+mod effective;
 mod given;
 mod kept;
 mod left;

@@ -70,7 +70,7 @@ async fn what_an_edited_role_names_is_looked_up_like_that_of_a_new_one() {
         let boss = service.person(&acme, "boss", &["SUPER_USER"]).await;
         let own = made(&service, &acme, role("own", &["recording.read"])).await;
         let included = pb::Role { includes: texts(&["USER", "NO_SUCH"]), ..of(&own.role) };
-        let when = pb::Role { when: Some("true".to_owned()), ..of(&own.role) };
+        let when = pb::Role { when: Some("true &&".to_owned()), ..of(&own.role) };
         for (changed, reason, field) in [
             (included, "UNKNOWN_ROLE", "role.includes[1]"),
             (when, "INVALID_CONDITION", "role.when"),
