@@ -9,7 +9,7 @@ pub(crate) struct Migration;
 
 /// Name, table and columns of every index: one for each query.
 const INDEXES: [(&str, &str, &[&str]); 2] = [
-    ("accounts_by_role", "accounts", &["role", "id"]),
+    ("accounts_by_role", "accounts", &["role", "status", "id"]),
     ("custom_roles_by_name", "custom_roles", &["name_key", "id"]),
 ];
 

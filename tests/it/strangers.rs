@@ -57,6 +57,7 @@ pub(crate) fn about(method: &MethodDescriptor, ids: &Ids) -> DynamicMessage {
         ("rights_doc_id", &ids.document),
         ("rights_document.rights_doc_id", &ids.document),
         ("assigned_user_id", &ids.user),
+        ("other_user_id", &ids.user),
         ("subject.id", &ids.user),
         ("resource.id", &ids.account),
     ] {

@@ -153,7 +153,10 @@ impl<'t> Walk<'t> {
         let kind = here.field.kind;
         let Payload::Bytes(bytes) = payload else { return self.item(here, payload, count) };
         if let Kind::Message(table) = kind {
-            self.keep(here, || Value::Set);
+            // The entries of a map are told by their keys and have no order, those of a list are kept apart.
+            if !here.field.map || *count == 0 {
+                self.keep(here, || Value::Set);
+            }
             let index = *count;
             *count = count.saturating_add(1);
             return self.below(here, table, Some(index), bytes);

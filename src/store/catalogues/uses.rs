@@ -97,7 +97,7 @@ pub(super) async fn accounts<C: ConnectionTrait>(db: &C, role: &str) -> Result<u
     let these = account::Entity::find()
         .filter(account::Column::Role.eq(role))
         .filter(account::Column::Status.ne(closed));
-    Ok(these.count(db).await?)
+    Ok(these.select_only().column(account::Column::Id).count(db).await?)
 }
 
 /// Finds a custom role of any account that is called, folded, like one of `names`.
