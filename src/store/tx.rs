@@ -5,7 +5,10 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::{Alias, Expr, ExprTrait as _, Query, SelectStatement};
-use sea_orm::{ConnectionTrait, DatabaseTransaction, EntityTrait as _, QuerySelect as _};
+use sea_orm::{
+    ColumnTrait as _, ConnectionTrait, DatabaseTransaction, EntityTrait as _, QueryFilter as _,
+    QuerySelect as _,
+};
 use uuid::Uuid;
 
 use super::place::Place;
@@ -40,7 +43,7 @@ pub struct Opening {
     pub request_id: Option<Uuid>,
     /// A keyed hash of the request without secret fields, to tell a repeat from a reuse.
     pub body_mac: [u8; 32],
-    /// Only look: no lock, and nothing is kept.
+    /// Only look, at what is there now: no lock, and nothing is kept.
     pub dry_run: bool,
 }
 
@@ -144,19 +147,26 @@ impl Store {
         Ok((place, db, locked))
     }
 
-    /// Opens what looks like a write and keeps nothing: on the snapshot as given, without a lock (`edges.md` §4).
+    /// Opens what looks like a write and keeps nothing: in a transaction that reads one state, without a lock (`edges.md`
+    /// §4). The snapshots are brought to that state, so that no row is newer than what is judged by.
     async fn rehearse(&self, opening: Opening) -> Result<Begun, Error> {
-        let db = self.reading(self.credentials()).await?;
         let (request, there, home) = opening.split();
         let root = self.root().await?.ok_or(Error::NoTenant(there.tenant()))?;
-        let mut tx = Tx::new(db, self.clone(), request, (*there).clone(), self.clock().now());
-        if let Some(home) = home {
-            tx.platform = Some(home.revision());
-            tx.home = Some((*home).clone());
-        } else if root != there.tenant() {
-            let row = tenant::Entity::find_by_id(root.0).one(&tx.db).await?;
-            tx.platform = Some(Head::try_from(row.ok_or(Error::NoTenant(root))?)?.revision);
-        }
+        let db = self.reading(self.credentials()).await?;
+        let both = tenant::Column::Id.is_in([there.tenant().0, root.0]);
+        let rows = tenant::Entity::find().filter(both).all(&db).await?;
+        let heads: Vec<Head> = rows.into_iter().map(Head::try_from).collect::<Result<_, _>>()?;
+        let of = |tenant: AccountId| {
+            heads.iter().find(|head| head.tenant == tenant).ok_or(Error::NoTenant(tenant))
+        };
+        let world = catch_up(&db, &there, of(there.tenant())?).await?;
+        let home = match home {
+            Some(home) => Some(catch_up(&db, &home, of(home.tenant())?).await?),
+            None => None,
+        };
+        let mut tx = Tx::new(db, self.clone(), request, world, self.clock().now());
+        tx.home = home;
+        tx.platform = if root == there.tenant() { None } else { Some(of(root)?.revision) };
         Ok(Begun::Fresh(Box::new(tx)))
     }
 
@@ -230,7 +240,7 @@ fn platform(root: AccountId) -> SelectStatement {
         .take()
 }
 
-/// Brings a copy of a snapshot to the head that is locked.
+/// Brings a copy of a snapshot to a head that cannot move meanwhile.
 async fn catch_up(
     db: &DatabaseTransaction,
     snapshot: &Snapshot,

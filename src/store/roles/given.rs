@@ -81,7 +81,7 @@ impl Tx {
         let (account, after) = (user.account, Some(Image::RoleGrant(grant)));
         let held =
             old.as_ref().is_some_and(|old| old.expire_time.is_none_or(|end| self.now() < end));
-        let old = old.filter(|old| self.stands(old)).map(Image::RoleGrant);
+        let old = old.map(Image::RoleGrant);
         self.put(Change { account, kind: ChangeKind::RoleAssign, before: old, after })?;
         escalation(&home, caller, Some(&before), self.world(), &[user.id], self.now())?;
         unchanged(&giving.etag, &user_etag(&before, &user))?;
@@ -150,16 +150,6 @@ impl Tx {
         } else {
             Err(Refusal::unseen("user", user))
         }
-    }
-
-    /// Returns whether a stored grant stands in this write's world too; a dry run's rows may be newer than its world.
-    pub(super) fn stands(&self, grant: &RoleGrant) -> bool {
-        self.world().any_user(grant.user).is_some_and(|user| {
-            user.held.iter().any(|held| {
-                held.role == grant.role
-                    && held.scope.as_ref().map(ToString::to_string) == grant.scope
-            })
-        })
     }
 }
 

@@ -57,7 +57,6 @@ impl Tx {
         };
         let (before, home) = (self.world().clone(), self.home().clone());
         let rows = self.grants_of(user.id).await?;
-        let rows: Vec<RoleGrant> = rows.into_iter().filter(|grant| self.stands(grant)).collect();
         let written = &taking.role_type;
         let role = meant(&before, user.account, user.kind.into(), written, &rows)?;
         let scope = taking.scope.as_ref().map(ToString::to_string);
