@@ -130,23 +130,23 @@ impl Tx {
         Ok(self.put(Change { account, kind, before, after: None })?)
     }
 
-    /// Finds the assignments of a document that stand in this write's world too.
+    /// Finds the assignments of a document in this write's tenant.
     pub(super) async fn assignments_of(&self, id: DocId) -> Result<Vec<Assignment>, Error> {
         let of = rows::Column::DocumentId.eq(id.0);
         let tenant = rows::Column::TenantId.eq(self.world().tenant().0);
         let found = rows::Entity::find().filter(of).filter(tenant).all(&self.db).await?;
-        let found = found.into_iter().map(Assignment::from);
-        Ok(found.filter(|one| self.world().is_assigned(id, one.user)).collect())
+        Ok(found.into_iter().map(Assignment::from).collect())
     }
 
     /// Takes every document from a user.
     pub(in crate::store) async fn strip_documents(&mut self, user: UserId) -> Result<(), Refusal> {
+        if self.world().any_user(user).is_none_or(|user| user.documents.is_empty()) {
+            return Ok(());
+        }
         let of = rows::Column::UserId.eq(user.0);
         let found = rows::Entity::find().filter(of).all(&self.db).await.map_err(Error::from)?;
         for one in found.into_iter().map(Assignment::from) {
-            if self.world().is_assigned(one.document, user) {
-                self.unassign(one)?;
-            }
+            self.unassign(one)?;
         }
         Ok(())
     }

@@ -240,12 +240,7 @@ impl Tx {
             return Err(too_many());
         }
         let holders: Vec<UserId> = self.world().holders(&role).collect();
-        for grant in rows
-            .into_iter()
-            .map(RoleGrant::from)
-            .filter(|grant| self.stands(grant))
-            .collect::<Vec<_>>()
-        {
+        for grant in rows.into_iter().map(RoleGrant::from) {
             self.put(Change {
                 account: grant.account,
                 kind: ChangeKind::RoleRevoke,

@@ -58,15 +58,11 @@ impl Tx {
         caller: &Caller,
         giving: Giving,
     ) -> Result<RoleGiven, Refusal> {
-        let Some(user) = self.user(giving.user).await?.filter(|user| user.delete_time.is_none())
-        else {
-            return Err(Refusal::unseen("user", giving.user));
-        };
+        let (user, rows) = self.living_with_grants(giving.user).await?;
         // Of before the change: what is given is not what its giver has by it.
         let (before, home) = (self.world().clone(), self.home().clone());
         let role = self.check_given(caller, &giving, user.account, user.kind.into())?;
         let scope = giving.scope.as_ref().map(ToString::to_string);
-        let rows = self.grants_of(user.id).await?;
         let old = rows.into_iter().find(|grant| grant.role == role && grant.scope == scope);
         let grant = RoleGrant {
             user: user.id,
@@ -81,7 +77,7 @@ impl Tx {
         let (account, after) = (user.account, Some(Image::RoleGrant(grant)));
         let held =
             old.as_ref().is_some_and(|old| old.expire_time.is_none_or(|end| self.now() < end));
-        let old = old.filter(|old| self.stands(old)).map(Image::RoleGrant);
+        let old = old.map(Image::RoleGrant);
         self.put(Change { account, kind: ChangeKind::RoleAssign, before: old, after })?;
         escalation(&home, caller, Some(&before), self.world(), &[user.id], self.now())?;
         unchanged(&giving.etag, &user_etag(&before, &user))?;
@@ -150,16 +146,6 @@ impl Tx {
         } else {
             Err(Refusal::unseen("user", user))
         }
-    }
-
-    /// Returns whether a stored grant stands in this write's world too; a dry run's rows may be newer than its world.
-    pub(super) fn stands(&self, grant: &RoleGrant) -> bool {
-        self.world().any_user(grant.user).is_some_and(|user| {
-            user.held.iter().any(|held| {
-                held.role == grant.role
-                    && held.scope.as_ref().map(ToString::to_string) == grant.scope
-            })
-        })
     }
 }
 

@@ -1,13 +1,14 @@
 //! Requests: judged, rehearsed, repeated.
 
-use chancery::model::{Clock, Revision};
+use chancery::model::{ChangeKind, Clock, Revision, User};
 use chancery::store::{Begun, Error, Opening};
 use chrono::TimeDelta;
 use serde_json::json;
 use std::collections::BTreeSet;
 
 use super::support::{
-    World, account, begin, begin_as, judge, made_user, opening, random, repeat, user,
+    World, account, became, begin, begin_as, caller, grant, judge, made_grant, made_user, opening,
+    random, repeat, user,
 };
 use crate::support::engines;
 
@@ -29,6 +30,31 @@ async fn a_dry_run_shows_all_and_keeps_nothing() {
         assert_eq!(w.store.user(bob.id).await.unwrap(), None);
         let again = Opening { request_id: request, ..opening(&w.there) };
         assert!(matches!(w.store.begin(again).await.unwrap(), Begun::Fresh(_)));
+        w.is_sound().await;
+    }
+}
+
+#[tokio::test]
+async fn a_rehearsal_stands_on_the_rows_however_old_the_snapshot_was() {
+    for engine in engines() {
+        let w = World::new(&engine).await;
+        let bob = user(&w.clock, w.tenant, "Bob");
+        let mut tx = w.begin().await;
+        tx.put(made_user(&bob)).unwrap();
+        let known = tx.commit(json!({})).await.unwrap().snapshot;
+        let mut tx = begin(&w.store, opening(&known)).await;
+        let renamed = User { user_name: "Robert".to_owned(), ..bob.clone() };
+        tx.put(became(&bob, &renamed)).unwrap();
+        tx.put(made_grant(&grant(&bob, "core/USER", None))).unwrap();
+        let newest = tx.commit(json!({})).await.unwrap();
+
+        let dry = Opening { dry_run: true, ..opening(&known) };
+        let mut tx = begin_as(&w.ann, w.tenant, &w.store, dry).await;
+        tx.offboard_user(&caller(&w.ann, w.tenant), bob.id, "").await.unwrap();
+        let taken = tx.changes().iter().filter(|change| change.kind == ChangeKind::RoleRevoke);
+        assert_eq!(taken.count(), 1);
+        let done = tx.commit(json!({})).await.unwrap();
+        assert_eq!((done.revision, done.changed), (newest.revision, false));
         w.is_sound().await;
     }
 }

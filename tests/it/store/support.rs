@@ -123,15 +123,19 @@ pub(super) async fn begin_as(
 pub(super) fn judge(tx: &mut Tx, user: &User, tenant: AccountId) {
     let method = Arc::from("/test/Write");
     let rule = Rule { method, mutates: true, defaults: Vec::new(), access: Access::Own };
-    let caller = Caller {
+    let ask = Ask::new(Arc::new(rule), Fields::new(), None);
+    tx.judge(&caller(user, tenant), &ask).unwrap();
+}
+
+pub(super) fn caller(user: &User, tenant: AccountId) -> Caller {
+    Caller {
         user: user.id,
         account: user.account,
         tenant,
         kind: user.kind,
         token: None,
         limits: None,
-    };
-    tx.judge(&caller, &Ask::new(Arc::new(rule), Fields::new(), None)).unwrap();
+    }
 }
 
 pub(super) fn repeat(begun: Begun) -> Outcome {
