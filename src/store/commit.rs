@@ -3,17 +3,15 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use sea_orm::sea_query::{
-    CommonTableExpression, Expr, ExprTrait as _, InsertStatement, Query, UpdateStatement,
-    WithClause,
-};
-use sea_orm::{ActiveValue::Set, ConnectionTrait as _, EntityTrait as _, QueryTrait as _};
+use sea_orm::sea_query::{Expr, ExprTrait as _, Query, UpdateStatement};
+use sea_orm::{ActiveValue::Set, EntityTrait as _, QueryTrait as _};
 use serde_json::Value;
 
+use super::batch::{Step, one_by_one, together};
 use super::entries::Stamp;
 use super::idempotency::{remember, token};
 use super::rows::{ledger, number, tenant};
-use super::{Engine, Error, Head, Tx, write};
+use super::{Error, Head, Tx, write};
 use crate::crypto::{ConsistencyToken, chain};
 use crate::decision::Snapshot;
 use crate::model::{AccountId, Change, ChangeKind, Image, Revision};
@@ -37,7 +35,7 @@ pub struct Committed {
 }
 
 impl Tx {
-    /// Keeps the write. `outcome` is what a repeat of the request will be answered from; it holds no secret.
+    /// Keeps the write: in Postgres by one statement, unless it is of hundreds of changes, and `COMMIT`. `outcome` is what a repeat of the request will be answered from; it holds no secret.
     ///
     /// A write without changes takes no revision. Of a dry run nothing is kept, and the answer tells the
     /// revision it was judged at. After [`Error::Unavailable`] it is unknown whether the write was kept:
@@ -51,12 +49,18 @@ impl Tx {
         }
         let revision = self.head.revision.next();
         let stamp = self.stamp(self.head.tenant, revision);
-        let opened = self.open(revision).await?;
-        write::changes(&self.db, self.head.tenant, &self.changes, &self.digests, self.now).await?;
+        let mut steps = Vec::new();
+        let opened = self.open(revision, &mut steps)?;
+        steps.extend(write::steps(self.head.tenant, &self.changes, &self.digests, self.now)?);
+        if self.changes.len() > ENTRIES {
+            one_by_one(&self.db, std::mem::take(&mut steps)).await?;
+        }
         let (entries, hash) = self.link(&stamp).await?;
         self.head = Head { tenant: self.head.tenant, revision, hash };
+        steps.push(ledger::Entity::insert_many(entries).into_query().into());
         let request = remember(&self.request, &self.head, stamp.platform, outcome, self.now)?;
-        self.seal(entries, request).await?;
+        steps.extend(request.map(Step::from));
+        together(&self.db, steps, (advance(&self.head, self.now), "tenants")).await?;
         self.there.advance(revision, hash);
 
         let Self { db, place, store, there, head, platform, .. } = self;
@@ -93,7 +97,7 @@ impl Tx {
     }
 
     /// Begins the ledger of a tenant that this write opens; its account is written with the other changes.
-    async fn open(&self, platform: Revision) -> Result<Option<Head>, Error> {
+    fn open(&self, platform: Revision, steps: &mut Vec<Step>) -> Result<Option<Head>, Error> {
         let Some(account) = &self.opened else { return Ok(None) };
         let change = Change {
             account: account.id,
@@ -110,8 +114,8 @@ impl Tx {
             hash: Set(hash.to_vec()),
             last_at: Set(self.now),
         };
-        tenant::Entity::insert(row).exec_without_returning(&self.db).await?;
-        ledger::Entity::insert_many(entries).exec_without_returning(&self.db).await?;
+        steps.push(tenant::Entity::insert(row).into_query().into());
+        steps.push(ledger::Entity::insert_many(entries).into_query().into());
         Ok(Some(Head { tenant: account.id, revision: stamp.revision, hash }))
     }
 
@@ -128,33 +132,6 @@ impl Tx {
             last = stamp.link(hash, &mut ordinal, changes)?;
         }
         Ok(last)
-    }
-
-    /// Writes the last entries, the tenant's new head and the remembered request.
-    ///
-    /// In Postgres as one statement, since others wait for every way to the server and back (`edges.md` §7).
-    async fn seal(
-        &self,
-        entries: Vec<ledger::ActiveModel>,
-        request: Option<InsertStatement>,
-    ) -> Result<(), Error> {
-        let entries = ledger::Entity::insert_many(entries).into_query();
-        let mut head = advance(&self.head, self.now);
-        let named = [("entries", Some(entries)), ("request", request)];
-        let inserts = named.into_iter().filter_map(|(name, insert)| Some((name, insert?)));
-        if self.store.engine() == Engine::Postgres {
-            let mut with = WithClause::new();
-            for (name, insert) in inserts {
-                with.cte(CommonTableExpression::new().table_name(name).query(insert).to_owned());
-            }
-            head.with_cte(with);
-        } else {
-            for (_, insert) in inserts {
-                self.db.execute(&insert).await?;
-            }
-        }
-        self.db.execute(&head).await?;
-        Ok(())
     }
 }
 

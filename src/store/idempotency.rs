@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::rows::{corrupt, hash, idempotency, number, revision};
 use super::tx::Request;
-use super::{Error, Head, Store};
+use super::{Entry, Error, Head, Store};
 use crate::crypto::ConsistencyToken;
 use crate::model::{AccountId, Revision};
 
@@ -95,6 +95,12 @@ pub(super) fn remember(
 impl Request {
     fn caller(&self) -> Uuid {
         self.actor.map_or(Uuid::nil(), |id| id.0)
+    }
+
+    /// Tells whether an entry may be this request's own, done before.
+    pub(super) fn made(&self, entry: &Entry) -> bool {
+        let same = (entry.actor, entry.acting_as) == (self.actor, self.acting_as);
+        same && self.id.is_some() && entry.request_id == self.id
     }
 
     fn assumed(&self) -> Uuid {

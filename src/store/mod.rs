@@ -5,6 +5,7 @@
 //! queries stay inside; nouns go in and come out.
 
 mod accounts;
+mod batch;
 mod bootstrap;
 mod catalogues;
 mod commit;
@@ -17,6 +18,7 @@ mod hints;
 mod history;
 mod idempotency;
 mod last_super_user;
+mod lock;
 mod migrate;
 mod place;
 mod reads;

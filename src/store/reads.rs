@@ -200,9 +200,25 @@ impl Tx {
         alias_taken(&self.db, key).await
     }
 
-    /// Lists the roles that were on a user before this write, expired ones included.
-    pub async fn grants_of(&mut self, user: UserId) -> Result<Vec<RoleGrant>, Error> {
-        find_grants(&self.db, user).await
+    /// Finds a user as it stands in this write, with the roles that were on it before, expired ones included: in one
+    /// statement, since others wait.
+    pub async fn user_with_grants(
+        &mut self,
+        id: UserId,
+    ) -> Result<Option<(User, Vec<RoleGrant>)>, Error> {
+        let mut found = user::Entity::find_by_id(id.0)
+            .find_with_related(role_grant::Entity)
+            .order_by_asc(role_grant::Column::Role)
+            .order_by_asc(role_grant::Column::ScopeKey)
+            .all(&self.db)
+            .await?;
+        let (row, grants) = found.pop().unzip();
+        let user = match self.pending_user(id) {
+            Some(user) => Some(user),
+            None => row.map(User::try_from).transpose()?,
+        };
+        let grants = grants.unwrap_or_default().into_iter().map(RoleGrant::from).collect();
+        Ok(user.map(|user| (user, grants)))
     }
 }
 

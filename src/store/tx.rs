@@ -4,23 +4,17 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use sea_orm::sea_query::{Alias, Expr, ExprTrait as _, Query, SelectStatement};
-use sea_orm::{
-    ColumnTrait as _, ConnectionTrait, DatabaseTransaction, EntityTrait as _, QueryFilter as _,
-    QuerySelect as _,
-};
+use sea_orm::{ColumnTrait as _, DatabaseTransaction, EntityTrait as _, QueryFilter as _};
 use uuid::Uuid;
 
+use super::lock::{Locked, catch_up, lock};
 use super::place::Place;
-use super::rows::{hash, revision, tenant};
-use super::{Engine, Error, Head, Outcome, Store, entries, follow, idempotency, immediate};
+use super::rows::tenant;
+use super::{Error, Head, Outcome, Store, idempotency, immediate};
 use crate::decision::{Ask, Caller, Permit, Refused, Snapshot, judge};
 use crate::model::{
     Account, AccountId, Change, ChangeKind, Image, Revision, TokenId, User, UserId,
 };
-
-/// Revisions read at a time when a snapshot is behind.
-const BEHIND: u64 = 1_000;
 
 /// What a write is opened with.
 #[derive(Debug, Clone)]
@@ -92,46 +86,47 @@ pub struct Tx {
     permit: Option<Permit>,
 }
 
-/// A tenant's row, locked.
-struct Locked {
-    head: Head,
-    last_at: DateTime<Utc>,
-    platform: Option<Revision>,
-}
-
 impl Store {
     /// Opens a write on a tenant, or finds that the request was done before.
     ///
     /// Waits for the tenant's turn in this process, then for its row; from then on nobody else writes to the
     /// tenant until the write is committed or dropped. The snapshots are brought to the locked revision.
     /// [`Error::Stale`]: take the newest snapshots and open again.
+    ///
+    /// Others wait for every way to the server and back from here to the end of the commit: five at most (`edges.md` §7),
+    /// but for changes of hundreds of objects, and one more for each snapshot that is behind.
     pub async fn begin(&self, opening: Opening) -> Result<Begun, Error> {
         if opening.dry_run {
             return self.rehearse(opening).await;
         }
         let root = self.root().await?.ok_or(Error::NoTenant(opening.tenant))?;
+        let (tenant, (request, there, home)) = (opening.tenant, opening.split());
+        // Before anybody has to wait for it. What is done from now on, shows in the entries that the snapshots lack.
+        if let Some(outcome) = idempotency::find(self.credentials(), &request).await? {
+            return Ok(Begun::Repeat(outcome));
+        }
         // One time for all of it: those who wait behind one another are told together, not one after the other.
-        let lock = tokio::time::timeout(self.config().wait(), self.lock(opening.tenant, root));
-        let (place, db, mut locked) = lock.await.map_err(|_| Error::Busy)??;
-        let (request, there, home) = opening.split();
-        if let Some(outcome) = idempotency::find(&db, &request).await? {
+        let lock = self.lock(tenant, root, home.is_some());
+        let lock = tokio::time::timeout(self.config().wait(), lock);
+        let (place, db, locked) = lock.await.map_err(|_| Error::Busy)??;
+        let mut missed = Vec::new();
+        let there = catch_up(&db, &there, &locked.head, &mut missed).await?;
+        let home = match home {
+            Some(home) => Some(catch_up(&db, &home, &locked.platform, &mut missed).await?),
+            None => None,
+        };
+        if missed.iter().any(|entry| request.made(entry))
+            && let Some(outcome) = idempotency::find(&db, &request).await?
+        {
             db.rollback().await?;
             return Ok(Begun::Repeat(outcome));
         }
-        let home = match home {
-            Some(home) => {
-                let head = self.share(&db, home.tenant()).await?;
-                locked.platform = Some(head.revision);
-                Some(catch_up(&db, &home, &head).await?)
-            }
-            None => None,
-        };
-        let there = catch_up(&db, &there, &locked.head).await?;
         let now = std::cmp::max(self.clock().now(), locked.last_at);
         let mut tx = Tx::new(db, self.clone(), request, there, now);
         tx.place = Some(place);
         tx.home = home;
-        tx.platform = locked.platform;
+        // What the platform's own write rests on is what it makes.
+        tx.platform = (tenant != root).then_some(locked.platform.revision);
         Ok(Begun::Fresh(Box::new(tx)))
     }
 
@@ -140,10 +135,11 @@ impl Store {
         &self,
         tenant: AccountId,
         root: AccountId,
+        share: bool,
     ) -> Result<(Place, DatabaseTransaction, Locked), Error> {
         let place = self.places().take(tenant).await?;
         let db = immediate(self.writes()).await?;
-        let locked = lock(&db, tenant, root).await?;
+        let locked = lock(&db, tenant, root, share).await?;
         Ok((place, db, locked))
     }
 
@@ -159,24 +155,15 @@ impl Store {
         let of = |tenant: AccountId| {
             heads.iter().find(|head| head.tenant == tenant).ok_or(Error::NoTenant(tenant))
         };
-        let world = catch_up(&db, &there, of(there.tenant())?).await?;
+        let world = catch_up(&db, &there, of(there.tenant())?, &mut Vec::new()).await?;
         let home = match home {
-            Some(home) => Some(catch_up(&db, &home, of(home.tenant())?).await?),
+            Some(home) => Some(catch_up(&db, &home, of(home.tenant())?, &mut Vec::new()).await?),
             None => None,
         };
         let mut tx = Tx::new(db, self.clone(), request, world, self.clock().now());
         tx.home = home;
         tx.platform = if root == there.tenant() { None } else { Some(of(root)?.revision) };
         Ok(Begun::Fresh(Box::new(tx)))
-    }
-
-    /// Locks the caller's own tenant against changes, but not against others who only rest on it.
-    async fn share(&self, db: &DatabaseTransaction, tenant: AccountId) -> Result<Head, Error> {
-        let mut row = tenant::Entity::find_by_id(tenant.0);
-        if self.engine() == Engine::Postgres {
-            row = row.lock_shared();
-        }
-        row.one(db).await?.ok_or(Error::NoTenant(tenant))?.try_into()
     }
 }
 
@@ -199,71 +186,6 @@ impl Opening {
         let (request, there, _) = self.split();
         (request, there)
     }
-}
-
-/// Takes the tenant's lock and its next revision in one statement, and looks how far the platform is.
-async fn lock(
-    db: &DatabaseTransaction,
-    tenant: AccountId,
-    root: AccountId,
-) -> Result<Locked, Error> {
-    let mut update = Query::update();
-    update
-        .table(tenant::Entity)
-        .value(tenant::Column::Revision, Expr::col(tenant::Column::Revision).add(1))
-        .and_where(Expr::col(tenant::Column::Id).eq(tenant.0))
-        .returning(Query::returning().exprs([
-            Expr::col(tenant::Column::Revision),
-            Expr::col(tenant::Column::Hash),
-            Expr::col(tenant::Column::LastAt),
-            Expr::from(platform(root)),
-        ]));
-    let row = db.query_one(&update).await?.ok_or(Error::NoTenant(tenant))?;
-    let taken = revision("tenants", &tenant, row.try_get_by_index(0)?)?;
-    let before = Revision(taken.0.saturating_sub(1));
-    let bytes: Vec<u8> = row.try_get_by_index(1)?;
-    let platform: i64 = row.try_get_by_index(3)?;
-    Ok(Locked {
-        head: Head { tenant, revision: before, hash: hash("tenants", &tenant, &bytes)? },
-        last_at: row.try_get_by_index(2)?,
-        // What the platform's own write rests on is what it makes.
-        platform: (tenant != root).then_some(revision("tenants", &root, platform)?),
-    })
-}
-
-fn platform(root: AccountId) -> SelectStatement {
-    let platform = Alias::new("platform");
-    Query::select()
-        .column((platform.clone(), tenant::Column::Revision))
-        .from_as(tenant::Entity, platform.clone())
-        .and_where(Expr::col((platform, tenant::Column::Id)).eq(root.0))
-        .take()
-}
-
-/// Brings a copy of a snapshot to a head that cannot move meanwhile.
-async fn catch_up(
-    db: &DatabaseTransaction,
-    snapshot: &Snapshot,
-    head: &Head,
-) -> Result<Snapshot, Error> {
-    let tenant = head.tenant;
-    let mut snapshot = snapshot.clone();
-    if snapshot.tenant() != tenant {
-        return Err(Error::NoTenant(snapshot.tenant()));
-    }
-    while snapshot.revision() < head.revision {
-        let behind = entries::read(db, tenant, snapshot.revision(), BEHIND).await?;
-        if behind.is_empty() {
-            return Err(Error::Forked { tenant });
-        }
-        if follow(&mut snapshot, &behind)? {
-            return Err(Error::Stale { tenant });
-        }
-    }
-    if snapshot.revision() != head.revision || *snapshot.head() != head.hash {
-        return Err(Error::Forked { tenant });
-    }
-    Ok(snapshot)
 }
 
 impl Tx {

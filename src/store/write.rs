@@ -5,11 +5,12 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait as _, Condition, DatabaseTransaction,
-    EntityTrait, Iterable as _, PrimaryKeyToColumn, QueryFilter as _,
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait as _, Condition, EntityTrait, Iterable as _,
+    PrimaryKeyToColumn, QueryFilter as _, QueryTrait as _,
 };
 
 use super::Error;
+use super::batch::Step;
 use super::rows::role_grant::scope_key;
 use super::rows::{
     account, api_token, assignment, catalogue_file, custom_role, rights_document, role_grant, user,
@@ -61,19 +62,18 @@ struct Plan {
     gone_catalogues: Vec<String>,
 }
 
-/// Writes what the changes, made at `now`, come to. An object that changed twice is written once.
-pub(super) async fn changes(
-    db: &DatabaseTransaction,
+/// Returns what the changes, made at `now`, come to. An object that changed twice is written once.
+pub(super) fn steps(
     tenant: AccountId,
     changes: &[Change],
     digests: &HashMap<TokenId, [u8; 32]>,
     now: DateTime<Utc>,
-) -> Result<(), Error> {
+) -> Result<Vec<Step>, Error> {
     let mut plan = Plan::default();
     for (before, after) in net(changes) {
         plan.add(tenant, before, after, digests)?;
     }
-    plan.run(db, now).await
+    plan.steps(now)
 }
 
 /// Joins the changes of each object: what it was before all of them, and what it is after.
@@ -136,26 +136,28 @@ impl Plan {
     }
 
     /// Takes rows away from the leaves up, then writes from the roots down, as the references need it.
-    async fn run(self, db: &DatabaseTransaction, now: DateTime<Utc>) -> Result<(), Error> {
-        end_tokens(db, &self.gone_tokens, now).await?;
-        delete_assignments(db, &self.gone_assignments).await?;
-        delete_documents(db, &self.gone_documents).await?;
-        delete_grants(db, &self.gone_grants).await?;
-        delete_roles(db, &self.gone_roles).await?;
-        delete_catalogues(db, &self.gone_catalogues).await?;
-        save(db, self.accounts).await?;
-        save(db, self.users).await?;
-        save(db, self.roles).await?;
-        save(db, self.grants).await?;
-        save(db, self.documents).await?;
-        save(db, self.assignments).await?;
-        save(db, self.catalogues).await?;
-        insert(db, self.tokens.new).await?;
+    fn steps(self, now: DateTime<Utc>) -> Result<Vec<Step>, Error> {
+        let mut to = Vec::new();
+        end_tokens(&mut to, &self.gone_tokens, now);
+        delete_assignments(&mut to, &self.gone_assignments);
+        delete_documents(&mut to, &self.gone_documents);
+        delete_grants(&mut to, &self.gone_grants);
+        delete_roles(&mut to, &self.gone_roles);
+        delete_catalogues(&mut to, &self.gone_catalogues);
+        save(&mut to, self.accounts);
+        save(&mut to, self.users);
+        save(&mut to, self.roles);
+        save(&mut to, self.grants);
+        save(&mut to, self.documents);
+        save(&mut to, self.assignments);
+        save(&mut to, self.catalogues);
+        insert(&mut to, self.tokens.new);
         for token in self.tokens.changed {
             // One by one: the digest, which stays as it is, is not at hand to insert.
-            api_token::Entity::update(token).exec_without_returning(db).await?;
+            let update = api_token::Entity::update(token).validate()?.into_query();
+            to.push(Step::exactly(update, "api_tokens", 1));
         }
-        Ok(())
+        Ok(to)
     }
 }
 
@@ -177,8 +179,8 @@ fn token(
     Ok(row)
 }
 
-async fn save<A: ActiveModelTrait>(db: &DatabaseTransaction, rows: Rows<A>) -> Result<(), Error> {
-    insert(db, rows.new).await?;
+fn save<A: ActiveModelTrait>(to: &mut Vec<Step>, rows: Rows<A>) {
+    insert(to, rows.new);
     let keys =
         || <A::Entity as EntityTrait>::PrimaryKey::iter().map(PrimaryKeyToColumn::into_column);
     let is_key = |column: &<A::Entity as EntityTrait>::Column| {
@@ -189,16 +191,12 @@ async fn save<A: ActiveModelTrait>(db: &DatabaseTransaction, rows: Rows<A>) -> R
     for rows in batches(rows.changed, BATCH) {
         // Many rows to update in one statement: insert them, and each meets the one that is there.
         let rows = A::Entity::insert_many(rows).on_conflict(conflict.clone());
-        rows.exec_without_returning(db).await?;
+        to.push(rows.into_query().into());
     }
-    Ok(())
 }
 
-async fn insert<A: ActiveModelTrait>(db: &DatabaseTransaction, rows: Vec<A>) -> Result<(), Error> {
-    for rows in batches(rows, BATCH) {
-        A::Entity::insert_many(rows).exec_without_returning(db).await?;
-    }
-    Ok(())
+fn insert<A: ActiveModelTrait>(to: &mut Vec<Step>, rows: Vec<A>) {
+    to.extend(batches(rows, BATCH).map(|rows| A::Entity::insert_many(rows).into_query().into()));
 }
 
 fn batches<T>(rows: Vec<T>, size: usize) -> impl Iterator<Item = Vec<T>> {
@@ -209,60 +207,42 @@ fn batches<T>(rows: Vec<T>, size: usize) -> impl Iterator<Item = Vec<T>> {
     })
 }
 
-/// Complains if other than the rows that were there are gone now.
-fn all_gone(table: &'static str, gone: u64, wanted: usize) -> Result<(), Error> {
-    if u64::try_from(wanted) == Ok(gone) {
-        return Ok(());
-    }
-    Err(Error::Corrupt { table, why: format!("of {wanted} rows to delete {gone} were there") })
-}
-
 /// Their rows stay: by its digest a token that was ended is told from one that never was.
-async fn end_tokens(
-    db: &DatabaseTransaction,
-    ids: &[uuid::Uuid],
-    now: DateTime<Utc>,
-) -> Result<(), Error> {
+fn end_tokens(to: &mut Vec<Step>, ids: &[uuid::Uuid], now: DateTime<Utc>) {
     for ids in ids.chunks(BATCH) {
         let gone = api_token::Entity::update_many()
             .col_expr(api_token::Column::EndTime, Expr::val(now))
             .filter(api_token::Column::Id.is_in(ids.iter().copied()))
-            .filter(api_token::Column::EndTime.is_null())
-            .exec(db)
-            .await?;
-        all_gone("api_tokens", gone.rows_affected, ids.len())?;
+            .filter(api_token::Column::EndTime.is_null());
+        to.push(Step::exactly(gone.into_query(), "api_tokens", ids.len()));
     }
-    Ok(())
 }
 
-async fn delete_roles(db: &DatabaseTransaction, ids: &[uuid::Uuid]) -> Result<(), Error> {
+fn delete_roles(to: &mut Vec<Step>, ids: &[uuid::Uuid]) {
     for ids in ids.chunks(BATCH) {
         let these = custom_role::Column::Id.is_in(ids.iter().copied());
-        let gone = custom_role::Entity::delete_many().filter(these).exec(db).await?;
-        all_gone("custom_roles", gone.rows_affected, ids.len())?;
+        let gone = custom_role::Entity::delete_many().filter(these);
+        to.push(Step::exactly(gone.into_query(), "custom_roles", ids.len()));
     }
-    Ok(())
 }
 
-async fn delete_catalogues(db: &DatabaseTransaction, names: &[String]) -> Result<(), Error> {
+fn delete_catalogues(to: &mut Vec<Step>, names: &[String]) {
     for names in names.chunks(BATCH) {
         let these = catalogue_file::Column::Name.is_in(names.iter().map(String::as_str));
-        let gone = catalogue_file::Entity::delete_many().filter(these).exec(db).await?;
-        all_gone("catalogue_files", gone.rows_affected, names.len())?;
+        let gone = catalogue_file::Entity::delete_many().filter(these);
+        to.push(Step::exactly(gone.into_query(), "catalogue_files", names.len()));
     }
-    Ok(())
 }
 
-async fn delete_documents(db: &DatabaseTransaction, ids: &[uuid::Uuid]) -> Result<(), Error> {
+fn delete_documents(to: &mut Vec<Step>, ids: &[uuid::Uuid]) {
     for ids in ids.chunks(BATCH) {
         let these = rights_document::Column::Id.is_in(ids.iter().copied());
-        let gone = rights_document::Entity::delete_many().filter(these).exec(db).await?;
-        all_gone("rights_documents", gone.rows_affected, ids.len())?;
+        let gone = rights_document::Entity::delete_many().filter(these);
+        to.push(Step::exactly(gone.into_query(), "rights_documents", ids.len()));
     }
-    Ok(())
 }
 
-async fn delete_assignments(db: &DatabaseTransaction, gone: &[Assignment]) -> Result<(), Error> {
+fn delete_assignments(to: &mut Vec<Step>, gone: &[Assignment]) {
     for some in gone.chunks(KEYS) {
         let these = some.iter().fold(Condition::any(), |any, one| {
             any.add(
@@ -271,13 +251,12 @@ async fn delete_assignments(db: &DatabaseTransaction, gone: &[Assignment]) -> Re
                     .add(assignment::Column::DocumentId.eq(one.document.0)),
             )
         });
-        let deleted = assignment::Entity::delete_many().filter(these).exec(db).await?;
-        all_gone("assignments", deleted.rows_affected, some.len())?;
+        let gone = assignment::Entity::delete_many().filter(these);
+        to.push(Step::exactly(gone.into_query(), "assignments", some.len()));
     }
-    Ok(())
 }
 
-async fn delete_grants(db: &DatabaseTransaction, grants: &[RoleGrant]) -> Result<(), Error> {
+fn delete_grants(to: &mut Vec<Step>, grants: &[RoleGrant]) {
     for grants in grants.chunks(KEYS) {
         let these = grants.iter().fold(Condition::any(), |any, grant| {
             any.add(
@@ -287,8 +266,7 @@ async fn delete_grants(db: &DatabaseTransaction, grants: &[RoleGrant]) -> Result
                     .add(role_grant::Column::ScopeKey.eq(scope_key(grant.scope.as_deref()))),
             )
         });
-        let gone = role_grant::Entity::delete_many().filter(these).exec(db).await?;
-        all_gone("role_grants", gone.rows_affected, grants.len())?;
+        let gone = role_grant::Entity::delete_many().filter(these);
+        to.push(Step::exactly(gone.into_query(), "role_grants", grants.len()));
     }
-    Ok(())
 }

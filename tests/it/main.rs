@@ -34,4 +34,5 @@ mod search;
 mod store;
 mod strangers;
 mod token;
+mod trips;
 mod user;

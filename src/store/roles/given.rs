@@ -58,15 +58,11 @@ impl Tx {
         caller: &Caller,
         giving: Giving,
     ) -> Result<RoleGiven, Refusal> {
-        let Some(user) = self.user(giving.user).await?.filter(|user| user.delete_time.is_none())
-        else {
-            return Err(Refusal::unseen("user", giving.user));
-        };
+        let (user, rows) = self.living_with_grants(giving.user).await?;
         // Of before the change: what is given is not what its giver has by it.
         let (before, home) = (self.world().clone(), self.home().clone());
         let role = self.check_given(caller, &giving, user.account, user.kind.into())?;
         let scope = giving.scope.as_ref().map(ToString::to_string);
-        let rows = self.grants_of(user.id).await?;
         let old = rows.into_iter().find(|grant| grant.role == role && grant.scope == scope);
         let grant = RoleGrant {
             user: user.id,

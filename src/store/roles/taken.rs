@@ -51,12 +51,8 @@ impl Tx {
         caller: &Caller,
         taking: Taking,
     ) -> Result<RoleTaken, Refusal> {
-        let Some(user) = self.user(taking.user).await?.filter(|user| user.delete_time.is_none())
-        else {
-            return Err(Refusal::unseen("user", taking.user));
-        };
+        let (user, rows) = self.living_with_grants(taking.user).await?;
         let (before, home) = (self.world().clone(), self.home().clone());
-        let rows = self.grants_of(user.id).await?;
         let written = &taking.role_type;
         let role = meant(&before, user.account, user.kind.into(), written, &rows)?;
         let scope = taking.scope.as_ref().map(ToString::to_string);

@@ -33,7 +33,16 @@ pub struct Model {
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-pub enum Relation {}
+pub enum Relation {
+    #[sea_orm(has_many = "super::role_grant::Entity")]
+    Grants,
+}
+
+impl Related<super::role_grant::Entity> for Entity {
+    fn to() -> RelationDef {
+        Relation::Grants.def()
+    }
+}
 
 impl ActiveModelBehavior for ActiveModel {}
 

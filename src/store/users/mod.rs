@@ -17,8 +17,8 @@ use crate::decision::{
     Caller, Nothing, Principal, Question, Snapshot, Subject, Worlds, decide, sees_user,
 };
 use crate::model::{
-    AccountId, Change, ChangeKind, EffectiveStatus, Image, Named, ResourcePath, User, UserId,
-    UserKind,
+    AccountId, Change, ChangeKind, EffectiveStatus, Image, Named, ResourcePath, RoleGrant, User,
+    UserId, UserKind,
 };
 
 pub use create::NewUser;
@@ -76,6 +76,16 @@ impl Tx {
     /// Finds the row of a user that is not deleted.
     async fn living(&mut self, id: UserId) -> Result<User, Refusal> {
         let found = self.user(id).await?.filter(|user| user.delete_time.is_none());
+        found.ok_or_else(|| Refusal::unseen("user", id))
+    }
+
+    /// Finds the row of a user that is not deleted, and the roles on it.
+    pub(in crate::store) async fn living_with_grants(
+        &mut self,
+        id: UserId,
+    ) -> Result<(User, Vec<RoleGrant>), Refusal> {
+        let found = self.user_with_grants(id).await?;
+        let found = found.filter(|(user, _)| user.delete_time.is_none());
         found.ok_or_else(|| Refusal::unseen("user", id))
     }
 

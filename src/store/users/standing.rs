@@ -41,7 +41,7 @@ impl Tx {
         id: UserId,
         etag: &str,
     ) -> Result<UserDone, Refusal> {
-        let before = self.living(id).await?;
+        let (before, grants) = self.living_with_grants(id).await?;
         not_oneself(caller, id, "user.offboard")?;
         unchanged(etag, &user_etag(self.world(), &before))?;
         still_open(self.world(), before.account)?;
@@ -52,7 +52,7 @@ impl Tx {
             after.update_time = self.now();
             self.put(changed(ChangeKind::UserOffboard, before, after))?;
         }
-        for grant in self.grants_of(id).await? {
+        for grant in grants {
             let (kind, before) = (ChangeKind::RoleRevoke, Some(Image::RoleGrant(grant)));
             self.put(Change { account, kind, before, after: None })?;
         }
