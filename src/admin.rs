@@ -35,7 +35,7 @@ pub struct Checks {
     pub schema: Check,
     /// The keys are those that the store's tokens stand under.
     pub keys: Check,
-    /// What is in memory is not older than the staleness bound.
+    /// What is in memory is not older than the staleness bound, and nothing was met that cannot be read.
     pub snapshots: Check,
     /// This machine's clock is near the store's.
     pub clock: Check,

@@ -70,6 +70,9 @@ impl Inner {
 
     /// Brings one tenant to its head: by applying entries where they fit what is held, else by a load.
     pub(super) async fn catch_up(&self, slot: &Slot) -> Result<Arc<Snapshot>, Error> {
+        if slot.is_given_up() {
+            return Err(Error::Newer);
+        }
         let known = slot.held().filter(|known| !self.is_outdated(known));
         let Some(known) = known else { return self.load(slot).await };
         let read = Instant::now();
@@ -88,7 +91,10 @@ impl Inner {
         let mut next = Snapshot::clone(&known);
         let mut applied = 0;
         while next.revision() < head.revision {
-            let entries = self.store.entries(slot.tenant, next.revision(), PAGE).await?;
+            let entries = match self.store.entries(slot.tenant, next.revision(), PAGE).await {
+                Err(store::Error::Newer(what)) => return Err(give_up(slot, &what)),
+                read => read?,
+            };
             applied += entries.len();
             if entries.is_empty() || applied > MOST_ENTRIES {
                 return self.load(slot).await;
@@ -140,6 +146,17 @@ impl Inner {
         slot.clear();
         self.load(slot).await
     }
+}
+
+/// Drops a tenant that a newer version of this program has written to: what that means for an answer, only it knows.
+fn give_up(slot: &Slot, what: &str) -> Error {
+    metrics::counter!("chancery_newer_entries_total").increment(1);
+    tracing::error!(
+        what,
+        "ALARM: a newer version of this program wrote what this one cannot read; the tenant is dropped until one that can is started"
+    );
+    slot.give_up();
+    Error::Newer
 }
 
 fn is_at(head: &Head, snapshot: &Snapshot) -> bool {

@@ -72,6 +72,9 @@ pub enum Error {
     /// There is no such tenant.
     #[error("there is no such tenant")]
     NoTenant,
+    /// The store holds entries that this program does not know.
+    #[error("a newer version of this program wrote to the store what this one cannot read")]
+    Newer,
     /// A token ahead of the head, or of another line of history.
     #[error("the consistency token is of another history")]
     OtherHistory,
@@ -226,6 +229,12 @@ impl Feed {
     /// Tells whether this process's clock is near enough to the store's, as the last poll found.
     pub fn clock(&self) -> Result<(), Skewed> {
         self.inner.skew.check()
+    }
+
+    /// Tells whether all that was met in the store can be read (`edges.md` §7).
+    pub fn readable(&self) -> Result<(), Error> {
+        let tenants = self.inner.tenants.read().unwrap_or_else(PoisonError::into_inner);
+        if tenants.values().any(|slot| slot.is_given_up()) { Err(Error::Newer) } else { Ok(()) }
     }
 
     /// Returns how many tenants and users are in memory, for the metrics.

@@ -1,5 +1,6 @@
 //! One tenant's place in memory.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -15,6 +16,8 @@ pub(super) struct Slot {
     /// Held by whoever reads the store for this tenant.
     pub(super) turn: tokio::sync::Mutex<()>,
     snapshot: ArcSwapOption<Snapshot>,
+    /// The store holds what this program cannot read of the tenant; only another program can.
+    too_new: AtomicBool,
     /// Guards swaps, so that an older snapshot never replaces a newer one.
     confirmed: Mutex<Option<Instant>>,
 }
@@ -25,8 +28,20 @@ impl Slot {
             tenant,
             turn: tokio::sync::Mutex::default(),
             snapshot: ArcSwapOption::empty(),
+            too_new: AtomicBool::new(false),
             confirmed: Mutex::new(None),
         }
+    }
+
+    /// Drops what is there for good: rows can no more be trusted to say all that this program goes by.
+    pub(super) fn give_up(&self) {
+        self.too_new.store(true, Ordering::Release);
+        self.clear();
+    }
+
+    /// Tells whether the tenant was given up.
+    pub(super) fn is_given_up(&self) -> bool {
+        self.too_new.load(Ordering::Acquire)
     }
 
     /// Returns the snapshot whatever its age.
@@ -76,7 +91,7 @@ impl Slot {
         *confirmed = Some(read);
     }
 
-    /// Drops what is there: it is of a line of history that the store no longer has.
+    /// Drops what is there.
     pub(super) fn clear(&self) {
         let mut confirmed = self.confirmed.lock().unwrap_or_else(PoisonError::into_inner);
         self.snapshot.store(None);

@@ -243,7 +243,9 @@ impl From<feed::Error> for Status {
     fn from(error: feed::Error) -> Self {
         match &error {
             // What is no tenant was one a moment ago: the store was turned back, and the next try finds how it is.
-            feed::Error::Stale | feed::Error::Slow | feed::Error::NoTenant => unavailable(),
+            feed::Error::Stale | feed::Error::Slow | feed::Error::NoTenant | feed::Error::Newer => {
+                unavailable()
+            }
             feed::Error::Store(_) => {
                 tracing::warn!(error = &error as &dyn std::error::Error, "the store is away");
                 unavailable()

@@ -229,9 +229,11 @@ impl Shared {
         loop {
             let opened = self.store.begin(opening(call, caller, &home, &there, dry_run)?).await;
             match opened {
-                Err(Error::Stale { .. } | Error::Forked { .. }) if tries < TRIES => {
+                Err(Error::Stale { .. } | Error::Forked { .. } | Error::Newer(_))
+                    if tries < TRIES =>
+                {
                     tries += 1;
-                    // Reading the head tells which it is, and raises the alarm where history forked.
+                    // Reading the head tells which it is, and raises the alarm where history forked or is too new.
                     home = self.feed.fresh(home.tenant()).await?;
                     there = self.feed.fresh(there.tenant()).await?;
                 }

@@ -101,8 +101,8 @@ impl Probe {
             Ok(false) => Check::Bad("the master key is not the one of this store".to_owned()),
             Err(_) => Check::Unknown,
         };
-        let snapshots = match self.feed.platform().await {
-            Ok(_) => Check::Good,
+        let snapshots = match self.feed.platform().await.and_then(|_| self.feed.readable()) {
+            Ok(()) => Check::Good,
             Err(error) => Check::Bad(error.to_string()),
         };
         let clock =

@@ -139,8 +139,8 @@ async fn replica(service: &Service, clock: Arc<Wrong>) -> (Running, Store) {
     (server::start(config, store.clone(), keys, grpc, admin).await.unwrap(), store)
 }
 
-/// Waits until the server says so of its clock; returns whether it is ready, by both its doors.
-async fn says(running: &Running, wanted: &str) -> (bool, bool) {
+/// Waits until the server says so of a check; returns whether it is ready, by both its doors.
+pub(crate) async fn says(running: &Running, check_name: &str, wanted: &str) -> (bool, bool) {
     let began = Instant::now();
     loop {
         let mut stream = TcpStream::connect(running.admin()).await.unwrap();
@@ -149,7 +149,7 @@ async fn says(running: &Running, wanted: &str) -> (bool, bool) {
         stream.read_to_string(&mut text).await.unwrap();
         let (_, body) = text.split_once("\r\n\r\n").unwrap();
         let report: serde_json::Value = serde_json::from_str(body).unwrap();
-        if report["checks"]["clock"] == wanted {
+        if report["checks"][check_name] == wanted {
             let serving = check(running.grpc(), "", PATIENCE).await.unwrap();
             return (report["ready"].as_bool().unwrap(), serving);
         }
@@ -172,7 +172,7 @@ async fn a_server_whose_clock_is_far_from_the_stores_does_not_serve_and_says_why
         ] {
             clock.ahead.store(ahead, Ordering::Relaxed);
             let good = said == "ok";
-            assert_eq!(says(&running, said).await, (good, good), "{ahead}");
+            assert_eq!(says(&running, "clock", said).await, (good, good), "{ahead}");
         }
         running.stop().await.unwrap();
         store.close().await.unwrap();
@@ -185,7 +185,7 @@ async fn an_embedded_store_has_no_clock_of_its_own() {
     let service = Service::start(&Engine::Sqlite).await;
     let clock = Arc::new(Wrong { ahead: AtomicI64::new(60_000) });
     let (running, store) = replica(&service, clock).await;
-    assert_eq!(says(&running, "ok").await, (true, true));
+    assert_eq!(says(&running, "clock", "ok").await, (true, true));
     running.stop().await.unwrap();
     store.close().await.unwrap();
     service.stop().await;

@@ -171,6 +171,10 @@ impl Service {
         self.store.close().await.unwrap();
     }
 
+    pub(crate) fn running(&self) -> &Running {
+        self.server.as_ref().unwrap()
+    }
+
     pub(crate) fn grpc(&self) -> std::net::SocketAddr {
         self.server.as_ref().unwrap().grpc()
     }

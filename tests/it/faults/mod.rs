@@ -2,6 +2,7 @@
 
 mod cancelled;
 mod frozen;
+mod newer;
 mod rivals;
 mod stores_away;
 mod turned_back;
