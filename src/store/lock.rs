@@ -71,12 +71,12 @@ fn platform(root: AccountId, column: tenant::Column, share: bool) -> Expr {
     Expr::from(row)
 }
 
-/// Brings a copy of a snapshot to a head that cannot move meanwhile. What it lacked is added to `lacked`.
+/// Brings a copy of a snapshot to a head that cannot move meanwhile. What it missed is added to `missed`.
 pub(super) async fn catch_up(
     db: &DatabaseTransaction,
     snapshot: &Snapshot,
     head: &Head,
-    lacked: &mut Vec<Entry>,
+    missed: &mut Vec<Entry>,
 ) -> Result<Snapshot, Error> {
     let tenant = head.tenant;
     let mut snapshot = snapshot.clone();
@@ -91,7 +91,7 @@ pub(super) async fn catch_up(
         if follow(&mut snapshot, &behind)? {
             return Err(Error::Stale { tenant });
         }
-        lacked.extend(behind);
+        missed.extend(behind);
     }
     if snapshot.revision() != head.revision || *snapshot.head() != head.hash {
         return Err(Error::Forked { tenant });

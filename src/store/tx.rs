@@ -109,13 +109,13 @@ impl Store {
         let lock = self.lock(tenant, root, home.is_some());
         let lock = tokio::time::timeout(self.config().wait(), lock);
         let (place, db, locked) = lock.await.map_err(|_| Error::Busy)??;
-        let mut behind = Vec::new();
-        let there = catch_up(&db, &there, &locked.head, &mut behind).await?;
+        let mut missed = Vec::new();
+        let there = catch_up(&db, &there, &locked.head, &mut missed).await?;
         let home = match home {
-            Some(home) => Some(catch_up(&db, &home, &locked.platform, &mut behind).await?),
+            Some(home) => Some(catch_up(&db, &home, &locked.platform, &mut missed).await?),
             None => None,
         };
-        if behind.iter().any(|entry| request.made(entry))
+        if missed.iter().any(|entry| request.made(entry))
             && let Some(outcome) = idempotency::find(&db, &request).await?
         {
             db.rollback().await?;

@@ -19,6 +19,9 @@ use crate::support::{Engine, Person, Service, engines};
 /// Behind the statement that takes the lock, `COMMIT` included.
 const MOST: usize = 5;
 
+/// What polls and probes ask, on connections of their own; they may come between.
+const BESIDE: [&str; 4] = ["store_time", "service_state", "seaql_migrations", "pg_notify"];
+
 /// What an administrator of the tenant changes in any case.
 const OWN: [&str; 9] = [
     "AddUserRole",
@@ -56,14 +59,16 @@ impl Visit for Text {
 
 impl<S: tracing::Subscriber + for<'s> LookupSpan<'s>> Layer<S> for Listener {
     fn on_event(&self, event: &tracing::Event<'_>, context: Context<'_, S>) {
-        // What happens by itself, polls and probes, is in no request's span.
+        // What happens by itself is in no request's span.
         if event.metadata().target() != "sqlx::query" || context.event_span(event).is_none() {
             return;
         }
         let mut text = Text::default();
         event.record(&mut text);
         let statement = if text.statement.is_empty() { text.summary } else { text.statement };
-        self.0.lock().unwrap().push(statement);
+        if !BESIDE.iter().any(|word| statement.contains(word)) {
+            self.0.lock().unwrap().push(statement);
+        }
     }
 }
 
