@@ -125,7 +125,7 @@ impl CompiledDocument {
             let mut made = Entry::new(kind, &entry.resource_id, act(&entry.permissions, &on));
             made.direct = act(&entry.permissions, &lies);
             if entry.cascade {
-                made.within = act(&entry.permissions, &|_| true);
+                made.within = act(&entry.permissions, &|p| catalogue.lies_in(p, kind));
             }
             entries.push(made);
         }

@@ -124,7 +124,7 @@ fn left(kind: &Type) -> impl Iterator<Item = &str> {
 }
 
 /// Returns whether things of type `kind` may lie in one of type `container`, at any depth.
-fn lies_in(types: &Types, kind: &Type, container: &str, depth: usize) -> bool {
+pub(super) fn lies_in(types: &Types, kind: &Type, container: &str, depth: usize) -> bool {
     depth < CONTAINMENT
         && kind.parents.iter().any(|parent| {
             parent == container

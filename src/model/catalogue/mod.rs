@@ -296,6 +296,12 @@ impl Catalogue {
         self.documents.givable().contains(permission)
     }
 
+    /// Returns whether a thing of the type of `permission` may lie in one of type `container`, at any depth.
+    pub fn lies_in(&self, permission: Permission, container: &str) -> bool {
+        let kind = self.kind(self.kind_of(permission));
+        kind.is_some_and(|kind| documents::lies_in(&self.types, kind, container, 0))
+    }
+
     /// Returns whether a rights document may give anything on this type.
     pub fn has_documents(&self, kind: &Type) -> bool {
         kind.documents.as_ref().is_none_or(|actions| !actions.is_empty())

@@ -169,4 +169,13 @@ impl Words {
             .iter()
             .any(|(_, said)| said.kind == kind && said.parents.iter().any(|up| up == container))
     }
+
+    /// Whether things of one type may lie in those of another, at any depth.
+    pub(crate) fn lies_below(&self, kind: &str, container: &str) -> bool {
+        let types = self.said.iter().map(|(_, said)| said.kind.as_str());
+        self.lies_in(kind, container)
+            || types
+                .filter(|between| *between != kind && self.lies_in(kind, between))
+                .any(|between| self.lies_below(between, container))
+    }
 }

@@ -76,7 +76,7 @@ async fn each_right_tells_what_it_comes_from_by_which_way_and_what_limits_it() {
         assert_eq!(held[0].depth(), RightDepth::Itself);
         assert_eq!(held[0].permissions, ["gate_group.read"]);
         assert_eq!(held[1].depth(), RightDepth::Contained);
-        assert!(held[1].permissions.contains(&"gate.read".to_owned()));
+        assert_eq!(held[1].permissions, ["gate.read"]);
 
         // What limits all of it is told, and nothing is in effect.
         let request = pb::SetUserActiveRequest {

@@ -107,3 +107,25 @@ async fn a_right_in_one_account_is_given_in_no_other() {
         refused(status, Code::PermissionDenied, "ESCALATION");
     }
 }
+
+#[tokio::test]
+async fn an_entry_on_a_resource_gives_what_can_lie_in_it_and_no_more() {
+    for engine in engines() {
+        let acme = Acme::start(&engine).await;
+        let clerk = acme.below(&acme.boss, "clerk", &["MANAGE_RIGHTS"]).await;
+        let held = pb::RightsDocument {
+            product_permissions: vec![product("ACD", &["READ"], true)],
+            ..document("Gates", &[])
+        };
+        let held = acme.made(held).await;
+        acme.give(&acme.boss, &held, &[&clerk]).await.unwrap();
+        let on = |kind: &str| pb::RightsDocument {
+            resource_permissions: vec![resource(kind, "5", &["READ"], true)],
+            ..document("One", &[])
+        };
+        acme.write(&clerk, on("GATE_GROUP")).await.unwrap();
+        let status = acme.write(&clerk, on("AGENT_GROUP")).await;
+        refused(status, Code::PermissionDenied, "ESCALATION");
+        acme.service.stop().await;
+    }
+}

@@ -148,7 +148,8 @@ fn says_anything(body: &Body, kind: &str, action: &str) -> bool {
         || body.resource_permissions.iter().any(|entry| {
             let itself = entry.resource_type == kind && action != "create";
             let inside = action == "create" && words().lies_in(kind, &entry.resource_type);
-            has(&entry.permissions, action) && (itself || inside || entry.cascade)
+            let below = entry.cascade && words().lies_below(kind, &entry.resource_type);
+            has(&entry.permissions, action) && (itself || inside || below)
         })
 }
 
