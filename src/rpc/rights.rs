@@ -260,7 +260,7 @@ impl pb::rights_document_service_server::RightsDocumentService for RightsDocumen
             return Err(Refused::Unseen { kind: "account", id: account.to_string() }.into());
         }
         let rights = effective(&by.there, of, account, now);
-        let reading = Reading { by: &by, of, now };
+        let reading = Reading::new(&by, of, now);
         let effective_rights = rights.iter().map(|right| reading.right(right)).collect();
         let reply = pb::GetEffectiveRightsResponse { effective_rights };
         Ok(with_revision(Response::new(reply), &by.there))
@@ -277,7 +277,7 @@ impl pb::rights_document_service_server::RightsDocumentService for RightsDocumen
         let rights = |of| effective(&by.there, of, None, now);
         let (held, compared) = (rights(one), rights(other));
         let shown = |of, rights: Vec<EffectiveRight>| {
-            let reading = Reading { by: &by, of, now };
+            let reading = Reading::new(&by, of, now);
             rights.iter().map(|right| reading.right(right)).collect()
         };
         let reply = pb::CompareRightsResponse {

@@ -8,6 +8,8 @@ use prost_types::Timestamp;
 use tonic::Status;
 
 use crate::layers::status;
+use crate::model::{Reach, Relation};
+use crate::proto::v1 as pb;
 
 /// Refuses an id.
 pub(super) fn bad_id(field: &str, error: &dyn Display) -> Status {
@@ -42,4 +44,22 @@ pub(super) fn time(name: &str, at: Option<Timestamp>) -> Result<Option<DateTime<
 pub(super) fn timestamp(at: DateTime<Utc>) -> Timestamp {
     let nanos = i32::try_from(at.timestamp_subsec_nanos()).unwrap_or_default();
     Timestamp { seconds: at.timestamp(), nanos }
+}
+
+/// Writes how far something reaches.
+pub(super) const fn reach(reach: Reach) -> i32 {
+    match reach {
+        Reach::Account => pb::Reach::Account as i32,
+        Reach::Subtree => pb::Reach::Subtree as i32,
+    }
+}
+
+/// Writes on which users something is.
+pub(super) const fn relation(relation: Relation) -> i32 {
+    match relation {
+        Relation::Own => pb::Relation::Self_ as i32,
+        Relation::Subtree => pb::Relation::Subtree as i32,
+        Relation::Siblings => pb::Relation::Siblings as i32,
+        Relation::Account => pb::Relation::Account as i32,
+    }
 }

@@ -1,54 +1,66 @@
 //! How effective rights look on the wire, cut to what the reader may know.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 
-use crate::decision::{
-    Depth, EffectiveRight, Limit, Place, Snapshot, Source, Way, sees_account, sees_user,
-};
+use crate::decision::{Depth, EffectiveRight, Limit, Place, Snapshot, Source, Way};
+use crate::model::UserId;
 use crate::model::catalogue::PermissionSet;
-use crate::model::{AccountId, Reach, Relation, UserId};
 use crate::proto::v1 as pb;
 use crate::rpc::answer::role_name;
 use crate::rpc::shared::Reader;
-use crate::rpc::wire::timestamp;
+use crate::rpc::sight::Sight;
+use crate::rpc::wire::{reach, relation, timestamp};
 
-/// Who reads the rights of whom, and when.
-pub(super) struct Reading<'a> {
-    pub(super) by: &'a Reader,
+/// The rights of one user, as a reader sees them.
+pub(super) struct Reading {
     pub(super) of: UserId,
-    pub(super) now: DateTime<Utc>,
+    pub(super) sight: Sight,
 }
 
-impl Reading<'_> {
+impl Reading {
+    /// Returns how `by` sees the rights of a user of the tenant that it reads.
+    pub(super) fn new(by: &Reader, of: UserId, now: DateTime<Utc>) -> Self {
+        let there = Arc::clone(&by.there);
+        let account = there.user(of).map(|user| user.account);
+        let (caller, mine, home) = (by.caller.clone(), Arc::clone(&by.home), Arc::clone(&there));
+        Self { of, sight: Sight { caller, mine, home, account, there, now } }
+    }
+
     /// Shows one right.
     pub(super) fn right(&self, right: &EffectiveRight) -> pb::EffectiveRight {
-        let (scope, kind, id, depth) = place(&right.place);
+        let sight = &self.sight;
         let mut shown = pb::EffectiveRight {
             permissions: self.names(&right.permissions),
-            account_id: self.account(right.account),
-            reach: match right.reach {
-                Reach::Account => pb::Reach::Account,
-                Reach::Subtree => pb::Reach::Subtree,
-            }
-            .into(),
-            on: right.on.map_or(pb::Relation::Unspecified, relation).into(),
-            scope: scope.clone(),
-            resource_type: kind,
-            resource_id: id,
-            depth: depth.into(),
+            account_id: sight.account_name(right.account),
+            reach: reach(right.reach),
+            on: right.on.map(relation).unwrap_or_default(),
             limits: right.limits.iter().map(|limit| self.limit(limit)).collect(),
             ..Default::default()
         };
+        match &right.place {
+            Place::All => {}
+            Place::Within(scope) => {
+                let seen = sight.sees_account(scope.account);
+                shown.scope = if seen { scope.to_string() } else { String::new() };
+            }
+            Place::Resource { kind, id, depth: at } => {
+                shown.resource_type = kind.to_ascii_uppercase();
+                shown.resource_id = id.to_string();
+                shown.depth = depth(*at).into();
+            }
+        }
         self.way(&right.way, &mut shown);
-        shown.grant = Some(self.grant(right, &shown, scope));
+        shown.grant = Some(self.grant(right, &shown));
         if let Source::Document { owner, .. } = &right.source {
-            shown.owner_id = owner.map(|owner| self.user(owner)).unwrap_or_default();
+            shown.owner_id = owner.map(|owner| sight.user_name(owner)).unwrap_or_default();
         }
         shown
     }
 
     fn world(&self) -> &Snapshot {
-        &self.by.there
+        &self.sight.home
     }
 
     fn way(&self, way: &Way, shown: &mut pb::EffectiveRight) {
@@ -63,22 +75,19 @@ impl Reading<'_> {
         match way {
             Way::Everybody | Way::Own => {}
             Way::Included(role) => shown.via_role = role_name(self.world(), role),
-            Way::Inherited(from) => shown.via_user_id = self.user(*from),
+            Way::Inherited(from) => shown.via_user_id = self.sight.user_name(*from),
             Way::Master { account, from } => {
-                shown.master_account_id = self.account(*account);
-                shown.via_user_id = from.map(|from| self.user(from)).unwrap_or_default();
+                shown.master_account_id = self.sight.account_name(*account);
+                shown.via_user_id = from.map(|from| self.sight.user_name(from)).unwrap_or_default();
             }
         }
     }
 
-    fn grant(
-        &self,
-        right: &EffectiveRight,
-        shown: &pb::EffectiveRight,
-        scope: String,
-    ) -> pb::Grant {
+    fn grant(&self, right: &EffectiveRight, shown: &pb::EffectiveRight) -> pb::Grant {
         let holder = match &right.way {
-            Way::Inherited(from) | Way::Master { from: Some(from), .. } => self.user(*from),
+            Way::Inherited(from) | Way::Master { from: Some(from), .. } => {
+                self.sight.user_name(*from)
+            }
             _ => self.of.to_string(),
         };
         let ends = right.limits.iter().find_map(|limit| match limit {
@@ -88,7 +97,7 @@ impl Reading<'_> {
         let mut grant = pb::Grant {
             holder_user_id: holder,
             account_id: shown.account_id.clone(),
-            scope,
+            scope: shown.scope.clone(),
             expire_time: ends,
             ..Default::default()
         };
@@ -103,7 +112,8 @@ impl Reading<'_> {
             }
             Source::Document { document, .. } => {
                 grant.kind = pb::GrantKind::Document.into();
-                grant.rights_doc_id = document.to_string();
+                let seen = self.sight.sees_document(*document);
+                grant.rights_doc_id = if seen { document.to_string() } else { String::new() };
             }
         }
         grant
@@ -115,7 +125,7 @@ impl Reading<'_> {
         let kind = match limit {
             Limit::Disabled => Kind::Disabled,
             Limit::NotActive(account, _) => {
-                shown.account_id = self.account(*account);
+                shown.account_id = self.sight.account_name(*account);
                 Kind::AccountNotActive
             }
             Limit::Suppressed(role) => {
@@ -123,12 +133,12 @@ impl Reading<'_> {
                 Kind::Suppressed
             }
             Limit::Ceiling(account, taken) => {
-                shown.account_id = self.account(*account);
+                shown.account_id = self.sight.account_name(*account);
                 shown.permissions = self.names(taken);
                 Kind::Ceiling
             }
             Limit::Confined(account) => {
-                shown.account_id = self.account(*account);
+                shown.account_id = self.sight.account_name(*account);
                 Kind::Confined
             }
             Limit::Expires(at) => {
@@ -148,41 +158,12 @@ impl Reading<'_> {
         let catalogue = self.world().catalogue();
         set.iter().map(|permission| catalogue.name(permission).to_owned()).collect()
     }
-
-    fn user(&self, id: UserId) -> String {
-        let Reader { caller, home, there } = self.by;
-        let seen = id == self.of || sees_user(caller, home, there, id, self.now);
-        if seen { id.to_string() } else { String::new() }
-    }
-
-    fn account(&self, id: AccountId) -> String {
-        let Reader { caller, home, there } = self.by;
-        if sees_account(caller, home, there, id, self.now) { id.to_string() } else { String::new() }
-    }
 }
 
-const fn relation(on: Relation) -> pb::Relation {
-    match on {
-        Relation::Own => pb::Relation::Self_,
-        Relation::Subtree => pb::Relation::Subtree,
-        Relation::Siblings => pb::Relation::Siblings,
-        Relation::Account => pb::Relation::Account,
-    }
-}
-
-fn place(place: &Place) -> (String, String, String, pb::RightDepth) {
-    match place {
-        Place::All => Default::default(),
-        Place::Within(scope) => {
-            (scope.to_string(), String::new(), String::new(), pb::RightDepth::Unspecified)
-        }
-        Place::Resource { kind, id, depth } => {
-            let depth = match depth {
-                Depth::Itself => pb::RightDepth::Itself,
-                Depth::Direct => pb::RightDepth::Direct,
-                Depth::Contained => pb::RightDepth::Contained,
-            };
-            (String::new(), kind.to_ascii_uppercase(), id.to_string(), depth)
-        }
+const fn depth(depth: Depth) -> pb::RightDepth {
+    match depth {
+        Depth::Itself => pb::RightDepth::Itself,
+        Depth::Direct => pb::RightDepth::Direct,
+        Depth::Contained => pb::RightDepth::Contained,
     }
 }

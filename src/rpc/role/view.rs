@@ -5,9 +5,9 @@ use std::str::FromStr;
 
 use crate::decision::Snapshot;
 use crate::model::catalogue::{Catalogue, FileInfo, PermissionSet, RoleIx};
-use crate::model::{AccountId, CustomRole, Holder, Reach, Relation, RoleGrant, RoleRef};
+use crate::model::{AccountId, CustomRole, Holder, RoleGrant, RoleRef};
 use crate::proto::v1 as pb;
-use crate::rpc::wire::timestamp;
+use crate::rpc::wire::{reach, relation, timestamp};
 use crate::store::{catalogue_etag, role_etag};
 
 /// Lists the roles that can be used in an account, by what names them. `(none)` is used by nobody's doing.
@@ -106,22 +106,6 @@ fn plain_name(catalogue: &Catalogue, ix: RoleIx) -> String {
     let role = catalogue.get(ix);
     let namesakes = catalogue.roles().filter(|(_, other)| other.name == role.name).count();
     if namesakes == 1 && !role.is_baseline() { role.name.clone() } else { role.full_name.clone() }
-}
-
-const fn reach(reach: Reach) -> i32 {
-    match reach {
-        Reach::Account => pb::Reach::Account as i32,
-        Reach::Subtree => pb::Reach::Subtree as i32,
-    }
-}
-
-const fn relation(relation: Relation) -> i32 {
-    match relation {
-        Relation::Own => pb::Relation::Self_ as i32,
-        Relation::Subtree => pb::Relation::Subtree as i32,
-        Relation::Siblings => pb::Relation::Siblings as i32,
-        Relation::Account => pb::Relation::Account as i32,
-    }
 }
 
 const fn holder(holder: Holder) -> i32 {

@@ -123,6 +123,41 @@ async fn rights_are_listed_for_whoever_may_read_documents_of_the_user_alone() {
 }
 
 #[tokio::test]
+async fn whose_document_a_right_comes_from_is_told_to_whoever_sees_the_document_alone() {
+    for engine in engines() {
+        let acme = Acme::start(&engine).await;
+        let child = acme.below(&acme.manager, "child", &[]).await;
+        let id = acme.made(gates()).await;
+        acme.give(&acme.boss, &id, &[&acme.manager]).await.unwrap();
+        let checker = acme.service.machine(&acme.account, "checker", &[]).await;
+        let request = pb::AddUserRoleRequest {
+            user_id: checker.user_id.clone(),
+            role_type: "AUDITOR".to_owned(),
+            scope: format!("account/{}/user/{}", acme.account, child.user_id),
+            ..Default::default()
+        };
+        acme.service.roles(&acme.service.root).add_user_role(request).await.unwrap();
+
+        let found = rights(&acme, &checker, &child.user_id, "").await.unwrap();
+        let held = of_kind(&found, GrantKind::Document);
+        assert_eq!(held.len(), 2, "{found:?}");
+        for right in held {
+            let grant = right.grant.as_ref().unwrap();
+            let told = [&grant.rights_doc_id, &grant.holder_user_id];
+            assert_eq!(told, ["", ""], "{right:?}");
+            assert_eq!((right.via_user_id.as_str(), right.owner_id.as_str()), ("", ""));
+            assert_eq!(right.resource_id, "5", "what the child may is what was asked");
+        }
+        let twin = acme.below(&acme.boss, "twin", &[]).await;
+        let differ = compared(&acme, &acme.boss, &child.user_id, &twin.user_id).await.unwrap();
+        assert!(
+            differ.only_user.iter().any(|right| right.grant.as_ref().unwrap().rights_doc_id == id)
+        );
+        acme.service.stop().await;
+    }
+}
+
+#[tokio::test]
 async fn two_users_are_compared_by_what_each_holds_and_the_other_does_not() {
     for engine in engines() {
         let acme = Acme::start(&engine).await;
