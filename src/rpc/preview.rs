@@ -1,8 +1,10 @@
 //! What a rehearsal says of those whom the change would concern, cut to what the caller sees (`edges.md` §3).
 
-use crate::decision::{Caller, Effects, effects, may, sees_user};
+use chrono::{DateTime, Utc};
+
+use crate::decision::{Caller, Effects, Snapshot, effects, may, sees_user};
 use crate::model::catalogue::{Catalogue, PermissionSet};
-use crate::model::{Named, ResourcePath, TokenId};
+use crate::model::{Change, Named, ResourcePath, TokenId, UserId};
 use crate::proto::v1 as pb;
 use crate::store::Tx;
 
@@ -11,48 +13,76 @@ const MOST: usize = 10_000;
 /// So many users, tokens and permissions are named.
 const SAMPLE: usize = 100;
 
-/// Compares the tenant as the rehearsal found it with what it made of it.
-pub(super) fn effects_of(tx: &Tx, caller: &Caller) -> pb::Preview {
-    let (before, after, now) = (tx.found(), tx.world(), tx.now());
-    let Effects { users, tokens, complete } = effects(before, after, tx.changes(), now, MOST);
-    let home = tx.home();
-    let all = (users.len(), tokens.len());
-    // Who is gone afterwards was seen before.
-    let sees =
-        |id| sees_user(caller, home, before, id, now) || sees_user(caller, home, after, id, now);
-    let users: Vec<_> = users.into_iter().filter(|effect| sees(effect.user)).collect();
-    let tokens: Vec<TokenId> =
-        tokens.into_iter().filter(|id| sees_token(tx, caller, *id)).collect();
-    let catalogue = after.catalogue();
-    let shown = users.iter().take(SAMPLE).map(|effect| pb::UserEffect {
-        // Who would be made has no id yet.
-        user_id: before.any_user(effect.user).map(|user| user.id.to_string()).unwrap_or_default(),
-        gained: names(catalogue, &effect.gained),
-        gained_count: count(effect.gained.len()),
-        lost: names(catalogue, &effect.lost),
-        lost_count: count(effect.lost.len()),
-    });
-    pb::Preview {
-        others_affected: all != (users.len(), tokens.len()),
-        users_gaining: count(users.iter().filter(|effect| !effect.gained.is_empty()).count()),
-        users_losing: count(users.iter().filter(|effect| !effect.lost.is_empty()).count()),
-        users: shown.collect(),
-        tokens_ending_count: count(tokens.len()),
-        tokens_ending: tokens.iter().take(SAMPLE).map(ToString::to_string).collect(),
-        partial: !complete,
-        ..Default::default()
-    }
+/// A rehearsal as it stood when it ended: what to compare, and for whom.
+pub(super) struct Rehearsed {
+    caller: Caller,
+    home: Snapshot,
+    before: Snapshot,
+    after: Snapshot,
+    changes: Vec<Change>,
+    now: DateTime<Utc>,
 }
 
-fn sees_token(tx: &Tx, caller: &Caller, id: TokenId) -> bool {
-    let world = tx.found();
-    let Some(user) = world.token(id).and_then(|token| world.any_user(token.token.user)) else {
-        return false;
-    };
-    let path = ResourcePath::account(user.account)
-        .with("user", Named::Id(user.id.to_string()))
-        .with("api_token", Named::Id(id.to_string()));
-    may(caller, tx.home(), world, "api_token.read", &path, tx.now())
+impl Rehearsed {
+    /// Keeps what is to be compared; snapshots cost nothing to copy.
+    pub(super) fn of(tx: &Tx, caller: &Caller) -> Self {
+        Self {
+            caller: caller.clone(),
+            home: tx.home().clone(),
+            before: tx.found().clone(),
+            after: tx.world().clone(),
+            changes: tx.changes().to_vec(),
+            now: tx.now(),
+        }
+    }
+
+    /// Compares the tenant as the rehearsal found it with what it made of it. Heavy: everybody concerned is looked at.
+    pub(super) fn effects(&self) -> pb::Preview {
+        let Self { before, after, now, .. } = self;
+        let Effects { users, tokens, complete } = effects(before, after, &self.changes, *now, MOST);
+        let all = (users.len(), tokens.len());
+        let users: Vec<_> = users.into_iter().filter(|one| self.sees(one.user)).collect();
+        let tokens: Vec<TokenId> = tokens.into_iter().filter(|id| self.sees_token(*id)).collect();
+        let catalogue = after.catalogue();
+        let shown = users.iter().take(SAMPLE).map(|effect| pb::UserEffect {
+            // Who would be made has no id yet.
+            user_id: before
+                .any_user(effect.user)
+                .map(|user| user.id.to_string())
+                .unwrap_or_default(),
+            gained: names(catalogue, &effect.gained),
+            gained_count: count(effect.gained.len()),
+            lost: names(catalogue, &effect.lost),
+            lost_count: count(effect.lost.len()),
+        });
+        pb::Preview {
+            others_affected: all != (users.len(), tokens.len()),
+            users_gaining: count(users.iter().filter(|effect| !effect.gained.is_empty()).count()),
+            users_losing: count(users.iter().filter(|effect| !effect.lost.is_empty()).count()),
+            users: shown.collect(),
+            tokens_ending_count: count(tokens.len()),
+            tokens_ending: tokens.iter().take(SAMPLE).map(ToString::to_string).collect(),
+            partial: !complete,
+            ..Default::default()
+        }
+    }
+
+    /// Who is gone afterwards was seen before.
+    fn sees(&self, id: UserId) -> bool {
+        let Self { caller, home, now, .. } = self;
+        [&self.before, &self.after].iter().any(|world| sees_user(caller, home, world, id, *now))
+    }
+
+    fn sees_token(&self, id: TokenId) -> bool {
+        let world = &self.before;
+        let Some(user) = world.token(id).and_then(|token| world.any_user(token.token.user)) else {
+            return false;
+        };
+        let path = ResourcePath::account(user.account)
+            .with("user", Named::Id(user.id.to_string()))
+            .with("api_token", Named::Id(id.to_string()));
+        may(&self.caller, &self.home, world, "api_token.read", &path, self.now)
+    }
 }
 
 fn names(catalogue: &Catalogue, set: &PermissionSet) -> Vec<String> {

@@ -10,7 +10,7 @@ use tonic::{Request, Response, Status};
 use tracing::Instrument as _;
 
 use super::heavy::Heavy;
-use super::preview;
+use super::preview::Rehearsed;
 use crate::crypto::{ConsistencyToken, KeyRing};
 use crate::decision::{Ask, Caller, Snapshot};
 use crate::feed::Feed;
@@ -191,7 +191,7 @@ impl Shared {
         tx.judge(&caller, &call.ask)?;
         let outcome = act(&mut tx, &caller).await?;
         let changes = tx.changes().to_vec();
-        let effects = dry_run.then(|| preview::effects_of(&tx, &caller));
+        let rehearsed = dry_run.then(|| Rehearsed::of(&tx, &caller));
         let kept = serde_json::to_value(&outcome).map_err(|_| status::internal())?;
         let committed = tx.commit(kept).await?;
         if committed.changed {
@@ -205,6 +205,11 @@ impl Shared {
                 self.feed.publish(Arc::clone(&committed.snapshot)).await;
             }
         }
+        // With the transaction over, and off the threads that answer: it may look at thousands.
+        let effects = match rehearsed {
+            Some(one) => Some(self.heavy.run(caller.tenant, move || one.effects()).await?),
+            None => None,
+        };
         let world = committed.snapshot;
         Ok(Done {
             outcome,
