@@ -42,7 +42,7 @@ pub fn effects(
     now: DateTime<Utc>,
     most: usize,
 ) -> Effects {
-    let mut concerned = Concerned { before, after, users: BTreeSet::new() };
+    let mut concerned = Concerned { before, after, most, users: BTreeSet::new() };
     for change in changes {
         concerned.add(change);
     }
@@ -85,10 +85,11 @@ fn holds(world: &Snapshot, id: UserId, now: DateTime<Utc>) -> Vec<Holding> {
     }
 }
 
-/// Collects whom changes concern.
+/// Collects whom changes concern, until it is one more than are to be looked at.
 struct Concerned<'a> {
     before: &'a Snapshot,
     after: &'a Snapshot,
+    most: usize,
     users: BTreeSet<UserId>,
 }
 
@@ -98,18 +99,12 @@ impl Concerned<'_> {
             match image {
                 Image::Account(account) => self.account(account.id),
                 Image::User(user) => self.with_below(user.id),
-                Image::RoleGrant(grant) => {
-                    self.users.insert(grant.user);
-                }
-                Image::ApiToken(token) => {
-                    self.users.insert(token.user);
-                }
+                Image::RoleGrant(grant) => self.take([grant.user]),
+                Image::ApiToken(token) => self.take([token.user]),
                 Image::Role(role) => self.role(role.id),
                 Image::Document(document) => {
                     for world in [self.before, self.after] {
-                        for user in world.assignees(document.id).collect::<Vec<_>>() {
-                            self.with_below(user);
-                        }
+                        world.assignees(document.id).for_each(|user| self.with_below(user));
                     }
                 }
                 Image::Assignment(one) => self.with_below(one.user),
@@ -118,41 +113,53 @@ impl Concerned<'_> {
         }
     }
 
+    fn is_full(&self) -> bool {
+        self.users.len() > self.most
+    }
+
+    fn take(&mut self, users: impl IntoIterator<Item = UserId>) {
+        for user in users {
+            if self.is_full() {
+                return;
+            }
+            self.users.insert(user);
+        }
+    }
+
     fn account(&mut self, top: AccountId) {
         for world in [self.before, self.after] {
-            if world.account(top).is_none() {
-                continue;
-            }
-            for account in world.account_tree(top) {
-                self.users.extend(world.members(account, None));
+            if world.account(top).is_some() {
+                for account in world.account_tree(top) {
+                    self.take(world.members(account, None));
+                }
             }
         }
     }
 
     /// A user, and those below it: what cascades from above is theirs.
     fn with_below(&mut self, user: UserId) {
-        if !self.users.insert(user) && !self.before.is_cascading() {
-            return;
-        }
-        if self.before.is_cascading() || self.after.is_cascading() {
+        self.take([user]);
+        let cascades = self.before.is_cascading() || self.after.is_cascading();
+        if cascades && !self.is_full() {
             for world in [self.before, self.after] {
-                self.users.extend(world.descendants(user));
+                self.take(world.descendants(user));
             }
         }
     }
 
+    /// Those who hold a role, or one that includes it.
     fn role(&mut self, role: RoleId) {
         for world in [self.before, self.after] {
             let mut roles = vec![role];
             let mut next = 0;
             while let Some(at) = roles.get(next).copied() {
                 let this = RoleRef::Custom(at);
-                self.users.extend(world.holders(&this));
-                let including = world.roles().filter(|found| found.role.includes.contains(&this));
-                let including: Vec<RoleId> = including.map(|found| found.role.id).collect();
-                roles.extend(
-                    including.into_iter().filter(|id| !roles.contains(id)).collect::<Vec<_>>(),
-                );
+                self.take(world.holders(&this));
+                for found in world.roles().filter(|found| found.role.includes.contains(&this)) {
+                    if !roles.contains(&found.role.id) {
+                        roles.push(found.role.id);
+                    }
+                }
                 next += 1;
             }
         }
