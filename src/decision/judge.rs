@@ -336,12 +336,7 @@ impl Judge<'_> {
             "parent_account_id" => self.row.parent_account.map(|id| id.to_string()),
             "application_id" => self.row.application.as_deref().map(str::to_owned),
             "parent_user_id" => self.parent(),
-            // The account of another user whom the request names.
-            name => name
-                .strip_suffix(".account_id")
-                .and_then(|field| self.ask.fields.text(field))
-                .and_then(|id| self.there.user(id.parse().ok()?))
-                .map(|user| user.account.to_string()),
+            _ => None,
         };
         derived.map(Named::Id).into_iter().collect()
     }
