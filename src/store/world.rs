@@ -3,8 +3,8 @@
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::Expr;
 use sea_orm::{
-    ColumnTrait as _, Condition, ConnectionTrait, DatabaseTransaction, EntityTrait as _,
-    FromQueryResult, QueryFilter as _, QueryOrder as _, QuerySelect as _,
+    ColumnTrait as _, Condition, ConnectionTrait, DatabaseTransaction, EntityTrait,
+    FromQueryResult, QueryFilter as _, QueryOrder as _, QuerySelect as _, Select,
 };
 use uuid::Uuid;
 
@@ -164,16 +164,24 @@ pub(super) async fn read(
 ) -> Result<World, Error> {
     let row = tenant::Entity::find_by_id(tenant.0).one(db).await?;
     let head = Head::try_from(row.ok_or(Error::NoTenant(tenant))?)?;
+    let of = account::Entity::find().filter(account::Column::TenantId.eq(tenant.0));
+    let accounts = paged(db, of, account::Column::Id, |one: &Account| one.id.0).await?;
+    let of = custom_role::Entity::find().filter(custom_role::Column::TenantId.eq(tenant.0));
+    let roles = paged(db, of, custom_role::Column::Id, |one: &CustomRole| one.id.0).await?;
+    let of = rights_document::Entity::find();
+    let of = of.filter(rights_document::Column::TenantId.eq(tenant.0));
+    let id = |one: &RightsDocument| one.id.0;
+    let documents = paged(db, of, rights_document::Column::Id, id).await?;
     let mut world = World {
         tenant,
         revision: head.revision,
         head: head.hash,
-        accounts: accounts(db, tenant).await?,
+        accounts,
         users: Vec::new(),
         grants: Vec::new(),
-        roles: roles(db, tenant).await?,
+        roles,
         tokens: Vec::new(),
-        documents: documents(db, tenant).await?,
+        documents,
         assignments: Vec::new(),
         catalogues: Vec::new(),
     };
@@ -187,62 +195,21 @@ pub(super) async fn read(
     Ok(world)
 }
 
-async fn accounts(db: &DatabaseTransaction, tenant: AccountId) -> Result<Vec<Account>, Error> {
-    let mut all = Vec::new();
-    loop {
-        let after = all.last().map(|account: &Account| account.id.0);
-        let rows = account::Entity::find()
-            .filter(account::Column::TenantId.eq(tenant.0))
-            .filter(behind(account::Column::Id, after))
-            .order_by_asc(account::Column::Id)
-            .limit(PAGE)
-            .all(db)
-            .await?;
-        let last = is_last(rows.len());
-        for row in rows {
-            all.push(row.try_into()?);
-        }
-        if last {
-            return Ok(all);
-        }
-    }
-}
-
-async fn roles(db: &DatabaseTransaction, tenant: AccountId) -> Result<Vec<CustomRole>, Error> {
-    let mut all = Vec::new();
-    loop {
-        let after = all.last().map(|role: &CustomRole| role.id.0);
-        let rows = custom_role::Entity::find()
-            .filter(custom_role::Column::TenantId.eq(tenant.0))
-            .filter(behind(custom_role::Column::Id, after))
-            .order_by_asc(custom_role::Column::Id)
-            .limit(PAGE)
-            .all(db)
-            .await?;
-        let last = is_last(rows.len());
-        for row in rows {
-            all.push(row.try_into()?);
-        }
-        if last {
-            return Ok(all);
-        }
-    }
-}
-
-async fn documents(
+/// Reads all that a query finds, page by page, in the order of ids.
+async fn paged<E, T>(
     db: &DatabaseTransaction,
-    tenant: AccountId,
-) -> Result<Vec<RightsDocument>, Error> {
+    query: Select<E>,
+    id: E::Column,
+    id_of: impl Fn(&T) -> Uuid,
+) -> Result<Vec<T>, Error>
+where
+    E: EntityTrait,
+    T: TryFrom<E::Model, Error = Error>,
+{
     let mut all = Vec::new();
     loop {
-        let after = all.last().map(|document: &RightsDocument| document.id.0);
-        let rows = rights_document::Entity::find()
-            .filter(rights_document::Column::TenantId.eq(tenant.0))
-            .filter(behind(rights_document::Column::Id, after))
-            .order_by_asc(rights_document::Column::Id)
-            .limit(PAGE)
-            .all(db)
-            .await?;
+        let rest = query.clone().filter(behind(id, all.last().map(&id_of)));
+        let rows = rest.order_by_asc(id).limit(PAGE).all(db).await?;
         let last = is_last(rows.len());
         for row in rows {
             all.push(row.try_into()?);
