@@ -86,6 +86,21 @@ pub struct Rule {
     pub access: Access,
 }
 
+impl Rule {
+    /// Returns the rule of rehearsing this for `PreviewChange`: `decision.preview` is asked for besides, over the account that
+    /// the change is made in.
+    #[must_use]
+    pub fn rehearsed(&self) -> Self {
+        let mut rule = self.clone();
+        if let Access::Checked { main, also, .. } = &mut rule.access {
+            let resource = main.resource.iter().take(1).cloned().collect();
+            let permission = Arc::from("decision.preview");
+            also.push(Check { permission, resource, when: None, or_self: false });
+        }
+        rule
+    }
+}
+
 /// A rule that cannot be one. It stops the start.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadRule {

@@ -20,7 +20,7 @@ use super::status::{self, FieldFault};
 use crate::crypto::seal;
 use crate::decision::{Access, Anchor, Ask, Caller, Fields, Rule, Snapshot, Value, judge};
 use crate::feed::Feed;
-use crate::model::Clock;
+use crate::model::{Clock, UserId};
 
 /// One byte of flags and four of length stand before a gRPC message.
 const PREFIX: usize = 5;
@@ -40,6 +40,23 @@ pub struct Call {
     pub source: String,
     /// The caller's snapshot that it was judged on, and that of its object.
     pub worlds: Option<(Arc<Snapshot>, Arc<Snapshot>)>,
+    /// Of a rehearsal: which of those concerned it names.
+    pub part: Part,
+}
+
+/// Which of those whom a change concerns its rehearsal names, in the order of their ids.
+#[derive(Debug, Clone, Copy, Default)]
+pub enum Part {
+    /// A sample.
+    #[default]
+    Sample,
+    /// Those behind one, and of each everything.
+    Page {
+        /// The one; `None` = from the first.
+        after: Option<UserId>,
+        /// How many at most.
+        size: usize,
+    },
 }
 
 /// Judges every request.
@@ -150,8 +167,27 @@ impl Gate {
             None => None,
             Some(caller) => Some(self.judge(&ask, caller, request.headers()).await?),
         };
-        request.extensions_mut().insert(Call { caller, ask, mac, source, worlds });
+        let part = Part::default();
+        request.extensions_mut().insert(Call { caller, ask, mac, source, worlds, part });
         Ok(request)
+    }
+
+    /// Lets in a change that another call wants rehearsed, as if its caller had sent it.
+    pub async fn rehearse(
+        &self,
+        path: &str,
+        message: &[u8],
+        by: &Call,
+        part: Part,
+    ) -> Result<Call, Status> {
+        let rule = self.rules.of(path).ok_or_else(status::unimplemented)?;
+        let rule = Arc::new(rule.rehearsed());
+        let form = self.inspect(&rule, path, message)?;
+        let caller = by.caller.clone().ok_or_else(status::internal)?;
+        let ask = self.ask(rule, form, Some(&caller)).await?;
+        let worlds = Some(self.judge(&ask, &caller, &HeaderMap::new()).await?);
+        let source = by.source.clone();
+        Ok(Call { caller: Some(caller), ask, mac: [0; 32], source, worlds, part })
     }
 
     fn inspect(&self, rule: &Rule, path: &str, message: &[u8]) -> Result<Form, Status> {

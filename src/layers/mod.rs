@@ -27,7 +27,7 @@ use tower::{Layer, Service};
 pub use authn::{BadCredential, Credentials, Source};
 pub use deadline::Deadlines;
 pub use form::{FormError, Forms};
-pub use gate::{Call, Gate};
+pub use gate::{Call, Gate, Part};
 pub use rate::ChangeRate;
 pub use rules::{Rules, RulesError, known_method as method_name};
 use shed::Place;

@@ -1,10 +1,12 @@
 //! The Authorization service: decisions, one or many, at one revision and instant.
 
+use std::sync::Arc;
+
 use tonic::{Request, Response, Status};
 
 use super::asking::Asking;
 use super::shared::{Reader, Shared, open, reader};
-use crate::layers::status;
+use crate::layers::{Gate, status};
 use crate::proto::v1 as pb;
 use crate::proto::v1::consistency::Requirement;
 
@@ -13,9 +15,9 @@ const MOST_ITEMS: usize = 1000;
 /// So many items are answered in one go.
 const TURN: usize = 32;
 
-/// Answers questions from the newest snapshots.
+/// Answers questions from the newest snapshots, and lets changes that are rehearsed through the gate.
 #[derive(Debug, Clone)]
-pub struct AuthorizationApi(pub Shared);
+pub struct AuthorizationApi(pub Shared, pub Arc<Gate>);
 
 #[tonic::async_trait]
 impl pb::authorization_service_server::AuthorizationService for AuthorizationApi {
@@ -94,6 +96,13 @@ impl pb::authorization_service_server::AuthorizationService for AuthorizationApi
         request: Request<pb::SearchResourcesRequest>,
     ) -> Result<Response<pb::SearchResourcesResponse>, Status> {
         self.resources(request).await
+    }
+
+    async fn preview_change(
+        &self,
+        request: Request<pb::PreviewChangeRequest>,
+    ) -> Result<Response<pb::PreviewChangeResponse>, Status> {
+        self.previewed(request).await
     }
 }
 

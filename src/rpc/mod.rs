@@ -11,6 +11,7 @@ mod page;
 mod preview;
 mod properties;
 mod question;
+mod rehearsing;
 mod rights;
 mod role;
 mod search;

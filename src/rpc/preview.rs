@@ -3,14 +3,15 @@
 use chrono::{DateTime, Utc};
 
 use crate::decision::{Caller, Effects, Snapshot, effects, may, sees_user};
+use crate::layers::Part;
 use crate::model::catalogue::{Catalogue, PermissionSet};
 use crate::model::{Change, Named, ResourcePath, TokenId, UserId};
 use crate::proto::v1 as pb;
 use crate::store::Tx;
 
 /// So many users are compared; the rest of them is told to be there.
-const MOST: usize = 10_000;
-/// So many users, tokens and permissions are named.
+const MOST: usize = 100_000;
+/// So many users, tokens and permissions are a sample.
 const SAMPLE: usize = 100;
 
 /// A rehearsal as it stood when it ended: what to compare, and for whom.
@@ -20,13 +21,15 @@ pub(super) struct Rehearsed {
     before: Snapshot,
     after: Snapshot,
     changes: Vec<Change>,
+    part: Part,
     now: DateTime<Utc>,
 }
 
 impl Rehearsed {
     /// Keeps what is to be compared; snapshots cost nothing to copy.
-    pub(super) fn of(tx: &Tx, caller: &Caller) -> Self {
+    pub(super) fn of(tx: &Tx, caller: &Caller, part: Part) -> Self {
         Self {
+            part,
             caller: caller.clone(),
             home: tx.home().clone(),
             before: tx.found().clone(),
@@ -44,15 +47,20 @@ impl Rehearsed {
         let users: Vec<_> = users.into_iter().filter(|one| self.sees(one.user)).collect();
         let tokens: Vec<TokenId> = tokens.into_iter().filter(|id| self.sees_token(*id)).collect();
         let catalogue = after.catalogue();
-        let shown = users.iter().take(SAMPLE).map(|effect| pb::UserEffect {
+        let (behind, size, most) = match self.part {
+            Part::Sample => (None, SAMPLE, SAMPLE),
+            Part::Page { after, size } => (after, size, usize::MAX),
+        };
+        let here = users.iter().filter(|one| behind.is_none_or(|id| id < one.user));
+        let shown = here.take(size).map(|effect| pb::UserEffect {
             // Who would be made has no id yet.
             user_id: before
                 .any_user(effect.user)
                 .map(|user| user.id.to_string())
                 .unwrap_or_default(),
-            gained: names(catalogue, &effect.gained),
+            gained: names(catalogue, &effect.gained, most),
             gained_count: count(effect.gained.len()),
-            lost: names(catalogue, &effect.lost),
+            lost: names(catalogue, &effect.lost, most),
             lost_count: count(effect.lost.len()),
         });
         pb::Preview {
@@ -85,8 +93,8 @@ impl Rehearsed {
     }
 }
 
-fn names(catalogue: &Catalogue, set: &PermissionSet) -> Vec<String> {
-    set.iter().take(SAMPLE).map(|permission| catalogue.name(permission).to_owned()).collect()
+fn names(catalogue: &Catalogue, set: &PermissionSet, most: usize) -> Vec<String> {
+    set.iter().take(most).map(|permission| catalogue.name(permission).to_owned()).collect()
 }
 
 fn count(number: usize) -> u32 {

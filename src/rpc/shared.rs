@@ -191,7 +191,7 @@ impl Shared {
         tx.judge(&caller, &call.ask)?;
         let outcome = act(&mut tx, &caller).await?;
         let changes = tx.changes().to_vec();
-        let rehearsed = dry_run.then(|| Rehearsed::of(&tx, &caller));
+        let rehearsed = dry_run.then(|| Rehearsed::of(&tx, &caller, call.part));
         let kept = serde_json::to_value(&outcome).map_err(|_| status::internal())?;
         let committed = tx.commit(kept).await?;
         if committed.changed {

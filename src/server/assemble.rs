@@ -100,7 +100,8 @@ impl House {
         let role = RoleServiceServer::new(RoleApi(shared.clone()));
         let rights = RightsDocumentServiceServer::new(RightsDocumentApi(shared.clone()));
         let token = TokenServiceServer::new(TokenApi(shared.clone()));
-        let authorization = AuthorizationServiceServer::new(AuthorizationApi(shared));
+        let authorization = AuthorizationApi(shared, Arc::clone(&self.door.gate));
+        let authorization = AuthorizationServiceServer::new(authorization);
 
         let services = self.pool.services().map(|service| service.full_name().to_owned());
         // The empty name is the whole server.

@@ -26,6 +26,7 @@ mod laws;
 mod matrix;
 mod meddle;
 mod once;
+mod preview;
 mod proxy;
 mod raw;
 mod rights;

@@ -58,6 +58,7 @@ pub(crate) fn about(method: &MethodDescriptor, ids: &Ids) -> DynamicMessage {
         ("rights_document.rights_doc_id", &ids.document),
         ("assigned_user_id", &ids.user),
         ("other_user_id", &ids.user),
+        ("suspend_account.account_id", &ids.account),
         ("subject.id", &ids.user),
         ("resource.id", &ids.account),
     ] {
@@ -157,7 +158,7 @@ async fn nobody_and_bad_credentials_are_unauthenticated_everywhere() {
 }
 
 /// A tenant with somebody in it, a role of its own, a token and a rights document.
-async fn tenant(service: &Service, name: &str) -> (Ids, Person) {
+pub(crate) async fn tenant(service: &Service, name: &str) -> (Ids, Person) {
     let account = service.tenant(name).await;
     let boss = service.person(&account, "boss", &["SUPER_USER"]).await;
     let other = service.person_under(&account, Some(&boss), "other", &["USER"]).await;

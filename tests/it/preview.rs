@@ -1,0 +1,239 @@
+//! `PreviewChange`: every change can be asked about without making it, by whoever may make it and preview it.
+
+use std::collections::BTreeSet;
+
+use chancery::proto;
+use chancery::proto::v1 as pb;
+use chancery::proto::v1::preview_change_request::Change;
+use prost::Message as _;
+use prost_reflect::{DynamicMessage, MethodDescriptor, ReflectMessage as _, Value};
+use tonic::{Code, Status};
+
+use crate::examples::{Scene, changing};
+use crate::raw::{call, path, set};
+use crate::strangers::about;
+use crate::support::{Person, Service, engines, refused, said};
+
+/// Wraps the request of any change into one that asks what it would do.
+fn asking(change: &DynamicMessage) -> DynamicMessage {
+    let asks = proto::pool().unwrap().get_message_by_name("chancery.v1.PreviewChangeRequest");
+    let mut asking = DynamicMessage::new(asks.unwrap());
+    let fields = asking.descriptor().oneofs().next().unwrap();
+    let is = |field: &prost_reflect::FieldDescriptor| {
+        field.kind().as_message().map(|kind| kind.full_name().to_owned())
+            == Some(change.descriptor().full_name().to_owned())
+    };
+    let field =
+        fields.fields().find(is).unwrap_or_else(|| panic!("{}", change.descriptor().full_name()));
+    asking.set_field(&field, Value::Message(change.clone()));
+    asking
+}
+
+async fn previewed(
+    service: &Service,
+    by: &Person,
+    change: &DynamicMessage,
+) -> Result<pb::PreviewChangeResponse, Status> {
+    let path = "/chancery.v1.AuthorizationService/PreviewChange";
+    let bytes = call(service.by(&by.token), path, asking(change).encode_to_vec()).await?;
+    Ok(pb::PreviewChangeResponse::decode(bytes).unwrap())
+}
+
+async fn preview(
+    service: &Service,
+    by: &Person,
+    change: Option<Change>,
+    page_size: i32,
+    page_token: &str,
+) -> Result<pb::PreviewChangeResponse, Status> {
+    let page_token = page_token.to_owned();
+    let request = pb::PreviewChangeRequest { change, page_size, page_token };
+    Ok(service.authorization(by).preview_change(request).await?.into_inner())
+}
+
+fn suspend(account_id: &str) -> Change {
+    let account_id = account_id.to_owned();
+    Change::SuspendAccount(pb::SuspendAccountRequest { account_id, ..Default::default() })
+}
+
+async fn rehearsed(
+    service: &Service,
+    by: &Person,
+    method: &MethodDescriptor,
+    change: &DynamicMessage,
+) -> Result<pb::Preview, Status> {
+    let mut dry = change.clone();
+    assert!(set(&mut dry, "validate_only", Value::Bool(true)));
+    let bytes = call(service.by(&by.token), &path(method), dry.encode_to_vec()).await?;
+    let reply = DynamicMessage::decode(method.output(), bytes).unwrap();
+    let preview = reply.get_field_by_name("preview").unwrap();
+    Ok(pb::Preview::decode(preview.as_message().unwrap().encode_to_vec().as_slice()).unwrap())
+}
+
+#[tokio::test]
+async fn every_change_is_previewed_as_it_is_rehearsed_and_made_by_neither() {
+    for engine in engines() {
+        let service = Service::start(&engine).await;
+        let mut scene = Scene::new(&service).await;
+        for method in changing() {
+            let name = method.full_name().to_owned();
+            let [example, _] = scene.example(&method).await;
+            let told = previewed(&service, &service.root, &example).await;
+            let told = told.unwrap_or_else(|e| panic!("{name}: {e:?}")).preview.unwrap();
+            let wanted = rehearsed(&service, &service.root, &method, &example).await;
+            let wanted = wanted.unwrap_or_else(|e| panic!("{name}: {e:?}"));
+            // Nothing happened in between, and the answers are the same but for permissions that were not all named.
+            assert_eq!(told.revision, wanted.revision, "{name}");
+            assert_eq!(told.warnings, wanted.warnings, "{name}");
+            assert_eq!(told.tokens_ending, wanted.tokens_ending, "{name}");
+            let counts = |preview: &pb::Preview| -> Vec<(u32, u32)> {
+                preview.users.iter().map(|one| (one.gained_count, one.lost_count)).collect()
+            };
+            assert_eq!(counts(&told), counts(&wanted), "{name}");
+            for user in &told.users {
+                let named = (user.gained.len(), user.lost.len());
+                assert_eq!(named, (user.gained_count as usize, user.lost_count as usize), "{name}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_a_change_is_refused_for_its_preview_is_refused_for() {
+    for engine in engines() {
+        let service = Service::start(&engine).await;
+        let (theirs, _) = crate::strangers::tenant(&service, "Acme").await;
+        let (_, stranger) = crate::strangers::tenant(&service, "Umbrella").await;
+        for method in changing() {
+            let change = about(&method, &theirs);
+            let wanted = rehearsed(&service, &stranger, &method, &change).await.unwrap_err();
+            let told = previewed(&service, &stranger, &change).await.unwrap_err();
+            assert_eq!(said(&told), said(&wanted), "{}", method.full_name());
+            assert_eq!(told.message(), wanted.message(), "{}", method.full_name());
+        }
+        let absent = preview(&service, &stranger, Some(suspend("acc_x")), 0, "").await;
+        refused(absent, Code::InvalidArgument, "INVALID_FIELD");
+        let nothing = preview(&service, &stranger, None, 0, "").await;
+        refused(nothing, Code::InvalidArgument, "INVALID_FIELD");
+    }
+}
+
+/// Both are asked for: to make the change, and to preview changes of the account.
+#[tokio::test]
+async fn who_may_not_make_or_not_preview_a_change_is_not_told_what_it_would_do() {
+    for engine in engines() {
+        let service = Service::start(&engine).await;
+        let acme = service.tenant("Acme").await;
+        let boss = service.person(&acme, "boss", &["SUPER_USER"]).await;
+        for (name, permits) in [
+            ("planner", vec!["decision.preview"]),
+            ("setter", vec!["user.read", "user.set_active"]),
+        ] {
+            let role = pb::Role {
+                name: Some(name.to_owned()),
+                permits: permits.into_iter().map(str::to_owned).collect(),
+                on: Some(pb::Relation::Account.into()),
+                ..Default::default()
+            };
+            let (account_id, role) = (acme.clone(), Some(role));
+            let request = pb::CreateRoleRequest { account_id, role, ..Default::default() };
+            service.roles(&boss).create_role(request).await.unwrap();
+        }
+        let below = async |name, roles: &[&str]| {
+            service.person_under(&acme, Some(&boss), name, roles).await
+        };
+        let planner = below("only_planner", &["planner"]).await;
+        let setter = below("only_setter", &["setter"]).await;
+        let both = below("both", &["planner", "setter"]).await;
+        for (by, may) in [(&planner, false), (&setter, false), (&both, true)] {
+            let child =
+                service.person_under(&acme, Some(by), &format!("of_{}", by.token_id), &[]).await;
+            let change = Change::SetUserActive(pb::SetUserActiveRequest {
+                user_id: child.user_id.clone(),
+                is_active: false,
+                ..Default::default()
+            });
+            let told = preview(&service, by, Some(change), 0, "").await;
+            if may {
+                let told = told.unwrap().preview.unwrap();
+                assert!(told.others_affected, "a token ends that they do not see");
+            } else {
+                assert!(matches!(
+                    told.unwrap_err().code(),
+                    Code::PermissionDenied | Code::NotFound
+                ));
+            }
+        }
+        let change = pb::UpdateAccountRequest {
+            account: Some(pb::Account { account_id: acme.clone(), ..Default::default() }),
+            ..Default::default()
+        };
+        let told = preview(&service, &planner, Some(Change::UpdateAccount(change)), 0, "").await;
+        refused(told, Code::PermissionDenied, "ACCESS_DENIED");
+    }
+}
+
+#[tokio::test]
+async fn everybody_concerned_is_named_page_by_page() {
+    for engine in engines() {
+        let service = Service::start(&engine).await;
+        let acme = service.tenant("Acme").await;
+        let boss = service.person(&acme, "boss", &["SUPER_USER"]).await;
+        let manager = service.person_under(&acme, Some(&boss), "manager", &[]).await;
+        let mut wanted = BTreeSet::from([manager.user_id.clone()]);
+        for number in 0..7 {
+            let name = format!("below_{number}");
+            let below = service.person_under(&acme, Some(&manager), &name, &[]).await;
+            wanted.insert(below.user_id);
+        }
+        let document = pb::RightsDocument {
+            rights_doc_name: Some("All".to_owned()),
+            account_permissions: vec!["READ".to_owned()],
+            cascade: Some(true),
+            ..Default::default()
+        };
+        let request = pb::CreateRightsDocumentRequest {
+            rights_document: Some(document),
+            ..Default::default()
+        };
+        let made = service.rights(&boss).create_rights_document(request).await.unwrap();
+        let rights_doc_id = made.into_inner().rights_document.unwrap().rights_doc_id;
+        let change = Change::AssignRightsDocument(pb::AssignRightsDocumentRequest {
+            rights_doc_id,
+            user_ids: vec![manager.user_id.clone()],
+            force: true,
+            ..Default::default()
+        });
+        let (mut named, mut token) = (Vec::new(), String::new());
+        loop {
+            let page = preview(&service, &boss, Some(change.clone()), 3, &token).await.unwrap();
+            let told = page.preview.unwrap();
+            assert_eq!((told.users_gaining, told.users_losing), (8, 0), "counts are of all");
+            assert!(told.users.len() <= 3);
+            assert!(told.users.iter().all(|user| user.gained.contains(&"account.read".to_owned())));
+            named.extend(told.users.into_iter().map(|user| user.user_id));
+            token = page.next_page_token;
+            if token.is_empty() {
+                break;
+            }
+            // A token is of one caller and one change.
+            let other = preview(&service, &boss, Some(suspend(&acme)), 3, &token).await;
+            refused(other, Code::InvalidArgument, "INVALID_PAGE_TOKEN");
+            let other = preview(&service, &service.root, Some(change.clone()), 3, &token).await;
+            refused(other, Code::InvalidArgument, "INVALID_PAGE_TOKEN");
+        }
+        assert_eq!(named, wanted.into_iter().collect::<Vec<_>>());
+
+        // Who would be made has no id, and stands at the end.
+        let user = pb::User {
+            user_name: Some("new".to_owned()),
+            roles: vec!["USER".to_owned()],
+            ..Default::default()
+        };
+        let change = pb::CreateUserRequest { user: Some(user), ..Default::default() };
+        let told = preview(&service, &boss, Some(Change::CreateUser(change)), 0, "").await.unwrap();
+        let users = told.preview.unwrap().users;
+        assert_eq!((users.len(), users[0].user_id.as_str()), (1, ""));
+        assert!(!users[0].gained.is_empty());
+    }
+}
