@@ -36,3 +36,4 @@ mod strangers;
 mod token;
 mod trips;
 mod user;
+mod voximplant;
