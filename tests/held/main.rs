@@ -1,8 +1,10 @@
-//! Two claims about the tests themselves: that every error which the protos list is shown by one, and every rule at the edges.
+//! Three claims about the tests themselves: that every error which the protos list is shown by one, every rule at the edges, and
+//! every acceptance case of the source systems.
 //!
 //! The first is held by one file a service beside this one: under the name of the service, or of a method, each reason that
 //! its comment lists, and the tests that show it. What stands under a service is listed for all its methods, and shown once.
-//! The second is `edges.txt`: section by section what must hold, in a few words, and the tests that hold it.
+//! The second is `edges.txt`: section by section what must hold, in a few words, and the tests that hold it. The third is
+//! `cases.txt`: by the id that its source has for it each case, and the tests that are of it, or why there is none.
 //!
 //! A test is named by its module in `tests/it`, or by its file. That it says what it is named for is for people to see; that it
 //! is there, and speaks of the reason and of the method, is seen here.
@@ -152,6 +154,28 @@ fn every_rule_at_the_edges_is_held() {
         for test in &entry.tests {
             if let Err(why) = Test::find(test) {
                 faults.push(format!("{}: `{}`: {why}", entry.under, entry.what));
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn every_acceptance_case_is_shown_or_said_to_be_none_of_ours_yet() {
+    let mut faults = Vec::new();
+    let mut seen = BTreeSet::new();
+    for case in read("cases.txt") {
+        let id = &case.what;
+        if !seen.insert(id.clone()) {
+            faults.push(format!("{id} twice"));
+        }
+        let none =
+            |test: &&String| ["later: ", "elsewhere: "].iter().any(|why| test.starts_with(why));
+        for test in case.tests.iter().filter(|test| !none(test)) {
+            match Test::find(test) {
+                Ok(found) if found.says(id) || test.contains(&id.to_lowercase()) => {}
+                Ok(_) => faults.push(format!("{id}: `{test}` does not mention it")),
+                Err(why) => faults.push(format!("{id}: {why}")),
             }
         }
     }

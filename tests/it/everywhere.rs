@@ -67,6 +67,7 @@ async fn a_token_that_has_ended_is_told_how_everywhere() {
     }
 }
 
+/// A28.
 #[tokio::test]
 async fn nobody_of_a_stopped_account_gets_through_anywhere() {
     for engine in engines() {

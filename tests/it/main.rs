@@ -37,3 +37,4 @@ mod strangers;
 mod token;
 mod trips;
 mod user;
+mod voximplant;
