@@ -2,10 +2,10 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::decision::{Caller, Effects, Snapshot, effects, may, sees_user};
+use crate::decision::{Caller, Effects, Snapshot, effects, may, sees_document, sees_user};
 use crate::layers::Part;
 use crate::model::catalogue::{Catalogue, PermissionSet};
-use crate::model::{Change, Named, ResourcePath, TokenId, UserId};
+use crate::model::{Change, ChangeKind, Image, Named, ResourcePath, TokenId, UserId};
 use crate::proto::v1 as pb;
 use crate::store::Tx;
 
@@ -13,6 +13,8 @@ use crate::store::Tx;
 const MOST: usize = 100_000;
 /// So many users, tokens and permissions are a sample.
 const SAMPLE: usize = 100;
+/// So many documents are named.
+const NAMED: usize = 1000;
 
 /// A rehearsal as it stood when it ended: what to compare, and for whom.
 pub(super) struct Rehearsed {
@@ -63,8 +65,10 @@ impl Rehearsed {
             lost: names(catalogue, &effect.lost, most),
             lost_count: count(effect.lost.len()),
         });
+        let (handed_on, others) = self.handed_on();
         pb::Preview {
-            others_affected: all != (users.len(), tokens.len()),
+            warnings: handed_on.into_iter().collect(),
+            others_affected: others || all != (users.len(), tokens.len()),
             users_gaining: count(users.iter().filter(|effect| !effect.gained.is_empty()).count()),
             users_losing: count(users.iter().filter(|effect| !effect.lost.is_empty()).count()),
             users: shown.collect(),
@@ -73,6 +77,25 @@ impl Rehearsed {
             partial: !complete,
             ..Default::default()
         }
+    }
+
+    /// Warns of documents that would get another owner, as far as they are seen; and says whether there are others.
+    fn handed_on(&self) -> (Option<pb::Warning>, bool) {
+        let Self { caller, home, before, now, .. } = self;
+        let documents = self.changes.iter().filter_map(|change| match &change.after {
+            Some(Image::Document(document)) if change.kind == ChangeKind::DocumentHandOn => {
+                Some(document.id)
+            }
+            _ => None,
+        });
+        let (seen, unseen): (Vec<_>, Vec<_>) =
+            documents.partition(|id| sees_document(caller, home, before, *id, *now));
+        let warning = pb::Warning {
+            reason: "DOCUMENTS_HANDED_ON".to_owned(),
+            message: "rights documents would get another owner".to_owned(),
+            entity_ids: seen.iter().take(NAMED).map(ToString::to_string).collect(),
+        };
+        ((!seen.is_empty()).then_some(warning), !unseen.is_empty())
     }
 
     /// Who is gone afterwards was seen before.

@@ -36,6 +36,11 @@ async fn documents_of_who_goes_pass_to_the_heir_or_to_whoever_is_left_above_or_t
         let (one, two) = (owned(&acme, &top).await, owned(&acme, &child).await);
         let before = acme.read(&acme.boss, &one).await.unwrap();
         service.advance(60);
+        let dry = pb::DeleteUserRequest { validate_only: true, ..go(&top) };
+        let told = service.users(&acme.boss).delete_user(dry).await.unwrap().into_inner();
+        let warnings = told.preview.unwrap().warnings;
+        assert_eq!(warnings[0].reason, "DOCUMENTS_HANDED_ON");
+        assert_eq!(warnings[0].entity_ids, [one.clone(), two.clone()]);
         service.users(&acme.boss).delete_user(go(&top)).await.unwrap();
         for id in [&one, &two] {
             let now = acme.read(&acme.boss, id).await.unwrap();
