@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use super::limits::Limits;
 use super::snapshot::{BrokenWorld, CompiledRole, Held, Principal, Snapshot, TokenFacts};
+use super::things::{as_customer, in_scope};
 use crate::model::catalogue::{Part, PermissionSet};
 use crate::model::{
-    Account, ApiToken, Change, Condition, CustomRole, Image, RoleGrant, RoleRef, User, UserId, fold,
+    Account, ApiToken, BadPath, Change, Condition, CustomRole, Image, ResourcePath, RoleGrant,
+    RoleRef, User, UserId, fold,
 };
 
 impl Snapshot {
@@ -73,7 +75,7 @@ impl Snapshot {
         } else {
             Arc::from(user.user_name.as_str())
         };
-        let (held, tokens, documents) = old.map_or_else(Default::default, |old| {
+        let (held, tokens, documents) = old.as_ref().map_or_else(Default::default, |old| {
             (old.held.clone(), old.tokens.clone(), old.documents.clone())
         });
         let principal = Principal {
@@ -90,6 +92,7 @@ impl Snapshot {
             tokens,
             documents,
         };
+        self.things.replace(old.as_deref().and_then(as_customer), as_customer(&principal));
         self.users.insert(user.id, Arc::new(principal));
     }
 
@@ -108,36 +111,32 @@ impl Snapshot {
 
     pub(super) fn put_grant(&mut self, grant: &RoleGrant) -> Result<(), BrokenWorld> {
         let misfit = || Image::RoleGrant(grant.clone()).entity();
-        let scope = match &grant.scope {
-            None => None,
-            Some(text) => Some(Arc::new(text.parse().map_err(|_| BrokenWorld::Misfit(misfit()))?)),
-        };
+        let scope = scope_of(grant)?.map(Arc::new);
+        let named = scope.as_deref().map(in_scope).unwrap_or_default();
         let built_in = match &grant.role {
             RoleRef::BuiltIn(name) => self.catalogue.role(name),
             RoleRef::Custom(_) => None,
         };
         let held =
             Held { role: grant.role.clone(), built_in, scope, expire_time: grant.expire_time };
-        self.change_user(grant.user, misfit, |user| user.held.push(held))?;
+        self.change_user(grant.user, misfit, |user| user.held.add(held))?;
         self.holders.insert((grant.role.clone(), grant.user));
+        self.things.replace([], named);
         Ok(())
     }
 
     fn remove_grant(&mut self, grant: &RoleGrant) -> Result<(), BrokenWorld> {
         let misfit = || Image::RoleGrant(grant.clone()).entity();
+        let scope = scope_of(grant)?;
         let (mut found, mut others) = (false, false);
         self.change_user(grant.user, misfit, |user| {
-            user.held.retain(|held| {
-                let scope = held.scope.as_ref().map(ToString::to_string);
-                let this = held.role == grant.role && scope == grant.scope;
-                found |= this;
-                !this
-            });
-            others = user.held.iter().any(|held| held.role == grant.role);
+            found = user.held.remove(&grant.role, scope.as_ref());
+            others = user.held.roles().any(|role| *role == grant.role);
         })?;
         if !found {
             return Err(BrokenWorld::Misfit(misfit()));
         }
+        self.things.replace(scope.as_ref().map(in_scope).unwrap_or_default(), []);
         if !others {
             self.holders.remove(&(grant.role.clone(), grant.user));
         }
@@ -210,4 +209,10 @@ impl Snapshot {
         }
         Ok(())
     }
+}
+
+/// Reads where a grant holds.
+fn scope_of(grant: &RoleGrant) -> Result<Option<ResourcePath>, BrokenWorld> {
+    let misfit = |_: BadPath| BrokenWorld::Misfit(Image::RoleGrant(grant.clone()).entity());
+    grant.scope.as_ref().map(|text| text.parse()).transpose().map_err(misfit)
 }

@@ -175,6 +175,7 @@ impl Snapshot {
         let catalogue = Arc::clone(&self.catalogue);
         for document in catalogue.system_documents() {
             let compiled = CompiledDocument::system(document, &catalogue);
+            self.things.replace([], self.in_document(&compiled));
             self.documents.insert(document.id, Arc::new(compiled));
         }
     }
@@ -192,6 +193,7 @@ impl Snapshot {
         for place in compiled.places(self.tenant) {
             self.places.entry(place).or_default().insert(id);
         }
+        self.things.replace([], self.in_document(&compiled));
         let assigned = self.assignees(id).count();
         match (was, compiled.cascade) {
             (false, true) => self.cascading += assigned,
@@ -212,6 +214,7 @@ impl Snapshot {
 
     fn forget_places(&mut self, id: DocId) {
         let Some(old) = self.documents.get(&id).map(Arc::clone) else { return };
+        self.things.replace(self.in_document(&old), []);
         for place in old.places(self.tenant) {
             let left = self.places.get_mut(&place).map(|at| {
                 at.remove(&id);

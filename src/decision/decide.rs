@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 
 use super::bounds::{ceiling_denies, status_denies};
+use super::by_account::evaluate_account;
 use super::by_document::ByDocument;
 use super::conditions::Conditions;
 use super::named::names_what_is_there;
@@ -10,7 +11,7 @@ use super::question::{Answer, Because, Missing, Question, Reason, Subject, World
 use super::snapshot::{Held, Principal, Snapshot};
 use super::watch::{Bar, Sifting, Unwatched, Watch};
 use crate::model::catalogue::{Catalogue, Part, Permission};
-use crate::model::{Account, AccountId, Named, Reach, Relation, RoleRef, UserId};
+use crate::model::{AccountId, Named, Reach, Relation, RoleRef, UserId};
 
 /// What is never permitted on oneself, whatever is held (`model.md` §3).
 const NEVER_ON_ONESELF: &[&str] = &[
@@ -57,66 +58,18 @@ pub(super) fn evaluate<W: Watch>(
     }
 }
 
-fn evaluate_account<W: Watch>(
-    worlds: Worlds<'_>,
-    question: &Question<'_>,
-    account: &Account,
-    watch: &mut W,
-) -> ControlFlow<Answer, Answer> {
-    if status_denies(worlds, question, account.id) {
-        watch.denies(Answer::deny(Reason::AccountNotActive))?;
-    }
-    let catalogue = worlds.home.catalogue();
-    let conditions = Conditions::new(worlds, question);
-    let mut sifting = Sifting::new(watch);
-    if let Some(ix) = account.role.as_deref().and_then(|role| catalogue.role(role)) {
-        let role = catalogue.get(ix);
-        let held = RoleRef::BuiltIn(role.full_name.clone());
-        for part in &role.parts {
-            let verdict = account_covers(worlds, question, account.id, part)
-                .and_then(|()| conditions.test(part, Some(&held)));
-            if sifting.take(&|| Because::AccountRole(ix), Some(part), verdict, true) {
-                break;
-            }
-        }
-    }
-    let because = match sifting.done() {
-        Ok((because, _)) => Some(because),
-        Err(missing) => {
-            watch.denies(no_grant(missing, &conditions))?;
-            None
-        }
-    };
-    if ceiling_denies(worlds, question, account.id, &conditions) {
-        watch.denies(Answer::deny(Reason::AccountRoleCeiling))?;
-    }
-    ControlFlow::Continue(Answer { because, ..Answer::deny(Reason::Permitted) })
-}
-
-/// Tests one part of an account's own role, but for its condition.
-fn account_covers(
-    worlds: Worlds<'_>,
-    question: &Question<'_>,
-    account: AccountId,
-    part: &Part,
-) -> Result<(), Missing> {
-    if !part.permissions.contains(question.permission) {
-        return Err(Missing::NotGranted);
-    }
-    let reached = worlds.there.is_some_and(|there| {
-        reaches(there, part.reach, account, question)
-            && names_what_is_there(there, question.resource, "")
-    });
-    if reached { Ok(()) } else { Err(Missing::OutOfReach) }
-}
-
-fn no_grant(missing: Missing, conditions: &Conditions<'_>) -> Answer {
+pub(super) fn no_grant(missing: Missing, conditions: &Conditions<'_>) -> Answer {
     let untold = conditions.untold(missing);
     Answer { missing: Some(missing), untold, ..Answer::deny(Reason::NoGrant) }
 }
 
 /// Returns whether a grant of `account` with `reach` gets to where the resource lies.
-fn reaches(there: &Snapshot, reach: Reach, account: AccountId, question: &Question<'_>) -> bool {
+pub(super) fn reaches(
+    there: &Snapshot,
+    reach: Reach,
+    account: AccountId,
+    question: &Question<'_>,
+) -> bool {
     let at = question.resource.account;
     if there.account(at).is_none() {
         return false;
@@ -169,7 +122,8 @@ impl Case<'_> {
             watch.denies(Answer::deny(Reason::AccountNotActive))?;
         }
         let target = self.target();
-        if self.is_suppressed() && !self.is_spared(target) {
+        let suppressed = self.user.held.suppress(self.catalogue(), self.question.now);
+        if suppressed && !self.is_spared(target) {
             watch.denies(Answer::deny(Reason::NoAccess))?;
         }
         let (because, counts) = match self.find(target, watch) {
@@ -202,17 +156,6 @@ impl Case<'_> {
             // A name that is no id names nobody that is there, which is looked at before.
             Some(Named::Id(id)) => id.parse().map_or(Target::Any, Target::User),
         }
-    }
-
-    fn is_suppressed(&self) -> bool {
-        let catalogue = self.catalogue();
-        self.user.held.iter().any(|held| {
-            held.is_live(self.question.now)
-                && held.built_in.is_some_and(|ix| {
-                    let role = catalogue.get(ix);
-                    role.suppress && role.active
-                })
-        })
     }
 
     fn is_spared(&self, target: Target) -> bool {
@@ -267,7 +210,7 @@ impl Case<'_> {
         target: Target,
         sifting: &mut Sifting<'_, W>,
     ) -> bool {
-        self.user.held.iter().enumerate().any(|(place, held)| {
+        let mut look = |place: usize, held: &Held| {
             let widened = self.is_widened(held);
             let counts = self.question.limits.is_none_or(|limits| limits.counts(&held.role));
             let because = || {
@@ -278,14 +221,38 @@ impl Case<'_> {
                 Because::Held { user: self.user.id, place, custom }
             };
             let mut over = false;
-            self.each_part(held, &mut |part| {
+            self.each_part(&held.role, &mut |part| {
                 if !over {
                     let verdict = self.covers(there, part, Some(held), target, widened);
                     over = sifting.take(&because, Some(part), verdict, counts);
                 }
             });
             over
-        })
+        };
+        let held = &self.user.held;
+        if !W::HASTY {
+            return held.iter().enumerate().any(|(place, held)| look(place, held));
+        }
+        if held.visit(self.question.resource, &mut look) {
+            return true;
+        }
+        if sifting.is_empty() {
+            self.sift_other_scopes(there, sifting);
+        }
+        false
+    }
+
+    /// Notes how near grants come whose scope covers something else, which is one for all of a role.
+    fn sift_other_scopes<W: Watch>(&self, there: &Snapshot, sifting: &mut Sifting<'_, W>) {
+        let home = self.user.account;
+        for role in self.user.held.scoped_roles() {
+            self.each_part(role, &mut |part| {
+                if part.permissions.contains(self.permission()) {
+                    let reached = reaches(there, part.reach, home, self.question);
+                    sifting.missed(if reached { Missing::OutOfScope } else { Missing::OutOfReach });
+                }
+            });
+        }
     }
 
     fn sift_documents<W: Watch>(
@@ -324,16 +291,15 @@ impl Case<'_> {
             let parts = self.catalogue().get(*ix).parts.iter();
             parts.filter(|part| counts_without_grant(part, target)).for_each(|part| look(part));
         }
-        self.user.held.iter().for_each(|held| self.each_part(held, &mut look));
+        self.user.held.roles().for_each(|role| self.each_part(role, &mut look));
         if given { Missing::OutOfReach } else { Missing::NotGranted }
     }
 
     /// Returns whether another role of the user makes this one count for siblings too (`widens`).
     fn is_widened(&self, held: &Held) -> bool {
         let Some(ix) = held.built_in else { return false };
-        self.user.held.iter().any(|other| {
+        self.user.held.visit(self.question.resource, &mut |_, other| {
             other.is_live(self.question.now)
-                && other.scope.as_ref().is_none_or(|scope| scope.covers(self.question.resource))
                 && other.built_in.is_some_and(|other| {
                     let role = self.catalogue().get(other);
                     role.active && role.widens.contains(&ix)
@@ -341,8 +307,8 @@ impl Case<'_> {
         })
     }
 
-    fn each_part(&self, held: &Held, f: &mut dyn FnMut(&Part)) {
-        self.worlds.home.each_part(&held.role, f);
+    fn each_part(&self, role: &RoleRef, f: &mut dyn FnMut(&Part)) {
+        self.worlds.home.each_part(role, f);
     }
 
     /// Tests one part of one grant; the order is that of [`Missing`].

@@ -93,13 +93,16 @@ impl CompiledDocument {
 
     /// Expands what it says. What has vanished from the catalogues gives nothing (`model.md` §4).
     fn fill(&mut self, body: &Body, catalogue: &Catalogue) {
-        let act = |actions: &[String], wanted: &dyn Fn(Permission) -> bool| {
-            let all = catalogue.all().iter().filter(|p| catalogue.is_for_documents(*p));
-            all.filter(|p| actions.iter().any(|action| action == catalogue.action_of(*p)))
-                .filter(|p| wanted(*p))
-                .collect::<PermissionSet>()
+        let all = |actions: &[String]| {
+            let mut set = PermissionSet::new();
+            let of = actions.iter().filter_map(|action| catalogue.by_action(action));
+            of.for_each(|given| set.union_with(given));
+            set
         };
-        self.everywhere = act(&body.account_permissions, &|_| true);
+        let act = |actions: &[String], wanted: &dyn Fn(Permission) -> bool| {
+            all(actions).iter().filter(|p| wanted(*p)).collect::<PermissionSet>()
+        };
+        self.everywhere = all(&body.account_permissions);
         let mut entries: Vec<Entry> = Vec::new();
         for entry in &body.product_permissions {
             if entry.cascade {

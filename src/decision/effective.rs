@@ -148,7 +148,7 @@ impl Listing<'_> {
 
     fn roles(&self) -> Vec<EffectiveRight> {
         let mut found = Vec::new();
-        for held in &self.user.held {
+        for held in self.user.held.iter() {
             self.world.each_part(&held.role, &mut |part| {
                 let way = match self.origin(part) {
                     Some(role) if role != held.role => Way::Included(role),

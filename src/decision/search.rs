@@ -4,13 +4,13 @@
 //! found is permitted is for [`super::decide`] to say.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::collections::{BTreeSet, BinaryHeap};
 use std::ops::Bound::{Excluded, Unbounded};
 
 use super::snapshot::Snapshot;
 use crate::model::catalogue::Permission;
 use crate::model::{
-    AccountId, DocId, Named, Pair, Relation, ResourcePath, RoleId, RoleRef, UserId, UserKind,
+    AccountId, DocId, Named, Relation, ResourcePath, RoleId, RoleRef, UserId, UserKind,
 };
 
 type Source<'a, T> = Box<dyn Iterator<Item = T> + 'a>;
@@ -147,10 +147,8 @@ pub struct Known {
     pub path: ResourcePath,
 }
 
-/// Walks what is known of a type after a key: the objects of this service, and else what scopes of roles and entries of
-/// rights documents name.
-///
-/// An entry of a document names no path. It is taken to lie in the document's account, if its type lies in accounts.
+/// Walks what is known of a type after a key: the objects of this service, deleted users among them, and else what scopes
+/// of roles and entries of rights documents name.
 pub fn known<'a>(
     world: &'a Snapshot,
     kind: &str,
@@ -161,9 +159,16 @@ pub fn known<'a>(
             let found = world.accounts.range((start::<AccountId>(after), Unbounded));
             Box::new(found.map(|(id, _)| key(id, ResourcePath::account(*id))))
         }
-        "user" => users(world, after, |user| {
-            ResourcePath::account(user.account).with("user", Named::Id(user.id.to_string()))
-        }),
+        "user" => {
+            // Account by account, which is the order in which members are kept.
+            let member = after.and_then(|after| after.split_once('/'));
+            let member = member.and_then(|(of, id)| Some((of.parse().ok()?, id.parse().ok()?)));
+            let found = world.members.range((member.map_or(Unbounded, Excluded), Unbounded));
+            Box::new(found.map(|(account, id)| {
+                let path = ResourcePath::account(*account).with("user", Named::Id(id.to_string()));
+                Known { key: format!("{account}/{id}"), path }
+            }))
+        }
         "role" => {
             let found = world.roles.range((start::<RoleId>(after), Unbounded));
             let path = |id: &RoleId, account| {
@@ -181,7 +186,12 @@ pub fn known<'a>(
                 Some(key(id, path))
             }))
         }
-        _ => Box::new(named_in_grants(world, kind, after)),
+        _ => Box::new(
+            world
+                .things
+                .of(kind, after)
+                .filter_map(|path| Some(Known { key: path.to_owned(), path: path.parse().ok()? })),
+        ),
     }
 }
 
@@ -191,59 +201,4 @@ fn start<T: std::str::FromStr>(after: Option<&str>) -> std::ops::Bound<T> {
 
 fn key(id: &impl ToString, path: ResourcePath) -> Known {
     Known { key: id.to_string(), path }
-}
-
-fn users<'a>(
-    world: &'a Snapshot,
-    after: Option<&str>,
-    path: impl Fn(&super::snapshot::Principal) -> ResourcePath + 'a,
-) -> Box<dyn Iterator<Item = Known> + 'a> {
-    let after = after.and_then(|after| after.parse().ok());
-    let found = Merged::new(everybody(world, after)).filter_map(|id| world.user(id));
-    Box::new(found.map(move |user| key(&user.id, path(user))))
-}
-
-/// Gathers what grants name of a type, in the order of the paths' texts.
-fn named_in_grants(
-    world: &Snapshot,
-    kind: &str,
-    after: Option<&str>,
-) -> impl Iterator<Item = Known> + use<> {
-    let mut found = BTreeMap::new();
-    let mut note = |path: ResourcePath| {
-        let text = path.to_string();
-        if after.is_none_or(|after| text.as_str() > after) {
-            found.insert(text, path);
-        }
-    };
-    for held in world.users.values().flat_map(|user| &user.held) {
-        let Some(scope) = &held.scope else { continue };
-        for (at, pair) in scope.pairs.iter().enumerate() {
-            if pair.kind == kind && pair.named != Named::Any {
-                let pairs = scope.pairs.iter().take(at + 1).cloned().collect();
-                note(ResourcePath { account: scope.account, pairs });
-            }
-        }
-    }
-    if kind == "application_user" {
-        for user in world.users.values() {
-            let Some(application) = user.application.as_deref().filter(|_| user.exists()) else {
-                continue;
-            };
-            let start = ResourcePath::account(user.account);
-            let start = start.with("application", Named::Id(application.to_owned()));
-            note(start.with(kind, Named::Id(user.id.to_string())));
-        }
-    }
-    let parents = world.catalogue().kind(kind).map(|kind| kind.parents.as_slice());
-    if parents.is_some_and(|parents| parents.iter().any(|parent| parent == "account")) {
-        for document in world.documents.values() {
-            let account = document.account(world.tenant());
-            for entry in document.resources.iter().filter(|entry| *entry.kind == *kind) {
-                let pair = Pair { kind: kind.to_owned(), named: Named::Id(entry.id.to_string()) };
-                note(ResourcePath { account, pairs: vec![pair] });
-            }
-        }
-    }
-    found.into_iter().map(|(key, path)| Known { key, path })
 }

@@ -10,7 +10,9 @@ use imbl::{GenericOrdSet, HashMap, OrdMap, shared_ptr::DefaultSharedPtr};
 
 use super::assigned::Place;
 use super::documents::CompiledDocument;
+use super::grants::Grants;
 use super::limits::Limits;
+use super::things::Things;
 use crate::model::catalogue::{Catalogue, Part, RoleIx};
 use crate::model::{
     Account, AccountId, ApiToken, Assignment, CustomRole, DocId, Folded, ResourcePath, Revision,
@@ -109,7 +111,7 @@ pub struct Principal {
     /// Its name as given.
     pub user_name: Arc<str>,
     /// Its roles.
-    pub held: Vec<Held>,
+    pub held: Grants,
     /// Its API tokens.
     pub tokens: Vec<TokenId>,
     /// The rights documents assigned to it.
@@ -168,6 +170,8 @@ pub struct Snapshot {
     pub(super) places: HashMap<Place, Set<DocId>>,
     pub(super) assignees: Set<(DocId, UserId)>,
     pub(super) owned: Set<(UserId, DocId)>,
+    /// What of other services grants name.
+    pub(super) things: Things,
     /// How many assignments there are of documents that cascade.
     pub(super) cascading: usize,
 }
@@ -193,13 +197,17 @@ impl Snapshot {
             places: HashMap::new(),
             assignees: Set::new(),
             owned: Set::new(),
+            things: Things::default(),
             cascading: 0,
         };
         snapshot.put_system_documents();
         facts.accounts.into_iter().for_each(|account| snapshot.put_account(account));
         facts.roles.into_iter().for_each(|role| snapshot.put_role(role));
         facts.users.into_iter().for_each(|user| snapshot.put_user(&user));
-        for grant in &facts.grants {
+        // About in the order in which a user's are kept: so each goes behind those before.
+        let mut grants: Vec<&RoleGrant> = facts.grants.iter().collect();
+        grants.sort_by(|one, other| one.scope.cmp(&other.scope));
+        for grant in grants {
             snapshot.put_grant(grant)?;
         }
         for token in facts.tokens {

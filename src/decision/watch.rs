@@ -90,7 +90,7 @@ impl<'w, W: Watch> Sifting<'w, W> {
     ) -> bool {
         self.note(because, part, verdict, counts);
         match verdict {
-            Err(missing) => self.near = self.near.max(missing),
+            Err(missing) => self.missed(missing),
             Ok(()) if self.found.as_ref().is_none_or(|(_, before)| counts && !before) => {
                 self.found = Some((because(), counts));
             }
@@ -117,6 +117,11 @@ impl<'w, W: Watch> Sifting<'w, W> {
                 counts,
             });
         }
+    }
+
+    /// Notes that something not looked at comes so near.
+    pub(super) fn missed(&mut self, missing: Missing) {
+        self.near = self.near.max(missing);
     }
 
     /// Returns whether nothing covers so far.

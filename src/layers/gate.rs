@@ -276,18 +276,39 @@ impl Gate {
 /// Writes down what a request says, to tell one from another. A secret is left out (`edges.md` §4); whose it is was
 /// found before and stands among the facts.
 fn said(fields: &Fields) -> Vec<u8> {
-    let facts: Vec<String> = fields
-        .iter()
-        .filter(|(path, _)| *path != SECRET)
-        .map(|(path, value)| match value {
-            Value::Text(text) => format!("{path}={text}"),
-            Value::Number(number) => format!("{path}={number}"),
-            Value::Set => path.to_owned(),
-        })
-        .collect();
-    // In the order sent, in which each message of a list stands before its fields: lists that differ are told apart.
+    let facts: Vec<Fact<'_>> = fields.iter().filter(|(path, _)| *path != SECRET).collect();
+    let said = |(path, value): &Fact<'_>| match value {
+        Value::Text(text) => format!("{path}={text}"),
+        Value::Number(number) => format!("{path}={number}"),
+        Value::Set => (*path).to_owned(),
+    };
+    let facts: Vec<String> = by_name(&facts).iter().map(said).collect();
     let parts: Vec<&[u8]> = facts.iter().map(String::as_bytes).collect();
     seal::context(&parts)
+}
+
+/// What is said under one path.
+type Fact<'a> = (&'a str, &'a Value);
+
+/// Puts the fields of each message in the order of their names: in which order they are sent is the encoder's choice.
+///
+/// The items of a list keep theirs, and each message stands before its fields: lists that differ are told apart.
+fn by_name<'a>(facts: &[Fact<'a>]) -> Vec<Fact<'a>> {
+    let mut fields = Vec::new();
+    let mut left = facts;
+    while let Some(((path, _), rest)) = left.split_first() {
+        let is_in = |at: &str| at.strip_prefix(path).is_some_and(|rest| rest.starts_with('.'));
+        let inner = rest.iter().take_while(|(at, _)| is_in(at)).count();
+        let (field, others) = left.split_at(inner + 1);
+        fields.push(field);
+        left = others;
+    }
+    fields.sort_by_key(|field| field.first().map(|(path, _)| *path));
+    let whole = |field: &[Fact<'a>]| {
+        let (own, inner) = field.split_at(field.len().min(1));
+        own.iter().copied().chain(by_name(inner)).collect::<Vec<_>>()
+    };
+    fields.into_iter().flat_map(whole).collect()
 }
 
 /// Takes the frame off the one message of a unary request.
@@ -311,4 +332,58 @@ fn unframed(mut framed: Bytes) -> Result<Bytes, Status> {
 pub(super) fn source(request: &Request<Body>) -> String {
     let info = request.extensions().get::<tonic::transport::server::TcpConnectInfo>();
     info.and_then(|info| info.remote_addr).map(|peer| peer.ip().to_string()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said_of(facts: &[(&str, &str)]) -> Vec<u8> {
+        let mut fields = Fields::new();
+        for (path, text) in facts {
+            let value = if text.is_empty() { Value::Set } else { Value::Text((*text).to_owned()) };
+            fields.push(*path, value);
+        }
+        said(&fields)
+    }
+
+    #[test]
+    fn fields_in_another_order_say_the_same_and_items_in_another_order_do_not() {
+        let first = [
+            ("user", ""),
+            ("user.name", "ann"),
+            ("user.in", ""),
+            ("user.in.city", "x"),
+            ("user.role", "A"),
+            ("user.role", "B"),
+            ("id", "1"),
+        ];
+        let same = [
+            ("id", "1"),
+            ("user", ""),
+            ("user.role", "A"),
+            ("user.in", ""),
+            ("user.in.city", "x"),
+            ("user.role", "B"),
+            ("user.name", "ann"),
+        ];
+        assert_eq!(said_of(&first), said_of(&same));
+        let turned = [
+            ("user", ""),
+            ("user.name", "ann"),
+            ("user.in", ""),
+            ("user.in.city", "x"),
+            ("user.role", "B"),
+            ("user.role", "A"),
+            ("id", "1"),
+        ];
+        assert_ne!(said_of(&first), said_of(&turned));
+        let two = [("of", ""), ("of.a", "1"), ("of.b", "2"), ("of", ""), ("of.a", "3")];
+        let alike = [("of", ""), ("of.b", "2"), ("of.a", "1"), ("of", ""), ("of.a", "3")];
+        assert_eq!(said_of(&two), said_of(&alike));
+        let moved = [("of", ""), ("of.a", "1"), ("of", ""), ("of.b", "2"), ("of.a", "3")];
+        assert_ne!(said_of(&two), said_of(&moved));
+        let names = [("a", ""), ("a.b", "1"), ("a_b", "2")];
+        assert_eq!(said_of(&names), said_of(&[("a_b", "2"), ("a", ""), ("a.b", "1")]));
+    }
 }

@@ -11,7 +11,7 @@ const LONGEST_ID: usize = 128;
 const MOST_PAIRS: usize = 16;
 
 /// Which object of a type a pair names.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Named {
     /// `-`: one that is not named, new or any.
     Any,
@@ -20,7 +20,7 @@ pub enum Named {
 }
 
 /// One `type/id` step of a path.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Pair {
     /// The resource type, lower case.
     pub kind: String,
@@ -29,7 +29,7 @@ pub struct Pair {
 }
 
 /// `account/<id>` and the pairs after it. The path is the containment.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ResourcePath {
     /// The account that the resource belongs to.
     pub account: AccountId,

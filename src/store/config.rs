@@ -226,3 +226,38 @@ fn postgres(options: &mut ConnectOptions, timeouts: [u32; 3]) {
         ])
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use sea_orm::{ConnectionTrait as _, Statement};
+
+    use super::*;
+
+    async fn says(pool: &DatabaseConnection, pragma: &str) -> String {
+        let asked = Statement::from_string(pool.get_database_backend(), format!("pragma {pragma}"));
+        let row = pool.query_one_raw(asked).await.unwrap().unwrap();
+        let text = row.try_get_by_index::<String>(0);
+        text.or_else(|_| row.try_get_by_index::<i64>(0).map(|n| n.to_string())).unwrap()
+    }
+
+    #[tokio::test]
+    async fn sqlite_writes_through_to_the_disk_and_keeps_its_references() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", folder.path().join("kept.db").display());
+        let config = StoreConfig { url, acquire_timeout_ms: 1_234, ..StoreConfig::default() };
+        let mut open = Vec::new();
+        for what in [Use::Writes, Use::Migration, Use::Loads, Use::Credentials, Use::Probe] {
+            let pool = config.connect(what).await.unwrap();
+            let writes = matches!(what, Use::Writes | Use::Migration);
+            assert_eq!(says(&pool, "journal_mode").await, "wal");
+            assert_eq!(says(&pool, "foreign_keys").await, "1");
+            assert_eq!(says(&pool, "busy_timeout").await, "1234");
+            // 2 is FULL: what is acknowledged has been flushed.
+            assert!(!writes || says(&pool, "synchronous").await == "2");
+            let wrote =
+                pool.execute_unprepared(&format!("create table {what:?} (n integer)")).await;
+            assert_eq!(wrote.is_ok(), writes, "readers are separate");
+            open.push(pool);
+        }
+    }
+}

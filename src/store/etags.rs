@@ -12,7 +12,7 @@ pub fn account_etag(account: &Account) -> String {
 
 /// Returns a user's etag; it changes with its roles too, but not with its children.
 pub fn user_etag(world: &Snapshot, user: &User) -> String {
-    let held = world.any_user(user.id).map(|found| found.held.as_slice()).unwrap_or_default();
+    let held = world.any_user(user.id).map(|found| &*found.held).unwrap_or_default();
     let mut roles: Vec<String> = held
         .iter()
         .map(|held| {

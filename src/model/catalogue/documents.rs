@@ -1,7 +1,7 @@
 //! What rights documents may say (`model.md` §5): products, the documents that catalogues themselves declare, and
 //! the check of what people write.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt;
 
 use super::Loaded;
@@ -38,11 +38,16 @@ pub(super) struct Documents {
     products: Vec<(String, Vec<String>)>,
     system: Vec<SystemDocument>,
     givable: PermissionSet,
+    by_action: BTreeMap<String, PermissionSet>,
 }
 
 impl Documents {
     pub(super) fn build(files: &[Loaded], types: &Types) -> Result<Self, CatalogueError> {
         let mut documents = Self { givable: givable(types), ..Self::default() };
+        for permission in documents.givable.iter() {
+            let action = types.action_of(permission).to_owned();
+            documents.by_action.entry(action).or_default().insert(permission);
+        }
         for (name, form) in files.iter().flat_map(|file| file.form.products.iter()) {
             documents.products.push((name.to_owned(), form.types.clone()));
         }
@@ -91,6 +96,10 @@ impl Documents {
 
     pub(super) const fn givable(&self) -> &PermissionSet {
         &self.givable
+    }
+
+    pub(super) fn by_action(&self, action: &str) -> Option<&PermissionSet> {
+        self.by_action.get(action)
     }
 
     /// Writes a body as the catalogues write it, or tells everything that is wrong with it.

@@ -296,6 +296,11 @@ impl Catalogue {
         self.documents.givable().contains(permission)
     }
 
+    /// Returns what a rights document gives by an action, on whatever type.
+    pub fn by_action(&self, action: &str) -> Option<&PermissionSet> {
+        self.documents.by_action(action)
+    }
+
     /// Returns whether a thing of the type of `permission` may lie in one of type `container`, at any depth.
     pub fn lies_in(&self, permission: Permission, container: &str) -> bool {
         let kind = self.kind(self.kind_of(permission));

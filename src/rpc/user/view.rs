@@ -66,7 +66,7 @@ impl Eye {
 
     /// Names the roles that a user holds now, each once.
     fn roles(&self, id: UserId) -> Vec<String> {
-        let held = self.there.any_user(id).map(|user| user.held.as_slice()).unwrap_or_default();
+        let held = self.there.any_user(id).map(|user| &*user.held).unwrap_or_default();
         let live = held.iter().filter(|held| held.is_live(self.now));
         let mut names: Vec<String> = live.map(|held| role_name(&self.there, &held.role)).collect();
         names.sort_unstable();

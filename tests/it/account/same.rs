@@ -1,10 +1,12 @@
 //! What every change of accounts has in common: repeats, rehearsals, and nobody's calls.
 
 use chancery::proto::v1 as pb;
+use prost::Message;
 use tonic::{Code, Response, Status};
 use uuid::Uuid;
 
-use super::{Tree, create, get, named, new, revision};
+use super::{Tree, create, get, named, new, revision, with};
+use crate::raw::call;
 use crate::support::{Person, Service, engines, refused};
 
 /// What a reply to a change says.
@@ -150,6 +152,50 @@ async fn a_request_id_is_for_one_request() {
         assert_eq!(again.status(), pb::AccountStatus::Suspended);
         let odd = pb::CreateAccountRequest { request_id: "1".to_owned(), ..new("", "x") };
         refused(create(service, &tree.ann, odd).await, Code::InvalidArgument, "INVALID_FIELD");
+        tree.done().await;
+    }
+}
+
+/// The bytes of a message as another encoder writes them: the same fields in another order, those of its account too.
+fn backwards(request: &pb::CreateAccountRequest) -> Vec<u8> {
+    let pb::CreateAccountRequest { parent_account_id, account, request_id, .. } = request.clone();
+    let account = account.unwrap();
+    let parts = [
+        pb::Account { role: account.role.clone(), ..Default::default() },
+        pb::Account { email: account.email.clone(), ..Default::default() },
+        pb::Account { display_name: account.display_name.clone(), ..Default::default() },
+    ];
+    let account: Vec<u8> = parts.iter().flat_map(Message::encode_to_vec).collect();
+    let mut bytes = pb::CreateAccountRequest { request_id, ..Default::default() }.encode_to_vec();
+    // Field 2, as bytes with their length.
+    bytes.extend([2 << 3 | 2, u8::try_from(account.len()).unwrap()]);
+    bytes.extend(account);
+    bytes.extend(
+        pb::CreateAccountRequest { parent_account_id, ..Default::default() }.encode_to_vec(),
+    );
+    bytes
+}
+
+#[tokio::test]
+async fn a_request_is_the_same_in_whatever_order_its_fields_are_sent() {
+    for engine in engines() {
+        let tree = Tree::grow(&engine).await;
+        let service = &tree.service;
+        let request_id = Uuid::new_v4().to_string();
+        let account = pb::Account {
+            email: Some("desk@example.com".to_owned()),
+            role: "Developer".to_owned(),
+            ..named("one")
+        };
+        let request = pb::CreateAccountRequest { request_id, ..with(&tree.left, account) };
+        let bytes = backwards(&request);
+        assert_ne!(bytes, request.encode_to_vec());
+        assert_eq!(pb::CreateAccountRequest::decode(bytes.as_slice()).unwrap(), request);
+        let made = create(service, &tree.ann, request).await.unwrap();
+        let path = "/chancery.v1.AccountService/CreateAccount";
+        let again = call(service.by(&tree.ann.token), path, bytes).await.unwrap();
+        let again = pb::CreateAccountResponse::decode(again).unwrap();
+        assert_eq!(again.account, Some(made));
         tree.done().await;
     }
 }

@@ -6,14 +6,15 @@ use chancery::decision::{
     Because, Explanation, Nothing, Proposed, Question, Snapshot, Subject, Viewer, Worlds, decide,
     effective, explain, possible_users, suggest,
 };
-use chancery::model::{Change, ChangeKind, Image, UserId};
+use chancery::model::{Assignment, Change, ChangeKind, Image, RoleGrant, UserId};
 use proptest::prelude::*;
 
+use super::changes::put;
 use super::questions::{Asked, asked};
 use super::worlds::{World, world};
 use super::{built, config};
 
-fn with<T>(
+pub(super) fn with<T>(
     world: &Snapshot,
     asked: &Asked,
     f: impl FnOnce(Worlds<'_>, &Question<'_>) -> T,
@@ -30,15 +31,15 @@ fn explained(world: &Snapshot, asked: &Asked) -> Option<Explanation> {
     with(world, asked, explain)
 }
 
-/// The facts without one grant.
-fn without(world: &World, user: UserId, place: usize) -> World {
-    let mut less = world.clone();
-    let mut seen = 0;
-    less.tenant.grants.retain(|grant| {
-        let this = grant.user == user && seen == place;
-        seen += usize::from(grant.user == user);
-        !this
-    });
+/// The snapshot without one grant.
+fn without(world: &World, tenant: &Snapshot, user: UserId, place: usize) -> Snapshot {
+    let held = &tenant.any_user(user).unwrap().held[place];
+    let scope = held.scope.as_ref().map(ToString::to_string);
+    let of =
+        |grant: &&RoleGrant| grant.user == user && grant.role == held.role && grant.scope == scope;
+    let grant = world.tenant.grants.iter().find(of).unwrap();
+    let mut less = tenant.clone();
+    put(&mut less, Some(Image::RoleGrant(grant.clone())), None);
     less
 }
 
@@ -77,13 +78,22 @@ proptest! {
         for asked in &questions {
             let asked = asked.in_world(&world);
             let whole = explained(&tenant, &asked).unwrap();
-            if let [Because::Held { user, place, .. }] = whole.sufficient().as_slice()
-                && whole.answer.is_permit()
-            {
-                let less = built(&without(&world, *user, *place).tenant);
-                let now = explained(&less, &asked).unwrap();
-                prop_assert!(!now.answer.is_permit(), "{:?}", &asked);
+            if !whole.answer.is_permit() {
+                continue;
             }
+            let less = match whole.sufficient().as_slice() {
+                [Because::Held { user, place, .. }] => without(&world, &tenant, *user, *place),
+                [Because::Document { document, holder }] => {
+                    let of = |one: &&Assignment| one.document == *document && one.user == *holder;
+                    let one = world.tenant.assignments.iter().find(of).unwrap();
+                    let mut less = tenant.clone();
+                    put(&mut less, Some(Image::Assignment(one.clone())), None);
+                    less
+                }
+                _ => continue,
+            };
+            let now = explained(&less, &asked).unwrap();
+            prop_assert!(!now.answer.is_permit(), "{:?}", &asked);
         }
     }
 

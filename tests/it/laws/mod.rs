@@ -7,7 +7,9 @@ mod explaining;
 mod granting;
 mod metamorphic;
 mod naive;
+mod previews;
 mod questions;
+mod searching;
 mod words;
 mod worlds;
 
@@ -101,7 +103,7 @@ fn the_engine_answers_as_the_model_says() {
     let [permitted, by_document, all] = [permitted, by_document, all].map(AtomicUsize::into_inner);
     println!("{all} questions, {permitted} permitted, {by_document} by documents");
     // Questions that all are denied, or all permitted, would prove little.
-    assert!((25..=60).contains(&(permitted * 100 / all)), "{permitted} of {all} are permitted");
+    assert!((30..=60).contains(&(permitted * 100 / all)), "{permitted} of {all} are permitted");
     assert!(by_document * 100 / all >= 5, "{by_document} of {all} are by documents");
 }
 

@@ -1,13 +1,19 @@
 //! Random questions about a world: some about anything, most about what somebody there was given.
 
+use std::collections::HashMap;
+use std::sync::OnceLock;
+
 use chancery::decision::Facts;
-use chancery::model::{AccountId, Assignment, Named, ResourcePath, RoleGrant, UserId};
+use chancery::model::catalogue::{Permission, PermissionSet};
+use chancery::model::{
+    AccountId, Assignment, Body, Named, Pair, ResourcePath, RoleGrant, RoleRef, UserId,
+};
 use chrono::{DateTime, Utc};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
 use super::conditions::{Said, said};
-use super::words::catalogue;
+use super::words::{catalogue, words};
 use super::worlds::{
     ACCOUNTS, DOCUMENTS, NAMES, World, account_id, at, doc_id, operator_id, root_id, user_id,
 };
@@ -48,6 +54,14 @@ const ABOUT: &[(&str, &[&str])] = &[
     ("user/note", &["note.create", "note.read", "note.update"]),
     ("role_system", &["role_system.get_roles"]),
 ];
+
+/// The numbers of these permissions.
+fn numbered(permission: &str) -> Permission {
+    static NUMBERS: OnceLock<HashMap<&str, Permission>> = OnceLock::new();
+    let all = || ABOUT.iter().flat_map(|(_, list)| list.iter());
+    let numbers = || all().map(|name| (*name, catalogue().parse(name).unwrap())).collect();
+    NUMBERS.get_or_init(numbers)[permission]
+}
 
 /// A question, before it is known whom it meets.
 #[derive(Debug, Clone)]
@@ -111,11 +125,87 @@ fn people(world: &World) -> Vec<UserId> {
     people
 }
 
+/// One thing that a document says: which actions, on what.
+struct Saying<'a> {
+    actions: &'a [String],
+    product: Option<&'a str>,
+    /// Type and id of a resource; none = everything.
+    known: Option<(&'a str, &'a str)>,
+    cascade: bool,
+}
+
+fn says(body: &Body) -> Vec<Saying<'_>> {
+    let mut all = Vec::new();
+    if !body.account_permissions.is_empty() {
+        let actions = &body.account_permissions;
+        all.push(Saying { actions, product: None, known: None, cascade: true });
+    }
+    for entry in &body.resource_permissions {
+        let known = Some((entry.resource_type.as_str(), entry.resource_id.as_str()));
+        let (actions, cascade) = (&entry.permissions, entry.cascade);
+        all.push(Saying { actions, product: None, known, cascade });
+    }
+    for entry in &body.product_permissions {
+        let (actions, cascade) = (&entry.permissions, entry.cascade);
+        let known = (!cascade).then_some(("product", entry.product.as_str()));
+        all.push(Saying { actions, product: Some(&entry.product), known, cascade });
+    }
+    all
+}
+
+impl Saying<'_> {
+    /// Whether a question is about what it gives, or at least on the way to it.
+    fn gives(&self, kinds: &str, permission: &str, roughly: bool) -> bool {
+        let (kind, action) = permission.split_once('.').unwrap();
+        let Some((of, _)) = self.known else {
+            let its = self.product.is_none_or(|product| words().is_of(kind, product));
+            return its && self.actions.iter().any(|one| one == action);
+        };
+        let mut way = vec!["account"];
+        way.extend(kinds.split('/').filter(|kind| !kind.is_empty()));
+        let Some(at) = way.iter().position(|kind| *kind == of) else { return false };
+        let below = way.len() - 1 - at;
+        // What does not cascade gives what is on the thing itself, and creating in it.
+        let creates = action == "create";
+        let fits = if self.cascade { !creates || below > 0 } else { below == usize::from(creates) };
+        (fits || roughly) && self.actions.iter().any(|one| one == action)
+    }
+}
+
+/// What the role of a grant gives by itself.
+fn given_by(world: &World, grant: &RoleGrant) -> PermissionSet {
+    let catalogue = catalogue();
+    match &grant.role {
+        RoleRef::BuiltIn(name) => {
+            let role = catalogue.role(name).map(|ix| catalogue.get(ix).expanded.clone());
+            role.unwrap_or_default()
+        }
+        RoleRef::Custom(id) => {
+            let role = world.tenant.roles.iter().find(|role| role.id == *id).unwrap();
+            let mut set = PermissionSet::new();
+            for pattern in &role.permits {
+                set.union_with(&catalogue.expand(pattern).unwrap());
+            }
+            set
+        }
+    }
+}
+
 fn pick<T>(list: &[T], index: Index) -> Option<&T> {
     (!list.is_empty()).then(|| &list[index.index(list.len())])
 }
 
 impl Asked {
+    /// The same of somebody else.
+    pub(crate) fn of(&self, subject: UserId) -> Self {
+        Self { subject: Some(subject), ..self.clone() }
+    }
+
+    /// The same about something else.
+    pub(crate) fn on(&self, resource: ResourcePath) -> Self {
+        Self { resource, ..self.clone() }
+    }
+
     /// Meets the people of a world.
     pub(crate) fn in_world(&self, world: &World) -> Self {
         let facts = if self.which.index(8) == 0 { &world.platform } else { &world.tenant };
@@ -155,14 +245,23 @@ impl Asked {
     fn at_a_grant(&self, world: &World, grant: &RoleGrant) -> Option<Self> {
         let below = account_id(self.at.index(ACCOUNTS));
         let at = if self.which.index(12) == 0 { below } else { grant.account };
-        let catalogue = catalogue();
-        let role = catalogue.role(&grant.role.to_string()).map(|ix| catalogue.get(ix));
-        let given = |permission: &str| {
-            let permission = catalogue.parse(permission).unwrap();
-            role.is_none_or(|role| role.expanded.contains(permission))
+        let scope: Option<ResourcePath> = grant.scope.as_ref().map(|scope| scope.parse().unwrap());
+        let scope = scope.filter(|_| self.is_near());
+        let at = scope.as_ref().map_or(at, |scope| scope.account);
+        let within = scope.and_then(|scope| scope.pairs.into_iter().next());
+        let given = given_by(world, grant);
+        let fits = |kinds: &str, permission: &str| {
+            let starts =
+                within.as_ref().is_none_or(|pair| kinds.split('/').next() == Some(&pair.kind));
+            starts && given.contains(numbered(permission))
         };
-        let (kinds, permission) = self.one_of(&given)?;
-        Some(self.about(world, grant.user, at, (kinds, &[permission]), None))
+        let (kinds, permission) = self.one_of(&fits)?;
+        let near = self.one_near(world, grant.user);
+        let known = match &within {
+            Some(Pair { kind, named: Named::Id(id) }) => Some((kind.as_str(), id.as_str())),
+            _ => near.as_ref().filter(|_| self.is_near()).map(|id| ("user", id.as_str())),
+        };
+        Some(self.about(world, grant.user, at, (kinds, &[permission]), known))
     }
 
     /// About one who has a document, or somebody of its account, and what the document says something about.
@@ -182,38 +281,49 @@ impl Asked {
             .filter(|user| user.account == assignment.account)
             .map(|user| user.id)
             .collect();
-        let other = self.whom.index(6) == 0;
+        let other = self.whom.index(12) == 0;
         let subject = if other { *pick(&mates, self.whom)? } else { assignment.user };
+        let declared = words().system.iter().find(|declared| declared.id == assignment.document);
+        let (body, master) = match (document, declared) {
+            (Some(document), _) => (&document.body, document.master),
+            (None, declared) => (&declared?.body, declared?.master),
+        };
         let of = document.map_or(assignment.account, |document| document.account);
-        let anywhere = document.is_none_or(|document| document.master) || self.which.index(12) == 0;
+        let anywhere = master || self.which.index(12) == 0;
         let at = if anywhere && of != root_id() { account_id(self.at.index(ACCOUNTS)) } else { of };
-        let entry = document.and_then(|d| pick(&d.body.resource_permissions, self.at));
-        let said = |action: &str| {
-            let everywhere = document.map(|document| &document.body.account_permissions);
-            let actions = entry.map(|entry| &entry.permissions).or(everywhere);
-            actions.is_none_or(|actions| actions.iter().any(|one| one == action))
+        let says = says(body);
+        let one = pick(&says, self.ids[1])?;
+        let fits = |kinds: &str, permission: &str| {
+            let givable = catalogue().is_for_documents(numbered(permission));
+            one.gives(kinds, permission, !self.is_near())
+                && (!self.is_near() || (givable && !kinds.starts_with("user")))
         };
-        let lies = |kinds: &str| {
-            entry.is_none_or(|entry| {
-                let kind = entry.resource_type.as_str();
-                kind == "account" || kinds.split('/').any(|one| one == kind)
-            })
-        };
-        let all = ABOUT.iter().flat_map(|(kinds, list)| list.iter().map(move |p| (*kinds, *p)));
-        let fits: Vec<_> = (all.filter(|(kinds, permission)| {
-            lies(kinds) && said(permission.split_once('.').unwrap().1)
-        }))
-        .collect();
-        let (kinds, permission) = *pick(&fits, self.about)?;
-        let known = entry.map(|entry| (entry.resource_type.as_str(), entry.resource_id.as_str()));
-        Some(self.about(world, subject, at, (kinds, &[permission]), known))
+        let (kinds, permission) = self.one_of(&fits)?;
+        Some(self.about(world, subject, at, (kinds, &[permission]), one.known))
     }
 
     /// One of the questions whose permission passes a test.
-    fn one_of(&self, test: &dyn Fn(&str) -> bool) -> Option<(&'static str, &'static str)> {
+    fn one_of(&self, test: &dyn Fn(&str, &str) -> bool) -> Option<(&'static str, &'static str)> {
         let all = ABOUT.iter().flat_map(|(kinds, list)| list.iter().map(move |p| (*kinds, *p)));
-        let fitting: Vec<_> = all.filter(|(_, permission)| test(permission)).collect();
+        let fitting: Vec<_> = all.filter(|(kinds, permission)| test(kinds, permission)).collect();
         pick(&fitting, self.about).copied()
+    }
+
+    /// Whether it is to be about what is likely to be permitted.
+    fn is_near(&self) -> bool {
+        self.ids[2].index(4) > 0
+    }
+
+    /// One whom a user stands in some relation to, itself among them.
+    fn one_near(&self, world: &World, of: UserId) -> Option<String> {
+        let users = &world.tenant.users;
+        let own = users.iter().find(|user| user.id == of)?;
+        let near = users.iter().filter(|user| {
+            user.id == of
+                || user.parent == Some(of)
+                || (user.parent.is_some() && user.parent == own.parent)
+        });
+        pick(&near.collect::<Vec<_>>(), self.whom).map(|user| user.id.to_string())
     }
 
     fn about(

@@ -1,5 +1,6 @@
 //! What the catalogue files say of types, read from their texts and from nothing that the engine compiles.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use chancery::model::catalogue::{Catalogue, CatalogueFile, built_in};
@@ -26,6 +27,9 @@ system_documents:
 /// The codes of the documents above.
 pub(crate) const SYSTEM: &[&str] = &["READER", "BELOW", "WIDE"];
 
+/// What of single resources they name that lies in accounts.
+pub(crate) const SYSTEM_THINGS: &[(&str, &str)] = &[("cabinet", "5"), ("product", "ACD")];
+
 fn files() -> Vec<CatalogueFile> {
     let mut files = built_in().unwrap();
     files.push(CatalogueFile::read(OPERATOR.to_owned()).unwrap());
@@ -41,7 +45,6 @@ pub(crate) fn catalogue() -> Arc<Catalogue> {
 /// One file's say on one type.
 #[derive(Debug)]
 struct Said {
-    kind: String,
     parents: Vec<String>,
     actions: Vec<String>,
     product: Option<String>,
@@ -52,7 +55,8 @@ struct Said {
 /// What all files say of types.
 #[derive(Debug)]
 pub(crate) struct Words {
-    said: Vec<(String, Said)>,
+    /// By type what each file says of it.
+    said: BTreeMap<String, Vec<(String, Said)>>,
     /// Documents that the files declare.
     pub(crate) system: Vec<Declared>,
 }
@@ -96,19 +100,18 @@ fn list(value: &Value) -> Option<Vec<String>> {
 pub(crate) fn words() -> &'static Words {
     static READ: OnceLock<Words> = OnceLock::new();
     READ.get_or_init(|| {
-        let mut words = Words { said: Vec::new(), system: Vec::new() };
+        let mut words = Words { said: BTreeMap::new(), system: Vec::new() };
         for file in files() {
             let form: Value = serde_saphyr::from_str(&file.yaml).unwrap();
             for (kind, said) in form["resource_types"].as_object().into_iter().flatten() {
                 let said = Said {
-                    kind: kind.clone(),
                     parents: list(&said["in"]).unwrap_or_default(),
                     actions: list(&said["actions"]).unwrap_or_default(),
                     product: said["product"].as_str().map(str::to_owned),
                     documents: list(&said["documents"]),
                     shared_down: list(&said["shared_down"]).unwrap_or_default(),
                 };
-                words.said.push((file.name.clone(), said));
+                words.said.entry(kind.clone()).or_default().push((file.name.clone(), said));
             }
             let system = form["system_documents"].as_object().into_iter().flatten();
             words.system.extend(system.map(|(code, form)| declared(&file.name, code, form)));
@@ -130,16 +133,18 @@ impl Words {
         self.declaring(kind, action).next().is_some()
     }
 
+    /// What each file says of a type.
+    fn of(&self, kind: &str) -> impl Iterator<Item = (&str, &Said)> {
+        self.said.get(kind).into_iter().flatten().map(|(file, said)| (file.as_str(), said))
+    }
+
     fn declaring(&self, kind: &str, action: &str) -> impl Iterator<Item = (&str, &Said)> {
-        self.said
-            .iter()
-            .filter(move |(_, said)| said.kind == kind && said.actions.iter().any(|a| a == action))
-            .map(|(file, said)| (file.as_str(), said))
+        self.of(kind).filter(move |(_, said)| said.actions.iter().any(|one| one == action))
     }
 
     /// Whether a document may give it: all who declare it leave it to documents, and core's types are closed.
     pub(crate) fn is_for_documents(&self, kind: &str, action: &str) -> bool {
-        let of_core = self.said.iter().any(|(file, said)| file == "core" && said.kind == kind);
+        let of_core = self.of(kind).any(|(file, _)| file == "core");
         let built_in = ["core", "ringcx", "restcomm", "voximplant"];
         let mut any = false;
         self.declaring(kind, action).all(|(file, said)| {
@@ -151,31 +156,22 @@ impl Words {
 
     pub(crate) fn is_shared_down(&self, permission: &str) -> bool {
         let (kind, action) = permission.split_once('.').unwrap();
-        self.said
-            .iter()
-            .any(|(_, said)| said.kind == kind && said.shared_down.iter().any(|a| a == action))
+        self.of(kind).any(|(_, said)| said.shared_down.iter().any(|one| one == action))
     }
 
     /// Whether a type belongs to a product.
     pub(crate) fn is_of(&self, kind: &str, product: &str) -> bool {
-        self.said
-            .iter()
-            .any(|(_, said)| said.kind == kind && said.product.as_deref() == Some(product))
+        self.of(kind).any(|(_, said)| said.product.as_deref() == Some(product))
     }
 
     /// Whether things of a type may lie directly in one of another.
     pub(crate) fn lies_in(&self, kind: &str, container: &str) -> bool {
-        self.said
-            .iter()
-            .any(|(_, said)| said.kind == kind && said.parents.iter().any(|up| up == container))
+        self.of(kind).any(|(_, said)| said.parents.iter().any(|up| up == container))
     }
 
     /// Whether things of one type may lie in those of another, at any depth.
     pub(crate) fn lies_below(&self, kind: &str, container: &str) -> bool {
-        let types = self.said.iter().map(|(_, said)| said.kind.as_str());
-        self.lies_in(kind, container)
-            || types
-                .filter(|between| *between != kind && self.lies_in(kind, between))
-                .any(|between| self.lies_below(between, container))
+        let mut parents = self.of(kind).flat_map(|(_, said)| &said.parents);
+        parents.any(|up| up == container || (up != kind && self.lies_below(up, container)))
     }
 }

@@ -103,11 +103,13 @@ impl Naive<'_> {
         if pattern == "*" {
             return true;
         }
+        if !fits(pattern, permission) {
+            return false;
+        }
         let info = self.catalogue.files().iter().find(|info| info.name == file).unwrap();
-        let declared = std::iter::once(file)
+        std::iter::once(file)
             .chain(info.uses.iter().map(String::as_str))
-            .any(|file| words().declares(file, permission));
-        declared && fits(pattern, permission)
+            .any(|file| words().declares(file, permission))
     }
 
     /// Permission, reach, scope, relation, time: the first that fails is what is missing.

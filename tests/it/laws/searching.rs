@@ -1,0 +1,140 @@
+//! What a search finds is what is left of all that there is when each is asked of the engine.
+
+use std::collections::BTreeSet;
+
+use chancery::decision::{Facts, Snapshot, decide, known, possible_users};
+use chancery::model::catalogue::Permission;
+use chancery::model::{Named, ResourcePath, UserId};
+use proptest::prelude::*;
+
+use super::explaining::with;
+use super::questions::{Asked, asked};
+use super::words::{SYSTEM_THINGS, words};
+use super::worlds::world;
+use super::{built, config};
+
+/// So many are found before a page is full: the next call goes on behind the last that was looked at.
+const PAGE: usize = 3;
+
+fn permitted(tenant: &Snapshot, asked: &Asked) -> bool {
+    with(tenant, asked, |worlds, question| decide(worlds, question).is_permit()).unwrap()
+}
+
+/// Walks what lies behind a cursor, page by page, to the end.
+fn pages<T, K: Clone>(page: impl Fn(Option<K>) -> Vec<(K, T)>) -> Vec<T> {
+    let (mut found, mut last) = (Vec::new(), None);
+    loop {
+        let next = page(last.clone());
+        let Some((key, _)) = next.last() else { return found };
+        last = Some(key.clone());
+        found.extend(next.into_iter().map(|(_, one)| one));
+    }
+}
+
+fn subjects(tenant: &Snapshot, asked: &Asked, permission: Permission) -> Vec<UserId> {
+    let page = |after: Option<UserId>| -> Vec<(UserId, UserId)> {
+        let found = possible_users(tenant, permission, &asked.resource, after);
+        found.take(PAGE).map(|id| (id, id)).collect()
+    };
+    let may = |id: &UserId| permitted(tenant, &asked.of(*id));
+    pages(page).into_iter().filter(may).collect()
+}
+
+fn resources(tenant: &Snapshot, kind: &str) -> Vec<ResourcePath> {
+    pages(|after: Option<String>| -> Vec<(String, ResourcePath)> {
+        let found = known(tenant, kind, after.as_deref());
+        found.take(PAGE).map(|one| (one.key, one.path)).collect()
+    })
+}
+
+/// Everything of a type that the facts name, in no order.
+fn all_of(facts: &Facts, kind: &str) -> BTreeSet<String> {
+    let mut all = BTreeSet::new();
+    let mut add = |path: ResourcePath| all.insert(path.to_string());
+    let id = |id: &dyn ToString| Named::Id(id.to_string());
+    for account in facts.accounts.iter().filter(|_| kind == "account") {
+        add(ResourcePath::account(account.id));
+    }
+    for user in &facts.users {
+        let home = ResourcePath::account(user.account);
+        match (kind, &user.application) {
+            ("user", _) => add(home.with("user", id(&user.id))),
+            ("application_user", Some(of)) if user.delete_time.is_none() => {
+                add(home.with("application", id(of)).with(kind, id(&user.id)))
+            }
+            _ => false,
+        };
+    }
+    for role in facts.roles.iter().filter(|_| kind == "role") {
+        add(ResourcePath::account(role.account).with(kind, id(&role.id)));
+    }
+    for document in &facts.documents {
+        let owner = facts.users.iter().find(|user| user.id == document.owner).unwrap();
+        if kind == "rights_document" && owner.delete_time.is_none() {
+            let of = ResourcePath::account(owner.account).with("user", id(&owner.id));
+            add(of.with(kind, id(&document.id)));
+        }
+        let entries = document.body.resource_permissions.iter();
+        let entries = entries.map(|entry| (entry.resource_type.as_str(), &entry.resource_id));
+        let products = document.body.product_permissions.iter();
+        let entries = entries.chain(products.map(|entry| ("product", &entry.product)));
+        for (of, named) in entries.filter(|(of, _)| *of == kind && words().lies_in(of, "account")) {
+            add(ResourcePath::account(document.account).with(of, id(named)));
+        }
+    }
+    for scope in facts.grants.iter().filter_map(|grant| grant.scope.as_ref()) {
+        let scope: ResourcePath = scope.parse().unwrap();
+        for (at, pair) in scope.pairs.iter().enumerate() {
+            if pair.kind == kind && pair.named != Named::Any {
+                let pairs = scope.pairs[..=at].to_vec();
+                add(ResourcePath { account: scope.account, pairs });
+            }
+        }
+    }
+    let declared = SYSTEM_THINGS.iter().filter(|(of, _)| *of == kind);
+    for (of, named) in declared {
+        add(ResourcePath::account(facts.tenant.unwrap()).with(of, id(named)));
+    }
+    all
+}
+
+proptest! {
+    #![proptest_config(config(300))]
+
+    #[test]
+    fn the_subjects_found_are_all_who_are_permitted(
+        world in world(),
+        questions in prop::collection::vec(asked(), 10),
+    ) {
+        let tenant = built(&world.tenant);
+        for asked in &questions {
+            let asked = asked.in_world(&world);
+            let permission = tenant.catalogue().parse(&asked.permission).unwrap();
+            let found = subjects(&tenant, &asked, permission);
+            let mut all: Vec<UserId> = world.tenant.users.iter().map(|user| user.id).collect();
+            all.sort_unstable();
+            all.retain(|id| permitted(&tenant, &asked.of(*id)));
+            prop_assert_eq!(found, all, "{:?}", &asked);
+        }
+    }
+
+    #[test]
+    fn the_resources_found_are_all_that_are_known_and_permitted(
+        world in world(),
+        questions in prop::collection::vec(asked(), 6),
+    ) {
+        let tenant = built(&world.tenant);
+        for asked in &questions {
+            let asked = asked.in_world(&world);
+            let (kind, _) = asked.permission.split_once('.').unwrap();
+            let found = resources(&tenant, kind);
+            let distinct: BTreeSet<String> = found.iter().map(ToString::to_string).collect();
+            prop_assert_eq!(distinct.len(), found.len(), "each once");
+            let left = found.into_iter().filter(|path| permitted(&tenant, &asked.on(path.clone())));
+            let found: BTreeSet<String> = left.map(|path| path.to_string()).collect();
+            let mut all = all_of(&world.tenant, kind);
+            all.retain(|path| permitted(&tenant, &asked.on(path.parse().unwrap())));
+            prop_assert_eq!(found, all, "{:?}", &asked);
+        }
+    }
+}
