@@ -1,7 +1,7 @@
 //! What one decision costs in process as a tenant grows: by users, by accounts, by their depth, by rights documents.
 //!
-//! With three arguments (an axis, a size, a number of questions) it answers so many questions once and prints
-//! nothing, for a profiler that counts what happens in `growth::ask`.
+//! With four arguments (an axis, a size, `permit` or `deny`, a number of questions) it answers so many questions once and
+//! prints nothing, for a profiler that counts what happens in `growth::ask`.
 
 #![expect(
     clippy::cast_precision_loss,
@@ -49,9 +49,11 @@ fn main() {
     let catalogue = world::catalogue(None);
     // Cargo passes `--bench`.
     let arguments: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
-    if let [axis, size, count] = &arguments[..] {
+    if let [axis, size, kind, count] = &arguments[..] {
         let growing = grow(&catalogue, axis, size.parse().unwrap());
-        ask(&growing, growing.permit, count.parse().unwrap(), true);
+        let permit = kind == "permit";
+        let permission = if permit { growing.permit } else { growing.deny };
+        ask(&growing, permission, count.parse().unwrap(), permit);
         return;
     }
     println!(
@@ -123,12 +125,16 @@ fn grow(catalogue: &Arc<Catalogue>, axis: &str, size: usize) -> Growing {
             give(&mut facts, &["ringcx/USER", "voximplant/Supervisor"]);
         }
         "accounts" => {
-            give(&mut facts, &["ringcx/USER", "ringcx/SUPER_USER"]);
+            permissions[0] = "activity.read";
+            paths = vec![ResourcePath::account(MAIN)];
+            give(&mut facts, &["ringcx/USER", "core/AUDITOR"]);
             at = (0..size).map(world::account_id).collect();
             facts.accounts = at.iter().map(|id| world::account(*id, Some(MAIN))).collect();
         }
         "depth" => {
-            give(&mut facts, &["ringcx/USER", "ringcx/SUPER_USER"]);
+            permissions[0] = "activity.read";
+            paths = vec![ResourcePath::account(MAIN)];
+            give(&mut facts, &["ringcx/USER", "core/AUDITOR"]);
             let chain: Vec<AccountId> =
                 std::iter::once(MAIN).chain((1..size).map(world::account_id)).collect();
             facts.accounts =

@@ -23,6 +23,7 @@ const ACTIONS: [&str; 3] = ["read", "write", "share"];
 
 const YAML: &str = "
 catalogue: drive
+uses: [core]
 version: 1
 resource_types:
   folder: { in: [account, folder], actions: [read, write, share] }

@@ -84,7 +84,7 @@ impl Data {
 
     fn ours(&self, asked: &[Asked]) -> Ours {
         let actions = list((0..ACTIONS).map(|action| format!("act{action}")));
-        let mut yaml = "catalogue: bench\nversion: 1\nresource_types:\n".to_owned();
+        let mut yaml = "catalogue: bench\nversion: 1\nuses: [core]\nresource_types:\n".to_owned();
         for kind in 0..KINDS {
             writeln!(yaml, "  thing{kind}: {{ in: [account], actions: {actions} }}").unwrap();
         }
