@@ -1,0 +1,188 @@
+//! A whole service on SQLite, and a client that hands bytes through.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::{Buf as _, BufMut as _, Bytes};
+use chancery::config::{Config, Sources};
+use chancery::crypto::token::{Secret, TokenKind};
+use chancery::crypto::{KeyRing, secret};
+use chancery::model::{SystemClock, UserKind};
+use chancery::proto::v1 as pb;
+use chancery::server;
+use chancery::store::{Bootstrap, Store};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
+use tonic::transport::Channel;
+use tonic::{Request, Status};
+
+const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+
+/// Connections of the client.
+pub const CONNECTIONS: usize = 4;
+/// Calls under way on each of them.
+pub const IN_FLIGHT: usize = 16;
+
+/// How long a round of a server is.
+const ROUND: Duration = Duration::from_millis(1500);
+
+/// A service, and who may ask it.
+#[derive(Debug)]
+pub struct Service {
+    /// Where it is.
+    pub at: String,
+    /// The first administrator's token.
+    pub token: String,
+    /// The first administrator.
+    pub user: String,
+    _folder: TempDir,
+}
+
+impl Service {
+    /// Starts one on an empty store. It serves until the process ends.
+    pub async fn start() -> Self {
+        let folder = TempDir::new().unwrap();
+        let url = format!("sqlite://{}", folder.path().join("bench.db").display());
+        let flags = vec![
+            ("database_url", url),
+            ("master_key", KEY.to_owned()),
+            ("log.level", "warn".to_owned()),
+        ];
+        let config = Config::load(Sources { file: None, environment: Vec::new(), flags }).unwrap();
+        let store = Box::pin(Store::open(&config.store(), Arc::new(SystemClock))).await.unwrap();
+        Box::pin(store.migrate()).await.unwrap();
+        let keys = Arc::new(KeyRing::from_base64(KEY).unwrap());
+        let token = Secret::mint(TokenKind::Pat, secret::system).unwrap();
+        let first = Bootstrap {
+            account_name: "Bench".to_owned(),
+            user_name: "admin".to_owned(),
+            kind: UserKind::Admin,
+            digest: token.digest(&keys),
+        };
+        let made = store.bootstrap(first, &keys).await.unwrap().unwrap();
+        let grpc = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let admin = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let running = server::start(config.server(), store, keys, grpc, admin).await.unwrap();
+        let at = format!("http://{}", running.grpc());
+        std::mem::forget(running);
+        let token = token.expose().to_owned();
+        Self { at, token, user: made.user.to_string(), _folder: folder }
+    }
+
+    /// Asks whether the administrator may read a gate group, which it may.
+    pub fn question(&self, id: usize) -> pb::AuthorizeRequest {
+        let (kind, id) = ("gate_group".to_owned(), id.to_string());
+        pb::AuthorizeRequest {
+            subject: Some(pb::Subject {
+                r#type: "user".into(),
+                id: self.user.clone(),
+                ..Default::default()
+            }),
+            action: Some(pb::Action { name: "read".into(), properties: None }),
+            resource: Some(pb::Resource { r#type: kind, id, properties: None }),
+            ..Default::default()
+        }
+    }
+}
+
+/// One method of one server, with the message that is sent.
+#[derive(Debug, Clone)]
+pub struct Method {
+    /// The server.
+    pub at: String,
+    /// The method.
+    pub path: &'static str,
+    /// Whose credential is sent along.
+    pub token: String,
+    /// What is sent.
+    pub message: Bytes,
+}
+
+impl Method {
+    /// Calls it once.
+    pub async fn call(&self) -> Bytes {
+        call(&connect(&self.at).await, self).await
+    }
+
+    /// Calls it for a while with `in_flight` calls under way on each connection. Returns the answers a second; each is
+    /// looked at by its length.
+    pub async fn rate(&self, in_flight: usize) -> f64 {
+        let length = self.call().await.len();
+        let mut channels = Vec::new();
+        for _ in 0..CONNECTIONS {
+            channels.push(connect(&self.at).await);
+        }
+        let began = Instant::now();
+        let until = began + ROUND;
+        let mut tasks = Vec::new();
+        for channel in channels.iter().flat_map(|channel| (0..in_flight).map(move |_| channel)) {
+            let (channel, method) = (channel.clone(), self.clone());
+            tasks.push(tokio::spawn(async move {
+                let mut done = 0_u32;
+                while Instant::now() < until {
+                    assert_eq!(call(&channel, &method).await.len(), length);
+                    done += 1;
+                }
+                done
+            }));
+        }
+        let mut done = 0;
+        for task in tasks {
+            done += task.await.unwrap();
+        }
+        f64::from(done) / began.elapsed().as_secs_f64()
+    }
+}
+
+async fn connect(at: &str) -> Channel {
+    Channel::from_shared(at.to_owned()).unwrap().connect().await.unwrap()
+}
+
+async fn call(channel: &Channel, method: &Method) -> Bytes {
+    let mut client = tonic::client::Grpc::new(channel.clone()).max_decoding_message_size(1 << 26);
+    client.ready().await.unwrap();
+    let mut request = Request::new(method.message.clone());
+    let token = format!("Bearer {}", method.token).parse().unwrap();
+    request.metadata_mut().insert("authorization", token);
+    client.unary(request, method.path.parse().unwrap(), Raw).await.unwrap().into_inner()
+}
+
+/// Passes bytes through as they are, so that both servers have the same client.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Raw;
+
+impl Codec for Raw {
+    type Encode = Bytes;
+    type Decode = Bytes;
+    type Encoder = Self;
+    type Decoder = Self;
+
+    fn encoder(&mut self) -> Self {
+        Self
+    }
+
+    fn decoder(&mut self) -> Self {
+        Self
+    }
+}
+
+impl Encoder for Raw {
+    type Item = Bytes;
+    type Error = Status;
+
+    fn encode(&mut self, item: Bytes, to: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        to.put(item);
+        Ok(())
+    }
+}
+
+impl Decoder for Raw {
+    type Item = Bytes;
+    type Error = Status;
+
+    fn decode(&mut self, from: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
+        let length = from.remaining();
+        Ok(Some(from.copy_to_bytes(length)))
+    }
+}
