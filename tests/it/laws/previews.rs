@@ -103,6 +103,10 @@ proptest! {
         prop_assert!(straight.eq(turned), "what one way gives the other takes");
         for asked in &questions {
             let mut asked = asked.in_world(&world);
+            // A document lies below whoever holds it: to assign it makes a path, and with it the right to what is there.
+            if asked.resource.kind() == "rights_document" {
+                continue;
+            }
             for user in &world.tenant.users {
                 asked.subject = Some(user.id);
                 let permission = before.catalogue().parse(&asked.permission).unwrap();
