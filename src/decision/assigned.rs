@@ -112,9 +112,9 @@ impl Snapshot {
         &'a self,
         user: &'a Principal,
     ) -> impl Iterator<Item = &'a Principal> {
-        let above = self.cascading > 0;
-        let ancestors = self.ancestors(user.id).filter(move |_| above).map(|above| &**above);
-        std::iter::once(user).chain(ancestors.filter(|above| above.exists()))
+        let ancestors = (self.cascading > 0).then(|| self.ancestors(user.id)).into_iter().flatten();
+        let ancestors = ancestors.map(|above| &**above).filter(|above| above.exists());
+        std::iter::once(user).chain(ancestors)
     }
 
     /// Walks every document that holds for a user, with whom it has it by.

@@ -10,6 +10,7 @@ use super::documents::CompiledDocument;
 use super::escalation::{Escalation, within};
 use super::holding::{Holding, Place, call_holdings, given};
 use super::snapshot::{Held, Snapshot};
+use super::stock::Stock;
 use crate::model::catalogue::{Catalogue, Difference, Part, PermissionSet};
 use crate::model::{AccountId, DocId, Reach, Relation, SystemDocument, UserId};
 
@@ -51,8 +52,9 @@ pub fn given_by_catalogue(
         granter.extend(to_come(home, caller, difference.fresh(), now));
     }
     let mut found = Vec::new();
-    let mut check = |through: Through, had: &[Holding], gained: &[Holding]| {
-        let missing = gained.iter().find_map(|one| within(&world, one, had, &granter).err());
+    let granter = Stock::of(&granter);
+    let mut check = |through: Through, had: &[Holding], gained: Vec<Holding>| {
+        let missing = within(&world, gained, &Stock::of(had), &granter).err();
         found.extend(missing.map(|missing| (through, missing)));
     };
     let everywhere = Part {
@@ -61,7 +63,7 @@ pub fn given_by_catalogue(
         on: Some(Relation::Account),
         when: None,
     };
-    check(Through::Anything, &[], &[holding(&everywhere)]);
+    check(Through::Anything, &[], vec![holding(&everywhere)]);
     for (_, role) in new.roles() {
         let known = old.role(&role.full_name).map(|ix| old.get(ix));
         let had = known.iter().flat_map(|role| &role.parts);
@@ -72,7 +74,7 @@ pub fn given_by_catalogue(
         } else {
             Through::Role(role.full_name.clone())
         };
-        check(through, &had, &gained);
+        check(through, &had, gained);
         // A ceiling leaves what it names, on whomever somebody holds it, and as far as the whole role reaches.
         let ceiling =
             |part: Part, reach| holding(&Part { reach, on: Some(Relation::Account), ..part });
@@ -84,7 +86,7 @@ pub fn given_by_catalogue(
             .collect();
         let gained: Vec<Holding> =
             role.parts.iter().map(|part| ceiling(Part::clone(part), role.reach)).collect();
-        check(Through::Ceiling(role.full_name.clone()), &had, &gained);
+        check(Through::Ceiling(role.full_name.clone()), &had, gained);
     }
     for document in new.system_documents() {
         let gives = |document: &SystemDocument, catalogue: &Catalogue| {
@@ -98,7 +100,7 @@ pub fn given_by_catalogue(
         for one in &mut had {
             one.permissions = difference.renumber(&one.permissions);
         }
-        check(Through::Document(document.id), &had, &gives(document, new));
+        check(Through::Document(document.id), &had, gives(document, new));
     }
     found
 }
@@ -117,7 +119,9 @@ pub fn sees_tenants(
         when: None,
     });
     let granter = call_holdings(home, caller, now);
-    wanted.is_some_and(|wanted| within(home, &holding(&wanted), &[], &granter).is_ok())
+    wanted.is_some_and(|wanted| {
+        within(home, [holding(&wanted)], &Stock::default(), &Stock::of(&granter)).is_ok()
+    })
 }
 
 fn holding(part: &Part) -> Holding {

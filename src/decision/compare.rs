@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use super::effective::{EffectiveRight, Limit};
-use super::holding::{Holding, lacking};
+use super::holding::Holding;
 use super::snapshot::Snapshot;
+use super::stock::Stock;
 use crate::model::{Condition, UserId};
 
 /// Lists what of `one` is in effect and covered by nothing of `other`. Rights on users are taken as seen from each.
@@ -14,9 +15,10 @@ pub fn only_of(
     other: &[EffectiveRight],
 ) -> Vec<EffectiveRight> {
     let others: Vec<Holding> = other.iter().map(holding).collect();
+    let others = Stock::of(&others);
     let mut found = Vec::new();
     for right in one {
-        let permissions = lacking(world, &holding(right), &others);
+        let permissions = others.lacks(world, &holding(right));
         if !permissions.is_empty() {
             found.push(EffectiveRight { permissions, ..right.clone() });
         }

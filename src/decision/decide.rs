@@ -221,7 +221,7 @@ impl Case<'_> {
                 Because::Held { user: self.user.id, place, custom }
             };
             let mut over = false;
-            self.each_part(&held.role, &mut |part| {
+            self.worlds.home.each_part_of(held, &mut |part| {
                 if !over {
                     let verdict = self.covers(there, part, Some(held), target, widened);
                     over = sifting.take(&because, Some(part), verdict, counts);

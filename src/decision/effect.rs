@@ -7,8 +7,9 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 
-use super::holding::{Holding, lacking, usable};
+use super::holding::{Holding, usable};
 use super::snapshot::Snapshot;
+use super::stock::Stock;
 use crate::model::catalogue::PermissionSet;
 use crate::model::{AccountId, Change, EffectiveStatus, Image, RoleId, RoleRef, TokenId, UserId};
 
@@ -22,6 +23,9 @@ pub struct UserEffect {
     /// What it held before, somewhere, and does not hold there afterwards.
     pub lost: PermissionSet,
 }
+
+/// So much that users hold is compared; who comes behind it is not looked at.
+const MOST_HOLDINGS: usize = 2_000_000;
 
 /// What a change does.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -47,10 +51,19 @@ pub fn effects(
         concerned.add(change);
     }
     let mut found = Effects { complete: concerned.users.len() <= most, ..Effects::default() };
+    let mut left = MOST_HOLDINGS;
     for user in concerned.users.into_iter().take(most) {
         let (had, has) = (holds(before, user, now), holds(after, user, now));
-        let gained = union(has.iter().map(|held| lacking(after, held, &had)));
-        let lost = union(had.iter().map(|held| lacking(before, held, &has)));
+        let Some(rest) = left.checked_sub(had.len() + has.len()) else {
+            found.complete = false;
+            break;
+        };
+        left = rest;
+        let lacks = |world: &Snapshot, stock: &[Holding], held: &[Holding]| {
+            let stock = Stock::of(stock);
+            union(held.iter().map(|held| stock.lacks(world, held)))
+        };
+        let (gained, lost) = (lacks(after, &had, &has), lacks(before, &has, &had));
         if !gained.is_empty() || !lost.is_empty() {
             found.users.push(UserEffect { user, gained, lost });
         }

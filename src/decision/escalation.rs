@@ -8,8 +8,9 @@ use chrono::{DateTime, Utc};
 use super::ask::Caller;
 use super::bounds::ceiling;
 use super::documents::CompiledDocument;
-use super::holding::{Holding, call_holdings, contains, given, holdings, relates};
+use super::holding::{Holding, call_holdings, given, holdings};
 use super::snapshot::Snapshot;
+use super::stock::{Stock, relates};
 use crate::model::catalogue::{Catalogue, PermissionSet};
 use crate::model::{AccountId, Relation, UserId};
 
@@ -32,6 +33,82 @@ fn is_sealed(world: &Snapshot, user: UserId) -> bool {
     })
 }
 
+/// What somebody would hold by a change and did not before it.
+#[derive(Debug, Clone)]
+pub(super) struct Gain {
+    of: Holding,
+    /// What of it is asked on paths with a `user` pair.
+    on_users: PermissionSet,
+    /// What of it is asked on other paths. One permission may be asked on both.
+    elsewhere: PermissionSet,
+}
+
+impl Gain {
+    /// Takes all of a holding as gained.
+    ///
+    /// What `on: self` gives on its holder's own pair is no escalation, and without `on` nothing is given there.
+    fn all_of(catalogue: &Catalogue, of: Holding) -> Self {
+        let mut on_users = PermissionSet::new();
+        if !matches!(of.on, None | Some(Relation::Own)) {
+            on_users = of.permissions.clone();
+            on_users.intersect_with(catalogue.under_users());
+        }
+        let mut elsewhere = of.permissions.clone();
+        elsewhere.intersect_with(catalogue.outside_users());
+        Self { of, on_users, elsewhere }
+    }
+
+    /// Takes off what is held already; the rest, if there is any.
+    fn beyond(mut self, world: &Snapshot, held: &Stock<'_>) -> Option<Self> {
+        let Self { of, on_users, elsewhere } = &mut self;
+        held.containing(world, of, &mut |held| {
+            elsewhere.difference_with(&held.permissions);
+            if relates(world, held, of) {
+                on_users.difference_with(&held.permissions);
+            }
+        });
+        let all = on_users.is_empty() && elsewhere.is_empty();
+        (!all).then_some(self)
+    }
+}
+
+/// Lists what a user would hold after a change that it did not hold before.
+///
+/// `before` absent = all that it holds afterwards is given: taking control of a user, minting for it, bringing it back.
+pub(super) fn gained(
+    before: Option<&Snapshot>,
+    after: &Snapshot,
+    user: UserId,
+    now: DateTime<Utc>,
+) -> Vec<Gain> {
+    // Where a lasting suppression is lifted, all that comes back is given.
+    let counted = before.filter(|before| is_sealed(after, user) || !is_sealed(before, user));
+    let had = counted.map(|before| holdings(before, user, now)).unwrap_or_default();
+    beyond(after, holdings(after, user, now), &Stock::of(&had))
+}
+
+fn beyond(world: &Snapshot, holdings: Vec<Holding>, had: &Stock<'_>) -> Vec<Gain> {
+    let new = holdings.into_iter().filter(|holding| !had.has(holding));
+    new.filter_map(|one| Gain::all_of(world.catalogue(), one).beyond(world, had)).collect()
+}
+
+/// Refuses to give what the giver does not hold.
+pub(super) fn gives_no_more(
+    world: &Snapshot,
+    gained: Vec<Gain>,
+    giver: &Stock<'_>,
+) -> Result<(), Escalation> {
+    match gained.into_iter().find_map(|gain| gain.beyond(world, giver)) {
+        None => Ok(()),
+        Some(Gain { of, mut on_users, elsewhere }) => {
+            on_users.union_with(&elsewhere);
+            let catalogue = world.catalogue();
+            let missing = on_users.iter().take(10).map(|one| catalogue.name(one).to_owned());
+            Err(Escalation { user: of.holder, missing: missing.collect() })
+        }
+    }
+}
+
 /// Refuses a document whose content its writer, or whoever assigns it to `to`, does not hold (`model.md` §5).
 ///
 /// What it gives does not depend on who has it, but for the ceiling of their account: one of each account will do.
@@ -43,19 +120,16 @@ pub fn within_document(
     to: Option<(UserId, AccountId)>,
     now: DateTime<Utc>,
 ) -> Result<(), Escalation> {
-    let granter = call_holdings(home, caller, now);
     let ceiling = to.and_then(|(_, account)| ceiling(world, account));
     let to = to.unwrap_or((caller.user, caller.account));
-    for gained in given(world, document, to, ceiling.as_ref(), None) {
-        within(world, &gained, &[], &granter)?;
-    }
-    Ok(())
+    let given = given(world, document, to, ceiling.as_ref(), None);
+    within(world, given, &Stock::default(), &Stock::of(&call_holdings(home, caller, now)))
 }
 
 /// Refuses a change by which somebody of `affected` would hold what the caller does not.
 ///
-/// `before` absent = all that they hold afterwards is given: taking control of a user, minting for it,
-/// bringing it back. `home` is the caller's own snapshot, `after` the one with the change in it.
+/// `before` absent = all that they hold afterwards is given. `home` is the caller's own snapshot, `after` the one with the
+/// change in it.
 pub fn escalation(
     home: &Snapshot,
     caller: &Caller,
@@ -65,96 +139,23 @@ pub fn escalation(
     now: DateTime<Utc>,
 ) -> Result<(), Escalation> {
     let granter = call_holdings(home, caller, now);
-    for user in affected {
-        // Where a lasting suppression is lifted, all that comes back is given.
-        let counted = before.filter(|before| is_sealed(after, *user) || !is_sealed(before, *user));
-        let had = counted.map(|before| holdings(before, *user, now)).unwrap_or_default();
-        for gained in holdings(after, *user, now) {
-            within(after, &gained, &had, &granter)?;
-        }
-    }
-    Ok(())
+    let granter = Stock::of(&granter);
+    let mut each = affected.iter().map(|user| gained(before, after, *user, now));
+    each.try_for_each(|gained| gives_no_more(after, gained, &granter))
 }
 
 /// Returns whether a user holds anything after a change that it did not hold before.
 pub fn gains(before: &Snapshot, after: &Snapshot, user: UserId, now: DateTime<Utc>) -> bool {
     let had = holdings(before, user, now);
-    holdings(after, user, now).iter().any(|gained| within(after, gained, &had, &[]).is_err())
+    !beyond(after, holdings(after, user, now), &Stock::of(&had)).is_empty()
 }
 
 /// Refuses what is covered neither by what its holder had nor by what the granter holds.
 pub fn within(
     world: &Snapshot,
-    gained: &Holding,
-    had: &[Holding],
-    granter: &[Holding],
+    gained: impl IntoIterator<Item = Holding>,
+    had: &Stock<'_>,
+    granter: &Stock<'_>,
 ) -> Result<(), Escalation> {
-    let catalogue = world.catalogue();
-    let asks_relation = !matches!(gained.on, None | Some(Relation::Own));
-    let mut rest = gained.clone();
-    for held in had.iter().chain(granter) {
-        if contains(world, held, gained) && (!asks_relation || relates(world, held, gained)) {
-            rest.permissions.difference_with(&held.permissions);
-        }
-    }
-    if rest.permissions.is_empty() {
-        return Ok(());
-    }
-    // What is left may lie on paths of one sort only: look at each permission's type.
-    let (mut on_users, mut elsewhere) = split(catalogue, &rest);
-    for held in had.iter().chain(granter) {
-        if !contains(world, held, gained) {
-            continue;
-        }
-        elsewhere.difference_with(&held.permissions);
-        if relates(world, held, gained) {
-            on_users.difference_with(&held.permissions);
-        }
-    }
-    on_users.union_with(&elsewhere);
-    if on_users.is_empty() {
-        return Ok(());
-    }
-    let missing = on_users.iter().take(10).map(|p| catalogue.name(p).to_owned()).collect();
-    Err(Escalation { user: gained.holder, missing })
-}
-
-/// Splits what is gained into what is asked on paths with a `user` pair and what is asked on others.
-///
-/// What `on: self` gives on its holder's own pair is no escalation, and without `on` nothing is given there.
-fn split(catalogue: &Catalogue, gained: &Holding) -> (PermissionSet, PermissionSet) {
-    let (mut on_users, mut elsewhere) = (PermissionSet::new(), PermissionSet::new());
-    let counts = !matches!(gained.on, None | Some(Relation::Own));
-    for permission in gained.permissions.iter() {
-        let kind = catalogue.kind_of(permission);
-        if counts && lies_under_user(catalogue, kind, 0) {
-            on_users.insert(permission);
-        }
-        if lies_outside_user(catalogue, kind, 0) {
-            elsewhere.insert(permission);
-        }
-    }
-    (on_users, elsewhere)
-}
-
-/// Deeper containment than this is no catalogue's; it only stops a circle.
-const CONTAINMENT: usize = 8;
-
-fn lies_under_user(catalogue: &Catalogue, kind: &str, depth: usize) -> bool {
-    kind == "user"
-        || (depth < CONTAINMENT
-            && catalogue.kind(kind).is_some_and(|kind| {
-                kind.parents.iter().any(|up| lies_under_user(catalogue, up, depth + 1))
-            }))
-}
-
-fn lies_outside_user(catalogue: &Catalogue, kind: &str, depth: usize) -> bool {
-    if kind == "user" {
-        return false;
-    }
-    kind == "account"
-        || (depth < CONTAINMENT
-            && catalogue.kind(kind).is_some_and(|kind| {
-                kind.parents.iter().any(|up| lies_outside_user(catalogue, up, depth + 1))
-            }))
+    gives_no_more(world, beyond(world, gained.into_iter().collect(), had), granter)
 }

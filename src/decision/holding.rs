@@ -1,4 +1,4 @@
-//! What somebody holds, and whether one such thing lies within another (`model.md` §7).
+//! What somebody holds (`model.md` §7).
 
 use std::sync::Arc;
 
@@ -78,7 +78,7 @@ impl Place {
     }
 
     /// Returns whether all that `other` is about is in this.
-    fn covers(&self, other: &Self, catalogue: &Catalogue) -> bool {
+    pub(super) fn covers(&self, other: &Self, catalogue: &Catalogue) -> bool {
         match (self, other) {
             (Self::All, _) => true,
             (Self::Within(mine), Self::Within(theirs)) => mine.covers(theirs),
@@ -299,57 +299,4 @@ pub fn call_holdings(home: &Snapshot, caller: &Caller, now: DateTime<Utc>) -> Ve
         }
     }
     found
-}
-
-/// Returns whether `held` reaches all that `gained` reaches, for as long and under no other condition.
-pub(super) fn contains(world: &Snapshot, held: &Holding, gained: &Holding) -> bool {
-    let (at, wide) = match gained.place.account() {
-        Some(account) => (account, false),
-        None => (gained.account, gained.reach == Reach::Subtree),
-    };
-    let reach = match held.reach {
-        Reach::Account => held.account == at && !wide,
-        // The root stands above every account, those of other tenants too.
-        Reach::Subtree => {
-            world.is_in(at, held.account)
-                || world.account(held.account).is_some_and(|account| account.is_root())
-        }
-    };
-    // A scope names its account, and holds in no other.
-    let confined = held.place.account().is_none_or(|account| !wide && account == at);
-    let place = confined && held.place.covers(&gained.place, world.catalogue());
-    let time = match (held.expire_time, gained.expire_time) {
-        (None, _) => true,
-        (Some(_), None) => false,
-        (Some(held), Some(gained)) => gained <= held,
-    };
-    reach && place && time && (held.when.is_none() || held.when == gained.when)
-}
-
-/// Returns whether the users that `gained` is about are among those that `held` is about.
-pub(super) fn relates(world: &Snapshot, held: &Holding, gained: &Holding) -> bool {
-    let (Some(mine), Some(theirs)) = (held.on, gained.on) else { return false };
-    if mine == Relation::Account {
-        return true;
-    }
-    if held.account != gained.account {
-        return false;
-    }
-    if held.holder == gained.holder {
-        return mine == theirs || theirs == Relation::Own;
-    }
-    mine == Relation::Subtree
-        && theirs != Relation::Account
-        && world.is_below(gained.holder, held.holder)
-}
-
-/// Returns what of a holding none of `others` has in it.
-pub(super) fn lacking(world: &Snapshot, one: &Holding, others: &[Holding]) -> PermissionSet {
-    let mut rest = one.permissions.clone();
-    for other in others {
-        if contains(world, other, one) && (one.on.is_none() || relates(world, other, one)) {
-            rest.difference_with(&other.permissions);
-        }
-    }
-    rest
 }

@@ -2,11 +2,13 @@
 
 use super::ask::Caller;
 use super::bounds::ceiling;
-use super::escalation::escalation;
+use super::escalation::{Gain, gained, gives_no_more};
+use super::holding::call_holdings;
 use super::question::{Question, Subject};
 use super::search::possible_users;
 use super::sight::{may, sees_document};
 use super::snapshot::{Principal, Snapshot};
+use super::stock::Stock;
 use super::suggest::Viewer;
 use super::suppose::{Proposed, Supposed};
 use crate::model::{AccountId, Named, ResourcePath, RoleRef, UserId, UserKind};
@@ -39,6 +41,7 @@ impl Makers {
         else {
             return found;
         };
+        let given = deed.given(&after);
         let there = at.world_of(deed.path.account);
         let above = above.filter(|above| above.tenant() != there.tenant());
         let permission = there.catalogue().parse(deed.permission);
@@ -52,7 +55,7 @@ impl Makers {
                 }
                 if let Some(user) = world.user(id)
                     && (viewer.user)(id)
-                    && deed.is_open_to(world, user, &after)
+                    && deed.is_open_to(world, user, &given, &after)
                 {
                     found.users.push(id);
                 }
@@ -113,7 +116,13 @@ impl<'a> Deed<'a> {
     }
 
     /// Returns whether a user may do it. `mine`: the user's own tenant.
-    fn is_open_to(&self, mine: &Snapshot, user: &Principal, after: &Supposed) -> bool {
+    fn is_open_to(
+        &self,
+        mine: &Snapshot,
+        user: &Principal,
+        given: &[Gain],
+        after: &Supposed,
+    ) -> bool {
         let caller = Caller {
             user: user.id,
             account: user.account,
@@ -124,21 +133,20 @@ impl<'a> Deed<'a> {
         };
         let now = self.question.now;
         let there = self.at.world_of(self.path.account);
+        let gives = || self.gives(mine, &caller, given, after);
         let permits = |permission: &str| may(&caller, mine, there, permission, &self.path, now);
         permits(self.permission)
             && match self.change {
-                Proposed::RenewRole { .. } => {
-                    permits("role.revoke") && self.gives(mine, &caller, after)
-                }
+                Proposed::RenewRole { .. } => permits("role.revoke") && gives(),
                 Proposed::AssignDocument(id) => {
                     let master = there.document(*id).is_some_and(|document| document.master);
                     sees_document(&caller, mine, there, *id, now)
                         && (!master || permits("rights_document.write_master"))
-                        && self.gives(mine, &caller, after)
+                        && gives()
                 }
                 Proposed::AddRole { .. }
                 | Proposed::RemoveRole { .. }
-                | Proposed::UseWiderToken => self.gives(mine, &caller, after),
+                | Proposed::UseWiderToken => gives(),
                 Proposed::EnableUser => true,
                 Proposed::ResumeAccount(id) | Proposed::ReleaseAccount(id) => {
                     self.may_lift(there, *id, user.account)
@@ -150,13 +158,21 @@ impl<'a> Deed<'a> {
             }
     }
 
-    /// Returns whether it gives nothing that the giver does not hold.
-    fn gives(&self, mine: &Snapshot, giver: &Caller, after: &Supposed) -> bool {
-        let Subject::User(subject) = self.question.subject else { return false };
+    /// Lists what it gives to the subject, whoever makes it. A credential gives all that the subject holds.
+    fn given(&self, after: &Supposed) -> Vec<Gain> {
+        let Subject::User(subject) = self.question.subject else { return Vec::new() };
         let all = matches!(self.change, Proposed::UseWiderToken);
-        let before = (!all).then_some(&self.at.home);
-        subject == giver.user && all
-            || escalation(mine, giver, before, &after.home, &[subject], self.question.now).is_ok()
+        gained((!all).then_some(&self.at.home), &after.home, subject, self.question.now)
+    }
+
+    /// Returns whether it gives nothing that the giver does not hold.
+    fn gives(&self, mine: &Snapshot, giver: &Caller, given: &[Gain], after: &Supposed) -> bool {
+        let Subject::User(subject) = self.question.subject else { return false };
+        if subject == giver.user && matches!(self.change, Proposed::UseWiderToken) {
+            return true;
+        }
+        let holds = call_holdings(mine, giver, self.question.now);
+        gives_no_more(&after.home, given.to_vec(), &Stock::of(&holds)).is_ok()
     }
 
     /// A suspension or quarantine is lifted from where it was ordered, or from above.

@@ -1,6 +1,6 @@
 //! What a role gives, seen from the tenant of its holder.
 
-use super::snapshot::Snapshot;
+use super::snapshot::{Held, Snapshot};
 use crate::model::RoleRef;
 use crate::model::catalogue::Part;
 
@@ -8,6 +8,15 @@ use crate::model::catalogue::Part;
 const INCLUDE_DEPTH: usize = 8;
 
 impl Snapshot {
+    /// Visits what a grant gives, part by part. It knows its role's place in the catalogue: nothing is looked up by name.
+    pub(super) fn each_part_of(&self, held: &Held, f: &mut dyn FnMut(&Part)) {
+        match (held.built_in, &held.role) {
+            (Some(ix), _) => self.catalogue().get(ix).parts.iter().for_each(|part| f(part)),
+            (None, RoleRef::BuiltIn(_)) => {}
+            (None, custom) => self.each_part(custom, f),
+        }
+    }
+
     /// Visits what a role gives, part by part, what it includes as well. Inactive and vanished roles give nothing.
     pub fn each_part(&self, role: &RoleRef, f: &mut dyn FnMut(&Part)) {
         self.each_part_within(role, INCLUDE_DEPTH, f);

@@ -9,6 +9,7 @@ mod documents;
 mod error;
 mod file;
 mod includes;
+mod lying;
 mod names;
 mod pattern;
 mod set;
@@ -31,6 +32,7 @@ pub use types::Type;
 
 use documents::Documents;
 use file::File;
+use lying::Lying;
 use names::RoleNames;
 use pattern::Pattern;
 use types::Types;
@@ -125,6 +127,7 @@ pub struct Catalogue {
     application: Vec<RoleIx>,
     nothing: Role,
     documents: Documents,
+    lying: Lying,
 }
 
 impl Catalogue {
@@ -147,7 +150,19 @@ impl Catalogue {
         let (admin, service) = (held_by(UserKind::Admin), held_by(UserKind::Service));
         let application = held_by(UserKind::Application);
         let nothing = Role::nothing();
-        Ok(Self { files, types, roles, names, admin, service, application, nothing, documents })
+        let lying = Lying::of(&types);
+        Ok(Self {
+            files,
+            types,
+            roles,
+            names,
+            admin,
+            service,
+            application,
+            nothing,
+            documents,
+            lying,
+        })
     }
 
     /// Returns the loaded files, the built-in ones first, then by name.
@@ -207,6 +222,16 @@ impl Catalogue {
     /// Returns whether a holder has it also on resources of the accounts above.
     pub fn is_shared_down(&self, permission: Permission) -> bool {
         self.types.shared_down().contains(permission)
+    }
+
+    /// Returns what can be asked on a path that names a user.
+    pub const fn under_users(&self) -> &PermissionSet {
+        &self.lying.under_users
+    }
+
+    /// Returns what can be asked on a path that names none.
+    pub const fn outside_users(&self) -> &PermissionSet {
+        &self.lying.elsewhere
     }
 
     /// Returns every permission: what a lone `*` means.

@@ -8,7 +8,7 @@ use super::create::too_deep;
 use super::role::{is_confined, may};
 use super::{Tx, is_root};
 use crate::decision::{
-    Caller, Escalation, Holding, Refused, Snapshot, call_holdings, escalation, holdings,
+    Caller, Escalation, Holding, Refused, Snapshot, Stock, call_holdings, escalation, holdings,
     sees_account, within,
 };
 use crate::model::catalogue::PermissionSet;
@@ -116,11 +116,12 @@ impl Tx {
         // Under other ceilings, those who move may hold more.
         escalation(self.home(), caller, Some(before), after, &movers, now)?;
         let granter = call_holdings(self.home(), caller, now);
+        let (granter, nothing) = (Stock::of(&granter), Stock::default());
         // Those who now stand above reach what has moved.
         for user in moved.gained.iter().flat_map(|account| after.members(*account, None)) {
             for gained in holdings(after, user, now) {
                 if let Some(gained) = moved.downward(after, gained, id) {
-                    within(after, &gained, &[], &granter)?;
+                    within(after, [gained], &nothing, &granter)?;
                 }
             }
         }
@@ -133,9 +134,7 @@ impl Tx {
         let shared = shared_down(after);
         for user in movers.into_iter().filter(|_| !shared.is_empty()) {
             for held in holdings(after, user, now) {
-                for gained in moved.upward(&held, &shared) {
-                    within(after, &gained, &[], &granter)?;
-                }
+                within(after, moved.upward(&held, &shared), &nothing, &granter)?;
             }
         }
         Ok(())
