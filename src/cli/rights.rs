@@ -32,11 +32,20 @@ pub(super) struct Wanted {
 /// Prints all that a user may do, and what each right comes from.
 pub(super) async fn run(settings: &Settings, wanted: Wanted) -> Outcome {
     let mut client = wanted.server.connect(settings).await?;
-    let request = pb::GetEffectiveRightsRequest {
+    let mut request = pb::GetEffectiveRightsRequest {
         user_id: wanted.user.clone(),
         account_id: wanted.account.clone(),
+        ..Default::default()
     };
-    let rights = client.effective_rights(request).await?.effective_rights;
+    let mut rights = Vec::new();
+    loop {
+        let page = client.effective_rights(request.clone()).await?;
+        rights.extend(page.effective_rights);
+        if page.next_page_token.is_empty() {
+            break;
+        }
+        request.page_token = page.next_page_token;
+    }
     let text = if wanted.json {
         let rights: Vec<Value> = rights.iter().map(as_json).collect();
         serde_json::to_string_pretty(&json!({ "rights": rights }))? + "\n"

@@ -17,7 +17,10 @@ use crate::layers::Call;
 use crate::model::{AccountId, Body, DocId, Image, UserId};
 use crate::proto::v1 as pb;
 use crate::store::{Assigning, DocumentDone};
-use effective::Reading;
+use effective::{Mark, Reading};
+
+/// So many rights are shown of what differs, each way.
+const MOST_COMPARED: usize = 1000;
 
 /// Serves rights documents.
 #[derive(Debug, Clone)]
@@ -55,7 +58,7 @@ impl pb::rights_document_service_server::RightsDocumentService for RightsDocumen
         let id: DocId = field("rights_doc_id", &request.rights_doc_id)?;
         let found = view::document(&by.there, id, by.caller.account);
         let reply = pb::GetRightsDocumentResponse {
-            rights_document: Some(found.ok_or_else(|| unseen(id))?),
+            rights_document: Some(self.shown(&by, found.ok_or_else(|| unseen(id))?)),
         };
         Ok(with_revision(Response::new(reply), &by.there))
     }
@@ -101,13 +104,14 @@ impl pb::rights_document_service_server::RightsDocumentService for RightsDocumen
         request: Request<pb::DeleteRightsDocumentRequest>,
     ) -> Result<Response<pb::DeleteRightsDocumentResponse>, Status> {
         let (call, request) = open(request)?;
+        let by = reader(&call)?;
         let id: DocId = field("rights_doc_id", &request.rights_doc_id)?;
         let done = self.0.change(call, move |tx, caller| {
             Box::pin(async move { tx.delete_document(caller, id, &request.etag).await })
         });
         let done = done.await?;
         let gone = match &done.outcome.was {
-            Some(was) => view::kept(was),
+            Some(was) => self.shown(&by, view::kept(was)),
             None => pb::RightsDocument { rights_doc_id: id.to_string(), ..Default::default() },
         };
         let preview = done.preview().map(|preview| pb::Preview {
@@ -259,10 +263,17 @@ impl pb::rights_document_service_server::RightsDocumentService for RightsDocumen
         {
             return Err(Refused::Unseen { kind: "account", id: account.to_string() }.into());
         }
+        let size = if request.page_size == 0 { i32::MAX } else { request.page_size };
+        let page = self.0.page::<Mark>(&call, size, &request.page_token)?;
+        let start = Mark::start(page.after, by.there.revision())?;
         let rights = effective(&by.there, of, account, now);
         let reading = Reading::new(&by, of, now);
-        let effective_rights = rights.iter().map(|right| reading.right(right)).collect();
-        let reply = pb::GetEffectiveRightsResponse { effective_rights };
+        let here = rights.iter().skip(start.place).take(page.size);
+        let effective_rights: Vec<_> = here.map(|right| reading.right(right)).collect();
+        let end = Mark { place: start.place + effective_rights.len(), ..start };
+        let more = end.place < rights.len();
+        let next_page_token = if more { self.0.next_page(&call, &end) } else { String::new() };
+        let reply = pb::GetEffectiveRightsResponse { effective_rights, next_page_token };
         Ok(with_revision(Response::new(reply), &by.there))
     }
 
@@ -276,13 +287,16 @@ impl pb::rights_document_service_server::RightsDocumentService for RightsDocumen
         let other: UserId = field("other_user_id", &request.other_user_id)?;
         let rights = |of| effective(&by.there, of, None, now);
         let (held, compared) = (rights(one), rights(other));
-        let shown = |of, rights: Vec<EffectiveRight>| {
+        let shown = |of, rights: &[EffectiveRight]| {
             let reading = Reading::new(&by, of, now);
-            rights.iter().map(|right| reading.right(right)).collect()
+            rights.iter().take(MOST_COMPARED).map(|right| reading.right(right)).collect()
         };
+        let only_user = only_of(&by.there, &held, &compared);
+        let only_other = only_of(&by.there, &compared, &held);
         let reply = pb::CompareRightsResponse {
-            only_user: shown(one, only_of(&by.there, &held, &compared)),
-            only_other: shown(other, only_of(&by.there, &compared, &held)),
+            only_user: shown(one, &only_user),
+            only_other: shown(other, &only_other),
+            partial: only_user.len().max(only_other.len()) > MOST_COMPARED,
         };
         Ok(with_revision(Response::new(reply), &by.there))
     }
@@ -307,7 +321,13 @@ impl RightsDocumentApi {
         let end = found.last().filter(|_| more);
         let next = end.map(|end| self.0.next_page(call, end)).unwrap_or_default();
         let shown = found.iter().filter_map(|id| view::document(&by.there, *id, account));
-        Ok((shown.collect(), next))
+        Ok((shown.map(|document| self.shown(by, document)).collect(), next))
+    }
+
+    /// Names the owner of a document to those alone who see it: who sees a document does not for that see its owner.
+    fn shown(&self, by: &Reader, document: pb::RightsDocument) -> pb::RightsDocument {
+        let owner = document.owner_id.parse().ok();
+        pb::RightsDocument { owner_id: by.name(owner, self.0.clock.now()), ..document }
     }
 
     /// Shows a document after a change; on a repeat as it is now, if it is there and visible.
@@ -318,7 +338,7 @@ impl RightsDocumentApi {
         if done.repeat && !sees_document(&by.caller, home, world, id, now) {
             return None;
         }
-        let mut document = view::document(world, id, by.caller.account)?;
+        let mut document = self.shown(by, view::document(world, id, by.caller.account)?);
         if done.dry_run {
             // Ids, times and what hangs on them are made when the change is.
             let kept = by.there.document(id).is_some();
@@ -359,8 +379,7 @@ impl RightsDocumentApi {
 
     fn assignment(&self, by: &Reader, one: &crate::model::Assignment) -> pb::Assignment {
         let now = self.0.clock.now();
-        let seen = |user: &UserId| sees_user(&by.caller, &by.home, &by.there, *user, now);
-        view::assignment(one, one.created_by.filter(seen))
+        view::assignment(one, by.name(one.created_by, now))
     }
 }
 

@@ -1,17 +1,58 @@
 //! How effective rights look on the wire, cut to what the reader may know.
 
+use std::fmt::{self, Display, Formatter};
+use std::num::ParseIntError;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use tonic::Status;
 
 use crate::decision::{Depth, EffectiveRight, Limit, Place, Snapshot, Source, Way};
-use crate::model::UserId;
+use crate::layers::status;
 use crate::model::catalogue::PermissionSet;
+use crate::model::{Revision, UserId};
 use crate::proto::v1 as pb;
 use crate::rpc::answer::role_name;
 use crate::rpc::shared::Reader;
 use crate::rpc::sight::Sight;
 use crate::rpc::wire::{reach, relation, timestamp};
+
+/// Where a page of rights ends: they have no names of their own, so it is good for one state of the tenant.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Mark {
+    pub(super) revision: Revision,
+    pub(super) place: usize,
+}
+
+impl Mark {
+    /// Returns where a page begins, unless something has changed since the one before.
+    pub(super) fn start(after: Option<Self>, revision: Revision) -> Result<Self, Status> {
+        match after {
+            None => Ok(Self { revision, place: 0 }),
+            Some(mark) if mark.revision == revision => Ok(mark),
+            Some(_) => {
+                let why = "something has changed since the page before; begin anew";
+                Err(status::bad_field("INVALID_PAGE_TOKEN", "page_token", why))
+            }
+        }
+    }
+}
+
+impl Display for Mark {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.revision, self.place)
+    }
+}
+
+impl FromStr for Mark {
+    type Err = ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, ParseIntError> {
+        let (revision, place) = text.split_once('.').unwrap_or((text, ""));
+        Ok(Self { revision: Revision(revision.parse()?), place: place.parse()? })
+    }
+}
 
 /// The rights of one user, as a reader sees them.
 pub(super) struct Reading {

@@ -13,7 +13,7 @@ async fn rights(
     account_id: &str,
 ) -> Result<Vec<pb::EffectiveRight>, Status> {
     let (user_id, account_id) = (user_id.to_owned(), account_id.to_owned());
-    let request = pb::GetEffectiveRightsRequest { user_id, account_id };
+    let request = pb::GetEffectiveRightsRequest { user_id, account_id, ..Default::default() };
     let reply = acme.service.rights(by).get_effective_rights(request).await?;
     Ok(reply.into_inner().effective_rights)
 }
@@ -153,6 +153,51 @@ async fn whose_document_a_right_comes_from_is_told_to_whoever_sees_the_document_
         assert!(
             differ.only_user.iter().any(|right| right.grant.as_ref().unwrap().rights_doc_id == id)
         );
+        acme.service.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn many_rights_come_in_pages_of_one_state() {
+    for engine in engines() {
+        let acme = Acme::start(&engine).await;
+        let child = acme.below(&acme.manager, "child", &["ACCESS_GOODDATA_VIEWER"]).await;
+        let entries = (0..400).map(|n| resource("GATE_GROUP", &n.to_string(), &["READ"], true));
+        let many = pb::RightsDocument {
+            rights_doc_name: Some("Many".to_owned()),
+            resource_permissions: entries.collect(),
+            ..Default::default()
+        };
+        let id = acme.made(many).await;
+        acme.give(&acme.boss, &id, &[&child]).await.unwrap();
+        let ask = |page_size, page_token: &str| pb::GetEffectiveRightsRequest {
+            user_id: child.user_id.clone(),
+            page_size,
+            page_token: page_token.to_owned(),
+            ..Default::default()
+        };
+        let page = async |size, token: &str| {
+            acme.service.rights(&acme.boss).get_effective_rights(ask(size, token)).await
+        };
+        let all = page(0, "").await.unwrap().into_inner();
+        let (whole, mut parts, mut token) = (all.effective_rights, Vec::new(), String::new());
+        assert!(whole.len() > 800 && all.next_page_token.is_empty());
+        loop {
+            let part = page(300, &token).await.unwrap().into_inner();
+            assert!(part.effective_rights.len() <= 300);
+            parts.extend(part.effective_rights);
+            token = part.next_page_token;
+            if token.is_empty() {
+                break;
+            }
+        }
+        assert_eq!(parts, whole);
+        let token = page(300, "").await.unwrap().into_inner().next_page_token;
+        acme.take(&acme.boss, &id, &child).await.unwrap();
+        let stale = page(300, &token).await;
+        refused(stale, Code::InvalidArgument, "INVALID_PAGE_TOKEN");
+        let differ = compared(&acme, &acme.boss, &child.user_id, &acme.boss.user_id).await.unwrap();
+        assert!(!differ.partial);
         acme.service.stop().await;
     }
 }
