@@ -26,6 +26,8 @@ use crate::model::{Clock, UserId};
 const PREFIX: usize = 5;
 /// The one field of our changes that holds a secret.
 const SECRET: &str = "token";
+/// The name of a request, by which it is found; spelt in either case.
+const NAME: &str = "request_id";
 
 /// One call that may go on, as the services find it among the request's extensions.
 #[derive(Debug, Clone)]
@@ -276,7 +278,8 @@ impl Gate {
 /// Writes down what a request says, to tell one from another. A secret is left out (`edges.md` §4); whose it is was
 /// found before and stands among the facts.
 fn said(fields: &Fields) -> Vec<u8> {
-    let facts: Vec<Fact<'_>> = fields.iter().filter(|(path, _)| *path != SECRET).collect();
+    let facts: Vec<Fact<'_>> =
+        fields.iter().filter(|(path, _)| ![SECRET, NAME].contains(path)).collect();
     let said = |(path, value): &Fact<'_>| match value {
         Value::Text(text) => format!("{path}={text}"),
         Value::Number(number) => format!("{path}={number}"),

@@ -138,6 +138,10 @@ async fn a_request_id_is_for_one_request() {
         let request_id = Uuid::new_v4().to_string();
         let first = pb::CreateAccountRequest { request_id: request_id.clone(), ..new("", "one") };
         let made = create(service, &tree.ann, first.clone()).await.unwrap();
+        // A UUID is one in either case of letters.
+        let request_id = request_id.to_uppercase();
+        let again = pb::CreateAccountRequest { request_id: request_id.clone(), ..new("", "one") };
+        assert_eq!(create(service, &tree.ann, again).await.unwrap(), made);
         let other = pb::CreateAccountRequest { request_id, ..new("", "two") };
         let asked = create(service, &tree.ann, other).await;
         refused(asked, Code::AlreadyExists, "REQUEST_ID_REUSED");
