@@ -15,7 +15,7 @@ use crate::proto::v1 as pb;
 pub(super) fn grant(sight: &Sight, because: &Because) -> Option<pb::Grant> {
     let home: &Snapshot = &sight.home;
     let catalogue = home.catalogue();
-    let account_id = sight.account.map(|id| id.to_string()).unwrap_or_default();
+    let account_id = sight.account.map(|id| sight.account_name(id)).unwrap_or_default();
     Some(match because {
         Because::Baseline(ix) => pb::Grant {
             kind: pb::GrantKind::Baseline.into(),

@@ -12,7 +12,7 @@ use super::shared::{Done, Reader, Shared, account_of, open, reader};
 use super::wire::{field, time};
 use crate::decision::{Anchor, Refused, Snapshot, sees_user};
 use crate::layers::{Call, status};
-use crate::model::{Image, ResourcePath, RoleId, RoleRef, UserId};
+use crate::model::{Image, ResourcePath, RoleGrant, RoleId, RoleRef, UserId};
 use crate::proto::v1 as pb;
 use crate::store::{
     Giving, Misnamed, RoleDeleted, RoleGiven, RoleTaken, Taking, find_role, sees_role,
@@ -143,7 +143,8 @@ impl pb::role_service_server::RoleService for RoleApi {
         keyed.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
         keyed.retain(|(key, _)| page.after.as_ref().is_none_or(|after| key > after));
         let next_page_token = self.cut(&call, &mut keyed, page.size, |(key, _)| key.clone());
-        let role_grants = keyed.iter().map(|(_, grant)| view::grant(&by.there, grant)).collect();
+        let role_grants =
+            keyed.iter().map(|(_, grant)| self.grant(&by, &by.there, grant)).collect();
         let reply = pb::ListUserRolesResponse { role_grants, next_page_token };
         Ok(super::shared::with_revision(Response::new(reply), &by.there))
     }
@@ -180,6 +181,7 @@ impl pb::role_service_server::RoleService for RoleApi {
         request: Request<pb::RemoveUserRoleRequest>,
     ) -> Result<Response<pb::RemoveUserRoleResponse>, Status> {
         let (call, request) = open(request)?;
+        let by = reader(&call)?;
         let taking = Taking {
             user: field("user_id", &request.user_id)?,
             role_type: request.role_type,
@@ -193,7 +195,7 @@ impl pb::role_service_server::RoleService for RoleApi {
         let done = done.await?;
         let RoleTaken { grants, notices, .. } = &done.outcome;
         Ok(done.respond(pb::RemoveUserRoleResponse {
-            role_grants: grants.iter().map(|grant| view::grant(&done.world, grant)).collect(),
+            role_grants: grants.iter().map(|grant| self.grant(&by, &done.world, grant)).collect(),
             consistency_token: done.consistency_token(),
             preview: done.preview_with(notices),
         }))
@@ -302,7 +304,7 @@ impl RoleApi {
             done.after(|image| matches!(image, Image::RoleGrant(_)))
         {
             let created_on = |grant: pb::RoleGrant| grant.created_on.filter(|_| !done.dry_run);
-            let shown = view::grant(&done.world, grant);
+            let shown = self.grant(by, &done.world, grant);
             return Ok(Some(pb::RoleGrant { created_on: created_on(shown.clone()), ..shown }));
         }
         if !sees_user(&by.caller, home(by, done), &done.world, *user, self.0.clock.now()) {
@@ -310,7 +312,12 @@ impl RoleApi {
         }
         let grants = self.0.store.grants_of(*user).await?;
         let found = grants.iter().find(|grant| grant.role == *role && grant.scope == *scope);
-        Ok(found.map(|grant| view::grant(&done.world, grant)))
+        Ok(found.map(|grant| self.grant(by, &done.world, grant)))
+    }
+
+    /// Shows a role on a user, and who gave it, if the reader may know.
+    fn grant(&self, by: &Reader, world: &Snapshot, grant: &RoleGrant) -> pb::RoleGrant {
+        view::grant(world, grant, by.name(grant.created_by, self.0.clock.now()))
     }
 }
 

@@ -4,6 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Instant;
 
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tonic::{Request, Response, Status};
@@ -12,7 +13,7 @@ use tracing::Instrument as _;
 use super::heavy::Heavy;
 use super::preview::Rehearsed;
 use crate::crypto::{ConsistencyToken, KeyRing};
-use crate::decision::{Ask, Caller, Snapshot};
+use crate::decision::{Ask, Caller, Snapshot, sees_user};
 use crate::feed::Feed;
 use crate::layers::{Call, Credentials, method_name, status};
 use crate::model::{AccountId, Change, Clock, Image, User, UserId};
@@ -148,6 +149,18 @@ pub(super) struct Reader {
     pub(super) home: Arc<Snapshot>,
     /// The object's tenant.
     pub(super) there: Arc<Snapshot>,
+}
+
+impl Reader {
+    /// Names a user, if the reader sees it (`model.md` §3): who made or owns what is shown is not always somebody to be seen.
+    pub(super) fn name(&self, id: Option<UserId>, now: DateTime<Utc>) -> String {
+        let Self { caller, home, there } = self;
+        let seen = |id: &UserId| {
+            let world = if there.any_user(*id).is_some() { there } else { home };
+            sees_user(caller, home, world, *id, now)
+        };
+        id.filter(seen).map(|id| id.to_string()).unwrap_or_default()
+    }
 }
 
 /// Takes who asks from a call that needs a caller.

@@ -118,7 +118,7 @@ impl pb::token_service_server::TokenService for TokenApi {
         kept.truncate(page.size);
         let last = kept.last().filter(|_| more);
         let next = last.map(|last| self.0.next_page(&call, &last.token.id)).unwrap_or_default();
-        let tokens = kept.into_iter().map(|kept| wire(self.used(kept))).collect();
+        let tokens = kept.into_iter().map(|kept| self.shown_to(&by, self.used(kept))).collect();
         let reply = pb::ListApiTokensResponse { api_tokens: tokens, next_page_token: next };
         Ok(with_revision(Response::new(reply), &by.there))
     }
@@ -171,7 +171,7 @@ impl pb::token_service_server::TokenService for TokenApi {
         let seen = !done.repeat || self.sees(&by, &done.world, token.user);
         let as_it_was = KeptToken { token: token.clone(), last_used_time: *last_used_time };
         Ok(done.respond(pb::DeleteApiTokenResponse {
-            api_token: seen.then(|| wire(as_it_was)),
+            api_token: seen.then(|| self.shown_to(&by, as_it_was)),
             consistency_token: done.consistency_token(),
             preview: done.preview(),
         }))
@@ -248,7 +248,7 @@ impl TokenApi {
         let id = done.outcome.token;
         let image = done.after(|image| matches!(image, Image::ApiToken(token) if token.id == id));
         if let Some(Image::ApiToken(token)) = image {
-            let made = wire(KeptToken { token: token.clone(), last_used_time: None });
+            let made = self.shown_to(by, KeptToken { token: token.clone(), last_used_time: None });
             let would_be = |made| pb::ApiToken {
                 token_id: String::new(),
                 create_time: None,
@@ -261,7 +261,13 @@ impl TokenApi {
             return Ok(None);
         }
         let kept = self.0.store.token(id).await?;
-        Ok(kept.map(|kept| wire(self.used(kept))))
+        Ok(kept.map(|kept| self.shown_to(by, self.used(kept))))
+    }
+
+    /// Shows a token, and who made it, if the reader may know.
+    fn shown_to(&self, by: &Reader, kept: KeptToken) -> pb::ApiToken {
+        let created_by = by.name(kept.token.created_by, self.0.clock.now());
+        wire(kept, created_by)
     }
 
     fn sees(&self, by: &Reader, world: &Snapshot, user: UserId) -> bool {
@@ -312,7 +318,7 @@ fn overlap(given: Option<prost_types::Duration>) -> Result<TimeDelta, Status> {
         .ok_or_else(|| status::bad_field("INVALID_FIELD", "overlap", "must be from 0 to 7 days"))
 }
 
-fn wire(kept: KeptToken) -> pb::ApiToken {
+fn wire(kept: KeptToken, created_by: String) -> pb::ApiToken {
     let KeptToken { token, last_used_time } = kept;
     pb::ApiToken {
         etag: token_etag(&token),
@@ -321,7 +327,7 @@ fn wire(kept: KeptToken) -> pb::ApiToken {
         account_id: token.account.to_string(),
         display_name: token.display_name,
         scopes: token.scopes,
-        created_by: token.created_by.map(|id| id.to_string()).unwrap_or_default(),
+        created_by,
         create_time: Some(timestamp(token.create_time)),
         expire_time: token.expire_time.map(timestamp),
         last_used_time: last_used_time.map(timestamp),

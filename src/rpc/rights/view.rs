@@ -3,7 +3,6 @@
 use crate::decision::{CompiledDocument, Snapshot};
 use crate::model::{
     AccountId, Assignment, Body, DocId, ProductPermissions, ResourcePermissions, RightsDocument,
-    UserId,
 };
 use crate::proto::v1 as pb;
 use crate::rpc::wire::timestamp;
@@ -124,11 +123,11 @@ fn upper(actions: &[String]) -> Vec<String> {
 }
 
 /// Shows who has what, and who gave it if the reader may know.
-pub(super) fn assignment(one: &Assignment, by: Option<UserId>) -> pb::Assignment {
+pub(super) fn assignment(one: &Assignment, created_by: String) -> pb::Assignment {
     pb::Assignment {
         rights_doc_id: one.document.to_string(),
         user_id: one.user.to_string(),
         create_time: Some(timestamp(one.create_time)),
-        created_by: by.map(|by| by.to_string()).unwrap_or_default(),
+        created_by,
     }
 }

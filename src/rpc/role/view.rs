@@ -117,8 +117,8 @@ const fn holder(holder: Holder) -> i32 {
     }
 }
 
-/// Shows a role on a user.
-pub(super) fn grant(world: &Snapshot, grant: &RoleGrant) -> pb::RoleGrant {
+/// Shows a role on a user, and who gave it, if that may be known.
+pub(super) fn grant(world: &Snapshot, grant: &RoleGrant, created_by: String) -> pb::RoleGrant {
     let catalogue = world.catalogue();
     let (role_type, known) = match &grant.role {
         RoleRef::BuiltIn(full) => match catalogue.role(full) {
@@ -135,7 +135,7 @@ pub(super) fn grant(world: &Snapshot, grant: &RoleGrant) -> pb::RoleGrant {
         scope: grant.scope.clone().unwrap_or_default(),
         expire_time: grant.expire_time.map(timestamp),
         created_on: Some(timestamp(grant.create_time)),
-        created_by: grant.created_by.map(|id| id.to_string()).unwrap_or_default(),
+        created_by,
         known,
     }
 }

@@ -59,6 +59,42 @@ async fn what_is_not_seen_is_not_there() {
     }
 }
 
+/// Who sees a thing does not for that see who made it or owns it.
+#[tokio::test]
+async fn who_made_or_owns_a_thing_is_named_to_those_alone_who_see_them() {
+    for engine in engines() {
+        let acme = Acme::start(&engine).await;
+        let child = acme.below(&acme.manager, "child", &["USER"]).await;
+        let id = acme.made(document("D", &["READ"])).await;
+        acme.give(&acme.boss, &id, &[&child]).await.unwrap();
+        for (by, owner) in [(&acme.boss, acme.boss.user_id.as_str()), (&child, "")] {
+            assert_eq!(acme.read(by, &id).await.unwrap().owner_id, owner);
+        }
+        let list = pb::ListAssignedRightsDocumentsRequest {
+            user_id: child.user_id.clone(),
+            ..Default::default()
+        };
+        let list = acme.service.rights(&acme.manager).list_assigned_rights_documents(list).await;
+        assert_eq!(list.unwrap().into_inner().rights_documents[0].owner_id, "");
+
+        // The child's role and token were made by the platform's administrator.
+        let root = acme.service.root.clone();
+        for (by, maker) in [(&root, root.user_id.as_str()), (&child, "")] {
+            let user_id = child.user_id.clone();
+            let roles = pb::ListUserRolesRequest { user_id, ..Default::default() };
+            let roles = acme.service.roles(by).list_user_roles(roles).await;
+            if let Ok(roles) = roles {
+                assert_eq!(roles.into_inner().role_grants[0].created_by, maker);
+            }
+            let user_id = child.user_id.clone();
+            let tokens = pb::ListApiTokensRequest { user_id, ..Default::default() };
+            let tokens = acme.service.tokens(by).list_api_tokens(tokens).await.unwrap();
+            assert_eq!(tokens.into_inner().api_tokens[0].created_by, maker);
+        }
+        acme.service.stop().await;
+    }
+}
+
 #[tokio::test]
 async fn what_somebody_below_has_is_seen_and_no_more() {
     for engine in engines() {
