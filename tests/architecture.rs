@@ -27,7 +27,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         &["proto", "model", "telemetry", "crypto", "store", "feed", "layers", "rpc", "admin"],
     ),
     ("client", &["proto"]),
-    ("config", &["telemetry", "crypto", "store", "feed", "layers", "rpc", "server"]),
+    ("config", &["model", "telemetry", "crypto", "store", "feed", "layers", "rpc", "server"]),
     (
         "cli",
         &[
@@ -61,6 +61,8 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("cel", &["model"]),
     ("hmac", &["crypto"]),
     ("sha2", &["crypto"]),
+    ("jsonwebtoken", &["crypto"]),
+    ("ring", &["crypto"]),
     ("tokio", &["store", "feed", "layers", "rpc", "admin", "server", "cli"]),
 ];
 

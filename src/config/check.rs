@@ -31,12 +31,13 @@ impl Config {
         problems
     }
 
-    fn bounded(&self) -> [Bounded; 18] {
+    fn bounded(&self) -> [Bounded; 19] {
         let (limits, store) = (&self.limits, &self.store);
         let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
         [
             ("staleness_ms", self.staleness_ms, 100, 30_000),
             ("poll_ms", self.poll_ms, 10, 500),
+            ("tokens.key_days", self.tokens.key_days.into(), 1, 3_650),
             ("limits.changes_per_minute", limits.changes_per_minute.into(), 0, 1_000_000),
             ("limits.account_depth", count(limits.account_depth), 1, 64),
             ("limits.user_depth", count(limits.user_depth), 1, 256),

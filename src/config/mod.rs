@@ -13,10 +13,13 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize, Serializer};
 
+use crate::crypto::jwt::Parties;
 use crate::layers::Deadlines;
+use crate::model::SigningAlgorithm;
 use crate::store::{Engine, StoreConfig};
 use crate::telemetry::LogConfig;
 use crate::{feed, rpc, server};
@@ -47,6 +50,8 @@ pub struct Config {
     pub default_account: Option<String>,
     /// The links in messages.
     pub links: Links,
+    /// The access tokens of sessions.
+    pub tokens: Tokens,
     /// How long answers may rest on what the store has not confirmed, in milliseconds (`edges.md` §4).
     pub staleness_ms: u64,
     /// How often the store is asked for what is new, in milliseconds.
@@ -67,6 +72,18 @@ pub struct Config {
 pub struct Links {
     /// Where they may lead back to: addresses that a `return_uri` must be equal to, to the letter.
     pub return_uris: Vec<String>,
+}
+
+/// The access tokens of sessions.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Tokens {
+    /// Who is to accept them: what they name as their audience.
+    pub audience: String,
+    /// How new keys sign: `ES256` or `EdDSA`.
+    pub algorithm: SigningAlgorithm,
+    /// How long a key signs before another takes its place, in days.
+    pub key_days: u32,
 }
 
 /// What a caller may use up.
@@ -142,6 +159,7 @@ impl Default for Config {
             base_url: "http://localhost".to_owned(),
             default_account: None,
             links: Links::default(),
+            tokens: Tokens::default(),
             staleness_ms: 5_000,
             poll_ms: 300,
             log: LogConfig::default(),
@@ -149,6 +167,12 @@ impl Default for Config {
             store: Pools::default(),
             shutdown: Shutdown::default(),
         }
+    }
+}
+
+impl Default for Tokens {
+    fn default() -> Self {
+        Self { audience: "chancery".to_owned(), algorithm: SigningAlgorithm::Es256, key_days: 90 }
     }
 }
 
@@ -244,10 +268,19 @@ impl Config {
                 staleness: Duration::from_millis(self.staleness_ms),
                 ..feed::Config::default()
             },
+            signing: feed::SigningConfig {
+                algorithm: self.tokens.algorithm,
+                life: TimeDelta::days(self.tokens.key_days.into()),
+            },
+            parties: Parties {
+                issuer: self.base_url.trim_end_matches('/').to_owned(),
+                audience: self.tokens.audience.clone(),
+            },
             rpc: rpc::Settings {
                 account_depth: limits.account_depth,
                 user_depth: limits.user_depth,
                 base_url: self.base_url.trim_end_matches('/').to_owned(),
+                default_account: self.default_account.clone(),
                 return_uris: self.links.return_uris.clone(),
             },
             drain: Duration::from_millis(self.shutdown.drain_ms),

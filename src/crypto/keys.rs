@@ -83,6 +83,8 @@ pub struct KeyRing {
     pub(super) page_nonce: Zeroizing<[u8; LENGTH]>,
     /// For the hashes of request bodies.
     pub(super) request: Zeroizing<[u8; LENGTH]>,
+    /// For sealing the keys that access tokens are signed with.
+    pub(super) signing: Zeroizing<[u8; LENGTH]>,
 }
 
 impl KeyRing {
@@ -94,6 +96,7 @@ impl KeyRing {
             page: derive("chancery/1/page"),
             page_nonce: derive("chancery/1/page-nonce"),
             request: derive("chancery/1/request"),
+            signing: derive("chancery/1/signing"),
         }
     }
 

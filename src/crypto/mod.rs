@@ -6,6 +6,7 @@
 pub mod chain;
 mod consistency;
 mod etag;
+pub mod jwt;
 mod keys;
 pub mod seal;
 pub mod secret;

@@ -43,6 +43,9 @@ pub fn within_document(
     to: Option<(UserId, AccountId)>,
     now: DateTime<Utc>,
 ) -> Result<(), Escalation> {
+    if let Some((actor, home)) = caller.actor_in(home) {
+        within_document(home, actor, world, document, to, now)?;
+    }
     let granter = call_holdings(home, caller, now);
     let ceiling = to.and_then(|(_, account)| ceiling(world, account));
     let to = to.unwrap_or((caller.user, caller.account));
@@ -64,6 +67,10 @@ pub fn escalation(
     affected: &[UserId],
     now: DateTime<Utc>,
 ) -> Result<(), Escalation> {
+    // In an assumed session it must be held by both.
+    if let Some((actor, home)) = caller.actor_in(home) {
+        escalation(home, actor, before, after, affected, now)?;
+    }
     let granter = call_holdings(home, caller, now);
     for user in affected {
         // Where a lasting suppression is lifted, all that comes back is given.

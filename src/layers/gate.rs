@@ -12,7 +12,7 @@ use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use tonic::Status;
 use tonic::body::Body;
 
-use super::authn::{Credentials, Source};
+use super::authn::{Credentials, Owner, Source};
 use super::form::{Form, Forms};
 use super::rate::ChangeRate;
 use super::rules::Rules;
@@ -216,7 +216,7 @@ impl Gate {
         let secret = ask.fields().text("token").map(str::to_owned);
         if let (Some(secret), Some(caller)) = (secret, caller) {
             let owner = self.credentials.owner(&secret, Source::User(caller.user)).await?;
-            if let Some((token, user, tenant)) = owner {
+            if let Some(Owner { token: Some(token), user, tenant }) = owner {
                 let world = self.feed.tenant(tenant).await?;
                 if let Some(user) = world.user(user) {
                     ask.fill("token.account_id", user.account.to_string());

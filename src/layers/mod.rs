@@ -3,6 +3,7 @@
 //! [`Door`] is the one tower layer; its service's `call` and then `Door::enter` are the stack, outermost first, each line
 //! saying why it stands there.
 
+mod access;
 mod authn;
 mod deadline;
 mod form;
@@ -24,7 +25,8 @@ use tonic::Status;
 use tonic::body::Body;
 use tower::{Layer, Service};
 
-pub use authn::{BadCredential, Credentials, Source};
+pub use access::{ACCESS, Access};
+pub use authn::{BadCredential, Credentials, Owner, Source};
 pub use deadline::Deadlines;
 pub use form::{FormError, Forms};
 pub use gate::{Call, Gate, Part};

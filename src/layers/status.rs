@@ -239,6 +239,15 @@ fn broke(error: &(dyn std::error::Error + 'static)) -> Status {
     internal()
 }
 
+impl From<feed::NotDone> for Status {
+    fn from(error: feed::NotDone) -> Self {
+        match error {
+            feed::NotDone::Refused(refusal) => refusal.into(),
+            feed::NotDone::Feed(error) => error.into(),
+        }
+    }
+}
+
 impl From<feed::Error> for Status {
     fn from(error: feed::Error) -> Self {
         match &error {
@@ -255,7 +264,7 @@ impl From<feed::Error> for Status {
                 details.add_precondition_failure_violation("consistency", "", error.to_string());
                 Self::with_error_details(Code::FailedPrecondition, error.to_string(), details)
             }
-            feed::Error::World(_) | feed::Error::Catalogue(_) => broke(&error),
+            feed::Error::World(_) | feed::Error::Catalogue(_) | feed::Error::NoKey => broke(&error),
         }
     }
 }

@@ -31,6 +31,8 @@ pub struct Settings {
     pub user_depth: usize,
     /// What sign-in links begin with.
     pub base_url: String,
+    /// Where a user signs in who names no account.
+    pub default_account: Option<String>,
     /// Where links in messages may lead back to.
     pub return_uris: Vec<String>,
 }
@@ -288,8 +290,8 @@ fn opening(
         tenant: there.tenant(),
         there: Arc::clone(there),
         home: Arc::clone(home),
-        actor: Some(caller.user),
-        acting_as: None,
+        actor: Some(caller.actor.as_ref().map_or(caller.user, |actor| actor.caller.user)),
+        acting_as: caller.actor.as_ref().map(|_| caller.user),
         source: call.source.clone(),
         rpc: method_name(&call.ask.rule().method).ok_or_else(status::internal)?,
         request_id: request_id

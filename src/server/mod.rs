@@ -32,6 +32,7 @@ use tonic::transport::Server;
 
 use crate::admin::{self, Shown};
 use crate::crypto::KeyRing;
+use crate::crypto::jwt::Parties;
 use crate::layers::{Deadlines, Door, FormError, RulesError};
 use crate::store::Store;
 use crate::{feed, rpc, telemetry};
@@ -67,6 +68,10 @@ pub struct Config {
     pub deadlines: Deadlines,
     /// How what is known keeps up.
     pub feed: feed::Config,
+    /// How access tokens are signed.
+    pub signing: feed::SigningConfig,
+    /// Who signs them, and for whom.
+    pub parties: Parties,
     /// What the services are told.
     pub rpc: rpc::Settings,
     /// How long it goes on taking connections after it has said that it stops.
@@ -81,6 +86,9 @@ pub enum Error {
     /// What is served cannot be loaded.
     #[error("the platform's own tenant cannot be loaded: {0}")]
     Feed(#[from] feed::Error),
+    /// The keys that access tokens are signed with.
+    #[error("the signing keys cannot be made ready: {0}")]
+    Signing(#[from] feed::NotDone),
     /// A method's rule.
     #[error(transparent)]
     Rules(#[from] RulesError),
@@ -160,13 +168,14 @@ pub async fn start(
     let (reports, seen) = watch::channel(probe.report().await);
     let routes = house.routes(&config, seen.clone(), &phases)?;
 
-    let shown = Shown { figures, feed: house.feed.clone(), reports: seen };
+    let shown =
+        Shown { figures, feed: house.feed.clone(), signing: house.signing.clone(), reports: seen };
     let admin = listening(&config, admin, "admin", Phase::Dead);
     let admin = tokio::spawn(serve_pages(shown, admin, phases.clone()));
     let grpc = listening(&config, grpc, "grpc", Phase::Closing);
     let grpc = tokio::spawn(serve_grpc(config.clone(), house.door, routes, grpc, phases.clone()));
     let probing = tokio::spawn(probe::run(probe, reports, phases.clone()));
-    let upkeep = tokio::spawn(upkeep::run(house.store, house.credentials, phases));
+    let upkeep = tokio::spawn(upkeep::run(house.store, house.credentials, house.signing, phases));
 
     let (stop, stopped) = oneshot::channel();
     let tasks = Tasks { grpc, admin, others: [probing, upkeep] };

@@ -1,4 +1,4 @@
-//! What happens by itself: tokens' last uses are noted, and old requests are forgotten.
+//! What happens by itself: tokens' last uses are noted, signing keys replaced, old requests and sessions forgotten.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,6 +6,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 
 use super::phase::{Phase, Phases};
+use crate::feed::Signing;
 use crate::layers::Credentials;
 use crate::store::Store;
 
@@ -15,7 +16,12 @@ const EVERY: Duration = Duration::from_mins(1);
 const REMEMBERED: TimeDelta = TimeDelta::hours(25);
 
 /// Does it every minute until the server is dead, and once more then.
-pub(super) async fn run(store: Store, credentials: Arc<Credentials>, phases: Phases) {
+pub(super) async fn run(
+    store: Store,
+    credentials: Arc<Credentials>,
+    signing: Signing,
+    phases: Phases,
+) {
     let dead = phases.reached(Phase::Dead);
     tokio::pin!(dead);
     loop {
@@ -24,6 +30,14 @@ pub(super) async fn run(store: Store, credentials: Arc<Credentials>, phases: Pha
             () = tokio::time::sleep(EVERY) => {}
         }
         note_uses(&store, &credentials).await;
+        if let Err(error) = signing.keep().await {
+            tracing::warn!(%error, "could not look after the signing keys");
+        }
+        match store.forget_sessions().await {
+            Ok(0) => {}
+            Ok(count) => tracing::debug!(count, "forgot sessions that are over"),
+            Err(error) => tracing::warn!(%error, "could not forget sessions that are over"),
+        }
         let before = store.clock().now() - REMEMBERED;
         match store.forget_requests(before).await {
             Ok(0) => {}

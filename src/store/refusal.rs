@@ -54,7 +54,10 @@ pub enum Refusal {
         missing: Vec<String>,
     },
     /// The caller holds the permission, but its credential is not one that makes credentials (`edges.md` §2).
-    #[error("this credential makes no tokens: that takes one whose own scopes name `{permission}`")]
+    #[error(
+        "this credential makes no tokens: that takes a sign-in not longer ago than ten minutes, or a token whose own scopes \
+         name `{permission}`"
+    )]
     Unnamed {
         /// What the scopes would have to name.
         permission: &'static str,

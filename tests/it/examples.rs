@@ -67,6 +67,7 @@ impl<'s> Scene<'s> {
             "AccountService" => self.of_accounts(method.name()).await,
             "UserService" => self.of_users(method.name()).await,
             "RoleService" => self.of_roles(method.name()).await,
+            "SessionService" => self.of_sessions(method.name()).await,
             "TokenService" => self.of_tokens(method.name()).await,
             "RightsDocumentService" => self.of_documents(method.name()).await,
             other => panic!("{other} is new: say here what its changes need"),
@@ -181,6 +182,28 @@ impl<'s> Scene<'s> {
             "OffboardUser" => {
                 pb::OffboardUserRequest { user_id, ..Default::default() }.encode_to_vec()
             }
+            other => panic!("{other} is new: say here what it needs"),
+        }
+    }
+
+    async fn of_sessions(&mut self, name: &str) -> Vec<u8> {
+        let person = self.user().await;
+        let user_id = person.user_id.clone();
+        match name {
+            "RevokeSession" => {
+                let session_id = self.service.session(&person).await.session_id;
+                pb::RevokeSessionRequest { session_id, user_id, ..Default::default() }
+                    .encode_to_vec()
+            }
+            "RevokeAllSessions" => {
+                pb::RevokeAllSessionsRequest { user_id, ..Default::default() }.encode_to_vec()
+            }
+            "AssumeUser" => pb::AssumeUserRequest {
+                user_id,
+                reason: "to see what they see".to_owned(),
+                ..Default::default()
+            }
+            .encode_to_vec(),
             other => panic!("{other} is new: say here what it needs"),
         }
     }
@@ -305,6 +328,7 @@ impl<'s> Scene<'s> {
             "DeleteApiToken" => {
                 pb::DeleteApiTokenRequest { token_id, ..Default::default() }.encode_to_vec()
             }
+            "RotateSigningKey" => pb::RotateSigningKeyRequest::default().encode_to_vec(),
             "ReportLeakedToken" => {
                 pb::ReportLeakedTokenRequest { token, ..Default::default() }.encode_to_vec()
             }

@@ -32,6 +32,7 @@ mod raw;
 mod rights;
 mod role;
 mod search;
+mod session;
 mod store;
 mod strangers;
 mod token;

@@ -6,7 +6,7 @@ use super::{UserDone, check_depth, level_below, may_hang, still_open};
 use crate::decision::{Caller, escalation};
 use crate::model::{
     AccountId, Change, ChangeKind, Folded, Holder, Image, RegionalSettings, RoleGrant, RoleRef,
-    User, UserId, UserKind,
+    SessionMarks, User, UserId, UserKind,
 };
 use crate::store::roles_named::resolve_role;
 use crate::store::{Refusal, Tx};
@@ -166,6 +166,7 @@ impl NewUser {
             create_time: now,
             update_time: now,
             delete_time: None,
+            session_marks: SessionMarks::default(),
         }
     }
 }
