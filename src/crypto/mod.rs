@@ -8,6 +8,8 @@ mod consistency;
 mod etag;
 pub mod jwt;
 mod keys;
+pub mod outbox;
+pub mod password;
 pub mod seal;
 pub mod secret;
 pub mod token;

@@ -28,11 +28,13 @@ pub enum TokenKind {
     Svc,
     /// `ref`: goes on with a session. It is no credential for anything else.
     Ref,
+    /// `rst`: in a message, for setting a password once.
+    Rst,
 }
 
 impl TokenKind {
     /// Every kind that there is.
-    pub const ALL: &[Self] = &[Self::Pat, Self::Svc, Self::Ref];
+    pub const ALL: &[Self] = &[Self::Pat, Self::Svc, Self::Ref, Self::Rst];
 
     /// Returns the three letters that stand for it in a token.
     pub const fn name(self) -> &'static str {
@@ -40,6 +42,7 @@ impl TokenKind {
             Self::Pat => "pat",
             Self::Svc => "svc",
             Self::Ref => "ref",
+            Self::Rst => "rst",
         }
     }
 }

@@ -37,7 +37,9 @@ impl Snapshot {
             (Some(Image::SigningKey(key)), None) => {
                 self.signing_keys.remove(&key.id);
             }
-            (_, Some(Image::Catalogue(_))) | (Some(Image::Catalogue(_)), None) => {}
+            // No decision rests on what was sent to whom.
+            (_, Some(Image::Catalogue(_) | Image::Message(_)))
+            | (Some(Image::Catalogue(_) | Image::Message(_)), None) => {}
             (Some(Image::RoleGrant(grant)), None) => self.remove_grant(grant)?,
             (Some(Image::Role(role)), None) => {
                 self.roles.remove(&role.id);

@@ -108,7 +108,7 @@ impl Concerned<'_> {
                     }
                 }
                 Image::Assignment(one) => self.with_below(one.user),
-                Image::Catalogue(_) | Image::SigningKey(_) => {}
+                Image::Catalogue(_) | Image::Message(_) | Image::SigningKey(_) => {}
             }
         }
     }

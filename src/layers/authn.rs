@@ -274,7 +274,7 @@ impl Credentials {
 }
 
 /// Returns what counts as one source: an address, of IPv6 its first 64 bits (`edges.md` §5).
-fn network(source: &str) -> String {
+pub fn network(source: &str) -> String {
     match source.parse() {
         Ok(IpAddr::V6(address)) if address.to_ipv4_mapped().is_none() => {
             let [a, b, c, d, ..] = address.segments();

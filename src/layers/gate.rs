@@ -16,6 +16,7 @@ use super::authn::{Credentials, Owner, Source};
 use super::form::{Form, Forms};
 use super::rate::ChangeRate;
 use super::rules::Rules;
+use super::sources::Sources;
 use super::status::{self, FieldFault};
 use crate::crypto::seal;
 use crate::decision::{Access, Anchor, Ask, Caller, Fields, Rule, Snapshot, Value, judge};
@@ -72,6 +73,8 @@ pub struct Gate {
     pub rules: Arc<Rules>,
     /// Every method's form.
     pub forms: Forms,
+    /// Where requests come from.
+    pub sources: Sources,
     /// How many changes a principal may make.
     pub rate: ChangeRate,
     /// The most bytes of a message.
@@ -326,12 +329,6 @@ fn unframed(mut framed: Bytes) -> Result<Bytes, Status> {
         return Err(bad("the request holds other than one whole message"));
     }
     Ok(framed)
-}
-
-/// Says where a request comes from: the peer's address, without its port.
-pub(super) fn source(request: &Request<Body>) -> String {
-    let info = request.extensions().get::<tonic::transport::server::TcpConnectInfo>();
-    info.and_then(|info| info.remote_addr).map(|peer| peer.ip().to_string()).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -121,6 +121,8 @@ ids! {
     DocId = "doc", "a rights document";
     /// Names one session (`model.md` §9).
     SessionId = "ses", "a session";
+    /// Names one message to a user (`edges.md` §5).
+    MessageId = "msg", "a message";
     /// Names one key of a service user (`model.md` §9).
     KeyId = "key", "a service key";
     /// Names one of the keys that access tokens are signed with.

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::catalogue::CatalogueFile;
 use super::{
-    Account, AccountId, ApiToken, Assignment, CustomRole, RightsDocument, RoleGrant, SigningKey,
-    User,
+    Account, AccountId, ApiToken, Assignment, CustomRole, Message, RightsDocument, RoleGrant,
+    SigningKey, User,
 };
 
 /// A noun as it stood before or after a change. Holds no secret and no hash of one.
@@ -32,6 +32,8 @@ pub enum Image {
     Assignment(Assignment),
     /// A catalogue file.
     Catalogue(CatalogueFile),
+    /// A message to a user. That it was sent is told; what becomes of it is not.
+    Message(Message),
     /// A key that access tokens are signed with; of the platform's tenant alone.
     SigningKey(SigningKey),
 }
@@ -51,6 +53,7 @@ impl Image {
             Self::Document(document) => format!("rights_document/{}", document.id),
             Self::Assignment(one) => format!("user/{}/rights_document/{}", one.user, one.document),
             Self::Catalogue(file) => format!("catalogue/{}", file.name),
+            Self::Message(message) => format!("user/{}/message/{}", message.user, message.id),
             Self::SigningKey(key) => format!("signing_key/{}", key.id),
         }
     }
@@ -102,6 +105,9 @@ kinds! {
     UserUndelete = "user.undelete";
     UserMove = "user.move";
     UserOffboard = "user.offboard";
+    UserSendReset = "user.send_reset";
+    PasswordReset = "password.reset";
+    PasswordChange = "password.change";
     RoleCreate = "role.create";
     RoleUpdate = "role.update";
     RoleDelete = "role.delete";

@@ -7,6 +7,7 @@ mod condition;
 mod fold;
 mod id;
 mod ledger;
+mod message;
 mod path;
 mod rights;
 mod role;
@@ -20,9 +21,11 @@ pub use clock::{Clock, HeldClock, SystemClock};
 pub use condition::{BadCondition, Condition, Fault, View};
 pub use fold::{BadName, Folded, fold};
 pub use id::{
-    AccountId, BadId, DocId, KeyId, Revision, RoleId, SessionId, SigningKeyId, TokenId, UserId,
+    AccountId, BadId, DocId, KeyId, MessageId, Revision, RoleId, SessionId, SigningKeyId, TokenId,
+    UserId,
 };
 pub use ledger::{Change, ChangeKind, Image};
+pub use message::{Message, MessageKind};
 pub use path::{BadPath, Named, Pair, ResourcePath, decode_id};
 pub use rights::{
     Assignment, Body, ProductPermissions, ResourcePermissions, RightsDocument, SystemDocument,

@@ -73,3 +73,13 @@ pub struct User {
     #[serde(default, skip_serializing_if = "SessionMarks::is_empty")]
     pub session_marks: SessionMarks,
 }
+
+impl User {
+    /// Tells whether the links that were sent to it end when it becomes `after`: it signs in otherwise, or did not for a while.
+    pub fn ends_links(&self, after: &Self) -> bool {
+        let of = |user: &Self| {
+            (user.user_name.clone(), user.email.clone(), user.sso, user.enabled, user.delete_time)
+        };
+        of(self) != of(after)
+    }
+}

@@ -87,7 +87,7 @@ fn kind(text: &str, of: &Caller) -> pb::CredentialKind {
         Ok(TokenKind::Pat) => pb::CredentialKind::Pat,
         Ok(TokenKind::Svc) => pb::CredentialKind::Svc,
         Err(_) if of.session.is_some() => pb::CredentialKind::Access,
-        Ok(TokenKind::Ref) | Err(_) => pb::CredentialKind::Unspecified,
+        Ok(TokenKind::Ref | TokenKind::Rst) | Err(_) => pb::CredentialKind::Unspecified,
     }
 }
 

@@ -6,10 +6,12 @@ use std::time::Instant;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::sync::Notify;
 use tonic::{Request, Response, Status};
 use tracing::Instrument as _;
 
 use super::heavy::Heavy;
+use super::passwords::Passwords;
 use super::preview::Rehearsed;
 use crate::crypto::{ConsistencyToken, KeyRing};
 use crate::decision::{Ask, Caller, Snapshot};
@@ -52,6 +54,10 @@ pub struct Shared {
     pub credentials: Arc<Credentials>,
     /// What the operator says.
     pub settings: Arc<Settings>,
+    /// What is kept of passwords, and where that is worked out.
+    pub passwords: Passwords,
+    /// Rung when there is a message to be sent.
+    pub bell: Arc<Notify>,
     /// Where heavy work is done.
     pub heavy: Heavy,
 }

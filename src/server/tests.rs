@@ -17,8 +17,10 @@ use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
 use tonic_reflection::pb::v1::{ServerReflectionRequest, ServerReflectionResponse};
 
 use super::*;
+use crate::crypto::password::Cost;
 use crate::crypto::secret;
 use crate::model::{SigningAlgorithm, SystemClock, UserKind};
+use crate::post::SenderConfig;
 use crate::store::{Bootstrap, StoreConfig};
 
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -41,6 +43,15 @@ fn config() -> Config {
         body_deadline: Duration::from_secs(5),
         deadlines: Deadlines { default: PATIENCE, most: PATIENCE },
         feed: feed::Config::default(),
+        trusted_proxies: Vec::new(),
+        sender: SenderConfig::None,
+        passwords: rpc::PasswordSettings {
+            cost: Cost::default(),
+            threads: 1,
+            queue: 8,
+            patience: PATIENCE,
+            blocklist: None,
+        },
         signing: feed::SigningConfig {
             algorithm: SigningAlgorithm::Es256,
             life: chrono::TimeDelta::days(90),

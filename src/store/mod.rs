@@ -21,6 +21,8 @@ mod idempotency;
 mod last_super_user;
 mod lock;
 mod migrate;
+mod outbox;
+mod passwords;
 mod place;
 mod reads;
 mod refusal;
@@ -30,6 +32,7 @@ mod roles_named;
 mod rows;
 mod scopes;
 mod sessions;
+mod sign_ins;
 mod signing;
 mod tokens;
 mod traces;
@@ -66,6 +69,7 @@ pub use etags::{
 };
 pub use hints::{Hint, Listener};
 pub use idempotency::Outcome;
+pub use outbox::{Outgoing, message_token};
 pub use reads::{KeptToken, ObjectId};
 pub use refusal::Refusal;
 pub use rights::{Assigned, Assigning, DocumentDeleted, DocumentDone, DocumentFields, Unassigned};
@@ -74,6 +78,7 @@ pub use roles::{
     RoleUpdated, Taking, find_role, sees_role,
 };
 pub use sessions::{ABSOLUTE, Refreshed, SLIDING};
+pub use sign_ins::BackOff;
 pub use signing::{Due, NewKey, due};
 pub use tokens::{Digests, Minted, NewToken};
 pub use tx::{Begun, Opening, Tx};

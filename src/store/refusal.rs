@@ -62,6 +62,12 @@ pub enum Refusal {
         /// What the scopes would have to name.
         permission: &'static str,
     },
+    /// The link of a message is not good, whatever the reason.
+    #[error("the token is not valid")]
+    BadLink,
+    /// The password is another.
+    #[error("the current password is another")]
+    WrongPassword,
     /// The object changed since the caller read it.
     #[error(
         "the object has changed since it was read: read it again and repeat the change on what it is now"

@@ -171,6 +171,10 @@ impl Folded {
         if entry.change.kind == ChangeKind::TenantOpen {
             return;
         }
+        // What was sent is told, and is no state.
+        if matches!(entry.change.after, Some(Image::Message(_))) {
+            return;
+        }
         let entity = entry.change.entity();
         let before = match entry.change.after {
             Some(after) => self.state.insert(entity.clone(), after),

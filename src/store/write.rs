@@ -11,6 +11,7 @@ use sea_orm::{
 
 use super::Error;
 use super::batch::Step;
+use super::outbox::end_links;
 use super::rows::role_grant::scope_key;
 use super::rows::{
     account, api_token, assignment, catalogue_file, custom_role, rights_document, role_grant,
@@ -73,6 +74,7 @@ struct Plan {
     keys: Rows<signing_key::ActiveModel>,
     documents: Rows<rights_document::ActiveModel>,
     assignments: Rows<assignment::ActiveModel>,
+    ended_links: Vec<uuid::Uuid>,
     gone_roles: Vec<uuid::Uuid>,
     gone_grants: Vec<RoleGrant>,
     gone_tokens: Vec<uuid::Uuid>,
@@ -121,7 +123,10 @@ impl Plan {
         let new = before.is_none();
         match (before, after.cloned()) {
             (_, Some(Image::Account(one))) => self.accounts.push(new, one.try_into()?),
-            (_, Some(Image::User(one))) => {
+            (before, Some(Image::User(one))) => {
+                if matches!(before, Some(Image::User(old)) if old.ends_links(&one)) {
+                    self.ended_links.push(one.id.0);
+                }
                 self.users.push(new, user::ActiveModel::of(tenant, one)?);
             }
             (_, Some(Image::Role(one))) => {
@@ -154,7 +159,8 @@ impl Plan {
             (Some(image @ (Image::Account(_) | Image::User(_))), None) => {
                 return Err(BrokenWorld::Misfit(image.entity()).into());
             }
-            (None, None) => {}
+            // Its row is put beside the changes, with what the ledger must not hold.
+            (_, Some(Image::Message(_))) | (Some(Image::Message(_)) | None, None) => {}
         }
         Ok(())
     }
@@ -163,6 +169,9 @@ impl Plan {
     fn steps(self, now: DateTime<Utc>) -> Result<Vec<Step>, Error> {
         let mut to = Vec::new();
         end_tokens(&mut to, &self.gone_tokens, now);
+        for users in self.ended_links.chunks(BATCH) {
+            end_links(&mut to, users, now);
+        }
         delete_assignments(&mut to, &self.gone_assignments);
         delete_documents(&mut to, &self.gone_documents);
         delete_grants(&mut to, &self.gone_grants);

@@ -67,8 +67,8 @@ impl<'s> Scene<'s> {
             "AccountService" => self.of_accounts(method.name()).await,
             "UserService" => self.of_users(method.name()).await,
             "RoleService" => self.of_roles(method.name()).await,
-            "SessionService" => self.of_sessions(method.name()).await,
             "TokenService" => self.of_tokens(method.name()).await,
+            "SessionService" => self.of_sessions(method.name()).await,
             "RightsDocumentService" => self.of_documents(method.name()).await,
             other => panic!("{other} is new: say here what its changes need"),
         };
@@ -84,6 +84,24 @@ impl<'s> Scene<'s> {
             || set(&mut other, "display_name", text("Other"));
         assert!(differs, "{}", method.full_name());
         [one, other]
+    }
+
+    /// Makes a user who has an e-mail address.
+    async fn reachable(&mut self) -> String {
+        let name = self.name("user");
+        let user = pb::User {
+            email: Some(format!("{name}@example.com")),
+            user_name: Some(name),
+            root_user: true,
+            ..Default::default()
+        };
+        let request = pb::CreateUserRequest {
+            account_id: self.tenant.clone(),
+            user: Some(user),
+            ..Default::default()
+        };
+        let made = self.service.users(&self.service.root).create_user(request).await.unwrap();
+        made.into_inner().user.unwrap().user_id
     }
 
     async fn of_accounts(&mut self, name: &str) -> Vec<u8> {
@@ -204,6 +222,10 @@ impl<'s> Scene<'s> {
                 ..Default::default()
             }
             .encode_to_vec(),
+            "SendPasswordReset" => {
+                let user_id = self.reachable().await;
+                pb::SendPasswordResetRequest { user_id, ..Default::default() }.encode_to_vec()
+            }
             other => panic!("{other} is new: say here what it needs"),
         }
     }

@@ -26,6 +26,7 @@ mod laws;
 mod matrix;
 mod meddle;
 mod once;
+mod password;
 mod preview;
 mod proxy;
 mod raw;

@@ -3,7 +3,7 @@
 use sea_orm::{ConnectOptions, ConnectionTrait as _, Database, DatabaseConnection, Statement};
 
 /// Every table, those first that others refer to.
-pub(crate) const TABLES: [&str; 15] = [
+pub(crate) const TABLES: [&str; 19] = [
     "tenants",
     "accounts",
     "users",
@@ -19,6 +19,10 @@ pub(crate) const TABLES: [&str; 15] = [
     "ledger",
     "idempotency",
     "service_state",
+    "passwords",
+    "sign_in_failures",
+    "sign_in_sources",
+    "outbox",
 ];
 
 /// One connection, as nobody's but the test's.

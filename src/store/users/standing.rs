@@ -71,7 +71,11 @@ impl Tx {
     }
 
     /// Ends every API token of a user.
-    pub(super) fn end_tokens(&mut self, account: AccountId, id: UserId) -> Result<(), Refusal> {
+    pub(in crate::store) fn end_tokens(
+        &mut self,
+        account: AccountId,
+        id: UserId,
+    ) -> Result<(), Refusal> {
         let tokens = self.world().any_user(id).map(|user| user.tokens.clone()).unwrap_or_default();
         for token in tokens {
             let Some(facts) = self.world().token(token) else { continue };
