@@ -6,15 +6,15 @@ use std::io;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::{HeaderName, StatusCode, header};
-use axum::response::IntoResponse;
+use axum::http::{HeaderMap, HeaderName, StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::serve::Listener;
 use serde::{Serialize, Serializer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{mpsc, watch};
 
-use crate::feed::Feed;
+use crate::feed::{Feed, Signing};
 use crate::telemetry::Figures;
 
 /// What must hold for the server to serve.
@@ -81,6 +81,8 @@ pub struct Shown {
     pub figures: &'static Figures,
     /// What is in memory.
     pub feed: Feed,
+    /// The keys that access tokens are signed with.
+    pub signing: Signing,
     /// What the last probe found.
     pub reports: watch::Receiver<Report>,
 }
@@ -98,6 +100,7 @@ where
         .route("/metrics", get(metrics))
         .route("/livez", get(async || "ok\n"))
         .route("/readyz", get(readyz))
+        .route("/.well-known/jwks.json", get(jwks))
         .with_state(shown);
     axum::serve(Incoming(taken), pages).with_graceful_shutdown(stop).await
 }
@@ -145,6 +148,26 @@ async fn readyz(State(shown): State<Shown>) -> impl IntoResponse {
     let mut text = serde_json::to_string_pretty(&report).unwrap_or_default();
     text.push('\n');
     (code, typed("application/json", text))
+}
+
+/// Shows the keys that access tokens are verified with (RFC 7517). Nobody keeps them for longer than a new one is shown
+/// before it is used.
+async fn jwks(State(shown): State<Shown>, headers: HeaderMap) -> Response {
+    let jwks = shown.signing.jwks().await;
+    let same = headers.get_all(header::IF_NONE_MATCH).iter().any(|value| {
+        let etags = value.to_str().unwrap_or_default().split(',');
+        let bare = |etag: &str| etag.trim().trim_start_matches("W/").to_owned();
+        etags.map(bare).any(|etag| etag == jwks.etag || etag == "*")
+    });
+    let kept = [
+        (header::CACHE_CONTROL, "public, max-age=300".to_owned()),
+        (header::ETAG, jwks.etag.clone()),
+    ];
+    if same {
+        return (StatusCode::NOT_MODIFIED, kept).into_response();
+    }
+    let kind = [(header::CONTENT_TYPE, "application/jwk-set+json")];
+    (kept, kind, jwks.json).into_response()
 }
 
 fn typed(kind: &'static str, text: String) -> ([(HeaderName, &'static str); 2], String) {

@@ -19,15 +19,30 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("crypto", &["model"]),
     ("store", &["model", "decision", "crypto"]),
     ("feed", &["model", "decision", "crypto", "store"]),
+    ("post", &["model", "crypto", "store"]),
     ("layers", &["proto", "model", "decision", "crypto", "store", "feed"]),
     ("rpc", &["proto", "model", "decision", "crypto", "store", "feed", "layers"]),
     ("admin", &["telemetry", "feed"]),
     (
         "server",
-        &["proto", "model", "telemetry", "crypto", "store", "feed", "layers", "rpc", "admin"],
+        &[
+            "proto",
+            "model",
+            "telemetry",
+            "crypto",
+            "store",
+            "feed",
+            "post",
+            "layers",
+            "rpc",
+            "admin",
+        ],
     ),
     ("client", &["proto"]),
-    ("config", &["telemetry", "crypto", "store", "feed", "layers", "rpc", "server"]),
+    (
+        "config",
+        &["model", "telemetry", "crypto", "store", "feed", "post", "layers", "rpc", "server"],
+    ),
     (
         "cli",
         &[
@@ -38,6 +53,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "crypto",
             "store",
             "feed",
+            "post",
             "layers",
             "rpc",
             "admin",
@@ -59,9 +75,15 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("clap", &["cli"]),
     ("figment", &["config"]),
     ("cel", &["model"]),
+    ("argon2", &["crypto"]),
+    ("zxcvbn", &["crypto"]),
+    ("lettre", &["post"]),
+    ("hyper_util", &["post"]),
     ("hmac", &["crypto"]),
     ("sha2", &["crypto"]),
-    ("tokio", &["store", "feed", "layers", "rpc", "admin", "server", "cli"]),
+    ("jsonwebtoken", &["crypto"]),
+    ("ring", &["crypto"]),
+    ("tokio", &["store", "feed", "post", "layers", "rpc", "admin", "server", "cli"]),
 ];
 
 const LONGEST_FILE: usize = 400;

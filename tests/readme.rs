@@ -67,7 +67,17 @@ fn every_setting_is_in_the_readme_with_its_name_and_its_default() {
     let settings: toml::Table = String::from_utf8(output.stdout).unwrap().parse().unwrap();
     let mut rows: Vec<String> = flat("", &settings);
     // What has no default is not in the list.
-    for unset in ["master_key", "master_key_file", "default_account"] {
+    for unset in [
+        "master_key",
+        "master_key_file",
+        "default_account",
+        "passwords.blocklist_file",
+        "mail.sender",
+        "mail.from",
+        "mail.smtp_url",
+        "mail.webhook_url",
+        "mail.webhook_secret",
+    ] {
         rows.push(row(unset, ""));
     }
     let page = fs::read_to_string(Path::new(ROOT).join("README.md")).unwrap();

@@ -88,6 +88,7 @@ pub fn user(n: usize, account: AccountId) -> User {
         create_time: NOW,
         update_time: NOW,
         delete_time: None,
+        session_marks: chancery::model::SessionMarks::default(),
     }
 }
 

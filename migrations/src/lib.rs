@@ -7,6 +7,8 @@ mod m0001_start;
 mod m0002_token_origin;
 mod m0003_rights_documents;
 mod m0004_catalogue_uses;
+mod m0005_sessions;
+mod m0006_passwords;
 mod parts;
 
 /// Runs the steps in order. Whoever calls it holds the lock that keeps a second process out.
@@ -20,6 +22,8 @@ impl MigratorTrait for Migrator {
             Box::new(m0002_token_origin::Migration),
             Box::new(m0003_rights_documents::Migration),
             Box::new(m0004_catalogue_uses::Migration),
+            Box::new(m0005_sessions::Migration),
+            Box::new(m0006_passwords::Migration),
         ]
     }
 }

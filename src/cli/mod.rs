@@ -6,6 +6,7 @@ mod catalogue;
 mod config;
 mod descriptor;
 mod explain;
+mod hash_tune;
 mod healthcheck;
 mod migrate;
 mod open;
@@ -56,6 +57,8 @@ enum Command {
     Descriptor(descriptor::Wanted),
     /// Prints the configuration in effect, without its secrets
     Config,
+    /// Proposes what a password's hash should cost on this machine
+    HashTune(hash_tune::Wanted),
     /// Asks the server on this machine whether it serves: 0 yes, 1 no
     Healthcheck(healthcheck::Wanted),
     /// Asks a server why something is decided as it is, and what would change it
@@ -97,6 +100,7 @@ async fn dispatch(settings: &Settings, command: Command) -> Outcome {
         Command::Rules(wanted) => rules::run(&wanted),
         Command::Descriptor(wanted) => descriptor::run(&wanted),
         Command::Config => config::run(&settings.load()?),
+        Command::HashTune(wanted) => hash_tune::run(&wanted),
         Command::Healthcheck(wanted) => healthcheck::run(&settings.load()?, wanted).await,
         Command::Explain(wanted) => explain::run(settings, wanted).await,
         Command::Rights(wanted) => rights::run(settings, wanted).await,

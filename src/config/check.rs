@@ -4,6 +4,7 @@ use secrecy::ExposeSecret as _;
 
 use super::{Config, Problem};
 use crate::crypto::KeyRing;
+use crate::layers::Sources;
 use crate::store::Engine;
 
 /// A key, its value, and the least and the most that it may be.
@@ -25,18 +26,26 @@ impl Config {
                 problems.push(problem(key, why));
             }
         }
+        problems.extend(self.mail.sender(self.store().engine().ok()).err());
+        if let Err(why) = Sources::trusting(&self.trusted_proxies) {
+            problems.push(problem("trusted_proxies", why.to_string()));
+        }
+        if let Err(why) = self.passwords.cost().check() {
+            problems.push(problem("passwords.hash_memory_kib", why.to_string()));
+        }
         if let Err(why) = self.log.check() {
             problems.push(problem("log.level", why.to_string()));
         }
         problems
     }
 
-    fn bounded(&self) -> [Bounded; 18] {
-        let (limits, store) = (&self.limits, &self.store);
+    fn bounded(&self) -> [Bounded; 24] {
+        let (limits, store, passwords) = (&self.limits, &self.store, &self.passwords);
         let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
         [
             ("staleness_ms", self.staleness_ms, 100, 30_000),
             ("poll_ms", self.poll_ms, 10, 500),
+            ("tokens.key_days", self.tokens.key_days.into(), 1, 3_650),
             ("limits.changes_per_minute", limits.changes_per_minute.into(), 0, 1_000_000),
             ("limits.account_depth", count(limits.account_depth), 1, 64),
             ("limits.user_depth", count(limits.user_depth), 1, 256),
@@ -47,6 +56,11 @@ impl Config {
             ("limits.body_seconds", limits.body_seconds, 1, 60),
             ("limits.streams_per_connection", limits.streams_per_connection.into(), 1, 10_000),
             ("limits.connections_per_source", count(limits.connections_per_source), 1, 65_535),
+            ("passwords.hash_memory_kib", passwords.hash_memory_kib.into(), 7_168, 1 << 20),
+            ("passwords.hash_passes", passwords.hash_passes.into(), 1, 64),
+            ("passwords.hash_threads", count(passwords.hash_threads), 0, 1_024),
+            ("passwords.queue", count(passwords.queue), 1, 100_000),
+            ("passwords.queue_seconds", passwords.queue_seconds, 1, 60),
             ("store.write_connections", store.write_connections.into(), 1, 1_000),
             ("store.load_connections", store.load_connections.into(), 1, 1_000),
             ("store.credential_connections", store.credential_connections.into(), 1, 1_000),

@@ -4,6 +4,7 @@
 //! way out. Reading is in `read`, what the values must be in `check`.
 
 mod check;
+mod mail;
 mod read;
 #[cfg(test)]
 mod tests;
@@ -13,14 +14,20 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize, Serializer};
 
+use crate::crypto::jwt::Parties;
+use crate::crypto::password::Cost;
 use crate::layers::Deadlines;
+use crate::model::SigningAlgorithm;
+use crate::post::SenderConfig;
 use crate::store::{Engine, StoreConfig};
 use crate::telemetry::LogConfig;
 use crate::{feed, rpc, server};
 
+pub use mail::{Mail, MailSender};
 pub use read::{Problem, Problems, Sources};
 
 /// Every setting. The names of the fields are those of the file; `CHANCERY_LIMITS__IN_FLIGHT` is `limits.in_flight`.
@@ -47,6 +54,14 @@ pub struct Config {
     pub default_account: Option<String>,
     /// The links in messages.
     pub links: Links,
+    /// Messages to users.
+    pub mail: Mail,
+    /// Passwords.
+    pub passwords: Passwords,
+    /// Proxies that are believed when they say for whom they ask: addresses or networks.
+    pub trusted_proxies: Vec<String>,
+    /// The access tokens of sessions.
+    pub tokens: Tokens,
     /// How long answers may rest on what the store has not confirmed, in milliseconds (`edges.md` §4).
     pub staleness_ms: u64,
     /// How often the store is asked for what is new, in milliseconds.
@@ -67,6 +82,36 @@ pub struct Config {
 pub struct Links {
     /// Where they may lead back to: addresses that a `return_uri` must be equal to, to the letter.
     pub return_uris: Vec<String>,
+}
+
+/// What a password costs whoever guesses, and us. `chancery hash-tune` proposes the first two.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Passwords {
+    /// Memory of one Argon2id hash, in KiB.
+    pub hash_memory_kib: u32,
+    /// Passes over that memory.
+    pub hash_passes: u32,
+    /// Hashes worked on at once, each on a thread of its own; 0 = one for every two processors.
+    pub hash_threads: usize,
+    /// Sign-ins that wait for a thread; the rest are told to come again.
+    pub queue: usize,
+    /// How long one waits, in seconds.
+    pub queue_seconds: u64,
+    /// A list of passwords that nobody may choose, beside the common ones that are built in: one a line.
+    pub blocklist_file: Option<PathBuf>,
+}
+
+/// The access tokens of sessions.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Tokens {
+    /// Who is to accept them: what they name as their audience.
+    pub audience: String,
+    /// How new keys sign: `ES256` or `EdDSA`.
+    pub algorithm: SigningAlgorithm,
+    /// How long a key signs before another takes its place, in days.
+    pub key_days: u32,
 }
 
 /// What a caller may use up.
@@ -142,6 +187,10 @@ impl Default for Config {
             base_url: "http://localhost".to_owned(),
             default_account: None,
             links: Links::default(),
+            mail: Mail::default(),
+            passwords: Passwords::default(),
+            trusted_proxies: Vec::new(),
+            tokens: Tokens::default(),
             staleness_ms: 5_000,
             poll_ms: 300,
             log: LogConfig::default(),
@@ -149,6 +198,33 @@ impl Default for Config {
             store: Pools::default(),
             shutdown: Shutdown::default(),
         }
+    }
+}
+
+impl Default for Passwords {
+    fn default() -> Self {
+        let Cost { memory_kib, passes } = Cost::default();
+        Self {
+            hash_memory_kib: memory_kib,
+            hash_passes: passes,
+            hash_threads: 0,
+            queue: 256,
+            queue_seconds: 5,
+            blocklist_file: None,
+        }
+    }
+}
+
+impl Passwords {
+    /// Returns what a hash costs.
+    pub const fn cost(&self) -> Cost {
+        Cost { memory_kib: self.hash_memory_kib, passes: self.hash_passes }
+    }
+}
+
+impl Default for Tokens {
+    fn default() -> Self {
+        Self { audience: "chancery".to_owned(), algorithm: SigningAlgorithm::Es256, key_days: 90 }
     }
 }
 
@@ -244,11 +320,30 @@ impl Config {
                 staleness: Duration::from_millis(self.staleness_ms),
                 ..feed::Config::default()
             },
+            signing: feed::SigningConfig {
+                algorithm: self.tokens.algorithm,
+                life: TimeDelta::days(self.tokens.key_days.into()),
+            },
+            parties: Parties {
+                issuer: self.base_url.trim_end_matches('/').to_owned(),
+                audience: self.tokens.audience.clone(),
+            },
             rpc: rpc::Settings {
                 account_depth: limits.account_depth,
                 user_depth: limits.user_depth,
                 base_url: self.base_url.trim_end_matches('/').to_owned(),
+                default_account: self.default_account.clone(),
                 return_uris: self.links.return_uris.clone(),
+            },
+            trusted_proxies: self.trusted_proxies.clone(),
+            // What is wrong with it was told when it was loaded.
+            sender: self.mail.sender(self.store().engine().ok()).unwrap_or(SenderConfig::None),
+            passwords: rpc::PasswordSettings {
+                cost: self.passwords.cost(),
+                threads: self.passwords.hash_threads,
+                queue: self.passwords.queue,
+                patience: Duration::from_secs(self.passwords.queue_seconds),
+                blocklist: self.passwords.blocklist_file.clone(),
             },
             drain: Duration::from_millis(self.shutdown.drain_ms),
             hard: Duration::from_secs(self.shutdown.hard_seconds),

@@ -17,7 +17,7 @@ const FILE: &str = "CHANCERY_CONFIG";
 /// Whose token commands ask with; not a setting.
 const TOKEN: &str = "CHANCERY_TOKEN";
 /// Values of these are not repeated in a problem.
-const SECRET: [&str; 2] = ["master_key", "database_url"];
+const SECRET: [&str; 4] = ["master_key", "database_url", "mail.smtp_url", "mail.webhook_secret"];
 
 /// Where settings come from.
 #[derive(Debug, Clone, Default)]

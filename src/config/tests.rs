@@ -146,6 +146,34 @@ fn a_list_is_a_list_in_the_file_and_words_with_commas_in_the_environment() {
 }
 
 #[test]
+fn a_hash_that_is_too_cheap_does_not_start() {
+    let with = |memory, passes| {
+        from_environment(&[
+            ("CHANCERY_PASSWORDS__HASH_MEMORY_KIB", memory),
+            ("CHANCERY_PASSWORDS__HASH_PASSES", passes),
+        ])
+    };
+    assert!(with("7168", "5").is_ok());
+    let (keys, text) = problems(with("19455", "2"));
+    assert_eq!(keys, ["passwords.hash_memory_kib"]);
+    assert!(text.contains("hash-tune"), "{text}");
+}
+
+#[test]
+fn a_sender_is_told_what_it_lacks_and_its_secrets_are_not_shown() {
+    let (keys, _) = problems(from_file("mail.sender = \"smtp\""));
+    assert_eq!(keys, ["mail.smtp_url"]);
+    let (keys, _) =
+        problems(from_file("[mail]\nsender = \"webhook\"\nwebhook_url = \"https://a\""));
+    assert_eq!(keys, ["mail.webhook_secret"]);
+    let (_, text) = problems(from_file("mail.sender = \"pigeon\""));
+    assert!(text.contains("`log`, `smtp`, `webhook`"), "{text}");
+    let file = "[mail]\nsmtp_url = \"smtps://a:geheim@b\"\nwebhook_secret = \"geheim\"";
+    let printed = from_file(file).unwrap().to_toml().unwrap();
+    assert!(printed.contains("[redacted]") && !printed.contains("geheim"), "{printed}");
+}
+
+#[test]
 fn what_is_printed_can_be_given_back() {
     let config = from_environment(&[("CHANCERY_LIMITS__IN_FLIGHT", "9")]).unwrap();
     let printed = config.to_toml().unwrap();

@@ -1,7 +1,7 @@
 //! The keys that live outside the store (`edges.md` §5): one master key, and what is derived from it.
 //!
 //! On Postgres the master key is given, so that all replicas share it; the embedded default makes it on first
-//! start. Who loses it loses every API token and page token, and nothing else.
+//! start. Who loses it loses every password, API token and page token, and nothing else.
 
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
@@ -83,6 +83,14 @@ pub struct KeyRing {
     pub(super) page_nonce: Zeroizing<[u8; LENGTH]>,
     /// For the hashes of request bodies.
     pub(super) request: Zeroizing<[u8; LENGTH]>,
+    /// For what is hashed of passwords.
+    pub(super) password: Zeroizing<[u8; LENGTH]>,
+    /// For the tokens in messages.
+    pub(super) outbox: Zeroizing<[u8; LENGTH]>,
+    /// For the names that sign-ins have failed for.
+    pub(super) failure: Zeroizing<[u8; LENGTH]>,
+    /// For sealing the keys that access tokens are signed with.
+    pub(super) signing: Zeroizing<[u8; LENGTH]>,
 }
 
 impl KeyRing {
@@ -94,6 +102,10 @@ impl KeyRing {
             page: derive("chancery/1/page"),
             page_nonce: derive("chancery/1/page-nonce"),
             request: derive("chancery/1/request"),
+            password: derive("chancery/1/password"),
+            outbox: derive("chancery/1/outbox"),
+            failure: derive("chancery/1/failure"),
+            signing: derive("chancery/1/signing"),
         }
     }
 
@@ -257,14 +269,26 @@ mod tests {
     #[test]
     fn the_derived_keys_stay_what_they_were() {
         let keys = KeyRing::from_base64(TEXT).unwrap();
-        let all = [&keys.token, &keys.page, &keys.page_nonce, &keys.request].map(|key| hex(&**key));
+        let all = [
+            &keys.token,
+            &keys.page,
+            &keys.page_nonce,
+            &keys.request,
+            &keys.password,
+            &keys.outbox,
+            &keys.failure,
+        ]
+        .map(|key| hex(&**key));
         assert_eq!(
             all,
             [
                 "5b64c33b3acae62fbc41c0fb63852a4438de43623f8e35f83b3b199823e048d3",
                 "9062df76f4b8742726f6bab147d72c3bd1e4f39a17339416d7236178a558b49a",
                 "d8012dfba4b6f71938ec414ef249038b60d08fc9cc4ee8b3257974b29105c4f5",
-                "d1bd10ad18d71da4a9bce8eba39bfe4250ad45ca9bf57e526e259d773728c3b6"
+                "d1bd10ad18d71da4a9bce8eba39bfe4250ad45ca9bf57e526e259d773728c3b6",
+                "f5f572790c7f84b8d60d431044477801a9fde670cfca57b1806d2f55e0fd3a53",
+                "0550e82853bcf552f4d6daa093aca3f0c21c0dd18de73789f1cdc72cb3dceed6",
+                "bdffcefe6dca7a2814d15a4219d12e09bcd89ae62fe3b8953df93d401d1d6ac0"
             ]
         );
     }

@@ -6,7 +6,10 @@
 pub mod chain;
 mod consistency;
 mod etag;
+pub mod jwt;
 mod keys;
+pub mod outbox;
+pub mod password;
 pub mod seal;
 pub mod secret;
 pub mod token;

@@ -9,8 +9,11 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 
+use zeroize::Zeroizing;
+
 use super::KeyRing;
 use super::keys::mac;
+use super::secret::{self, NoRandomness};
 
 const VERSION: u8 = 1;
 const NONCE_LENGTH: usize = 24;
@@ -54,6 +57,35 @@ pub fn open_page(keys: &KeyRing, context: &[u8], token: &str) -> Option<Vec<u8>>
     }
     let cipher = XChaCha20Poly1305::new((&*keys.page).into());
     cipher.decrypt(&XNonce::from(*nonce), Payload { msg: sealed, aad: context }).ok()
+}
+
+/// Encrypts the secret of a signing key, which opens beside the same `context` only.
+pub fn seal_key(
+    keys: &KeyRing,
+    context: &[u8],
+    secret: &[u8],
+    random: impl FnMut(&mut [u8]) -> Result<(), NoRandomness>,
+) -> Result<Vec<u8>, NoRandomness> {
+    let nonce = secret::bytes::<NONCE_LENGTH>(random)?;
+    let cipher = XChaCha20Poly1305::new((&*keys.signing).into());
+    let sealed = cipher.encrypt(&XNonce::from(nonce), Payload { msg: secret, aad: context });
+    // Fails on 256 GiB alone, and then leaves what does not open.
+    let mut bytes = vec![VERSION];
+    bytes.extend_from_slice(&nonce);
+    bytes.extend(sealed.unwrap_or_default());
+    Ok(bytes)
+}
+
+/// Returns the secret of a signing key; `None` if we did not seal it, or beside another `context`, or under another key.
+pub fn open_key(keys: &KeyRing, context: &[u8], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    let (version, rest) = sealed.split_first()?;
+    let (nonce, sealed) = rest.split_first_chunk::<NONCE_LENGTH>()?;
+    if *version != VERSION {
+        return None;
+    }
+    let cipher = XChaCha20Poly1305::new((&*keys.signing).into());
+    let payload = Payload { msg: sealed, aad: context };
+    cipher.decrypt(&XNonce::from(*nonce), payload).ok().map(Zeroizing::new)
 }
 
 /// The nonce is a keyed hash of all that is sealed under it: it repeats only where the whole token does, without

@@ -1,4 +1,4 @@
-//! The secrets of API tokens: `chy_<kind>_`, 36 random characters of 0-9A-Za-z, and six that are the
+//! The secrets of API tokens and of sessions: `chy_<kind>_`, 36 random characters of 0-9A-Za-z, and six that are the
 //! checksum of all before them (`model.md` §9).
 //!
 //! The checksum lets scanners, and us, tell a token from a word without asking the store. At rest there is only a keyed hash, so that
@@ -26,17 +26,23 @@ pub enum TokenKind {
     Pat,
     /// `svc`: of a service user.
     Svc,
+    /// `ref`: goes on with a session. It is no credential for anything else.
+    Ref,
+    /// `rst`: in a message, for setting a password once.
+    Rst,
 }
 
 impl TokenKind {
     /// Every kind that there is.
-    pub const ALL: &[Self] = &[Self::Pat, Self::Svc];
+    pub const ALL: &[Self] = &[Self::Pat, Self::Svc, Self::Ref, Self::Rst];
 
     /// Returns the three letters that stand for it in a token.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Pat => "pat",
             Self::Svc => "svc",
+            Self::Ref => "ref",
+            Self::Rst => "rst",
         }
     }
 }

@@ -31,7 +31,15 @@ impl Snapshot {
             (None, Some(Image::Assignment(one))) => self.put_assignment(one)?,
             (Some(Image::Document(document)), None) => self.remove_document(document.id),
             (Some(Image::Assignment(one)), None) => self.remove_assignment(one)?,
-            (_, Some(Image::Catalogue(_))) | (Some(Image::Catalogue(_)), None) => {}
+            (_, Some(Image::SigningKey(key))) => {
+                self.signing_keys.insert(key.id, key.clone());
+            }
+            (Some(Image::SigningKey(key)), None) => {
+                self.signing_keys.remove(&key.id);
+            }
+            // No decision rests on what was sent to whom.
+            (_, Some(Image::Catalogue(_) | Image::Message(_)))
+            | (Some(Image::Catalogue(_) | Image::Message(_)), None) => {}
             (Some(Image::RoleGrant(grant)), None) => self.remove_grant(grant)?,
             (Some(Image::Role(role)), None) => {
                 self.roles.remove(&role.id);
@@ -91,6 +99,8 @@ impl Snapshot {
             held,
             tokens,
             documents,
+            session_marks: (!user.session_marks.is_empty())
+                .then(|| Arc::new(user.session_marks.clone())),
         };
         self.things.replace(old.as_deref().and_then(as_customer), as_customer(&principal));
         self.users.insert(user.id, Arc::new(principal));

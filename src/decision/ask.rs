@@ -2,10 +2,16 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
+
+use super::decide::decide;
 use super::fields::Fields;
 use super::limits::Limits;
+use super::question::{Answer, Nothing, Question, Subject, Worlds};
 use super::rule::{Access, Rule, Slot};
-use crate::model::{AccountId, DocId, RoleId, TokenId, UserId, UserKind};
+use super::snapshot::Snapshot;
+use crate::model::catalogue::Permission;
+use crate::model::{AccountId, DocId, ResourcePath, RoleId, SessionId, TokenId, UserId, UserKind};
 
 /// Who calls, proved by a credential that was good a moment ago.
 #[derive(Debug, Clone)]
@@ -20,8 +26,69 @@ pub struct Caller {
     pub kind: UserKind,
     /// The API token used.
     pub token: Option<TokenId>,
+    /// Or the session.
+    pub session: Option<CallerSession>,
+    /// Who really acts, in an assumed session: it may what both may.
+    pub actor: Option<Arc<Actor>>,
     /// The credential's own limits; `None` = none.
     pub limits: Option<Arc<Limits>>,
+}
+
+/// The session that a caller calls with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CallerSession {
+    /// Which.
+    pub id: SessionId,
+    /// When its user has proved who it is.
+    pub auth_time: DateTime<Utc>,
+    /// When the access token that was sent expires.
+    pub expire_time: DateTime<Utc>,
+}
+
+/// Who really acts in an assumed session.
+#[derive(Debug, Clone)]
+pub struct Actor {
+    /// As a caller, with the credential that it took the session on with.
+    pub caller: Caller,
+    /// The newest snapshot of its own tenant.
+    pub home: Arc<Snapshot>,
+}
+
+impl Caller {
+    /// Returns the actor as a caller, with the snapshot of its own tenant: `home` where that is the caller's too.
+    pub fn actor_in<'a>(&'a self, home: &'a Snapshot) -> Option<(&'a Caller, &'a Snapshot)> {
+        self.actor.as_deref().map(|actor| {
+            let same = actor.home.tenant() == home.tenant();
+            (&actor.caller, if same { home } else { &*actor.home })
+        })
+    }
+
+    /// Asks the engine whether the caller is permitted something; in an assumed session, whether the actor is as well.
+    pub fn ask(
+        &self,
+        home: &Snapshot,
+        there: Option<&Snapshot>,
+        permission: Permission,
+        resource: &ResourcePath,
+        now: DateTime<Utc>,
+    ) -> Answer {
+        let ask = |caller: &Self, home: &Snapshot| {
+            let question = Question {
+                subject: Subject::User(caller.user),
+                limits: caller.limits.as_deref(),
+                permission,
+                resource,
+                now,
+                asked: &Nothing,
+            };
+            decide(Worlds { home, there }, &question)
+        };
+        let answer = ask(self, home);
+        match self.actor_in(home) {
+            Some((actor, home)) if answer.is_permit() => ask(actor, home),
+            _ => answer,
+        }
+    }
 }
 
 /// One call as its rule sees it.

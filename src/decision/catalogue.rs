@@ -41,6 +41,20 @@ pub fn given_by_catalogue(
     new: &Arc<Catalogue>,
     now: DateTime<Utc>,
 ) -> Vec<(Through, Escalation)> {
+    let mut found = given_by(home, caller, new, now);
+    // In an assumed session it must be held by both.
+    if let Some((actor, home)) = caller.actor_in(home) {
+        found.extend(given_by(home, actor, new, now));
+    }
+    found
+}
+
+fn given_by(
+    home: &Snapshot,
+    caller: &Caller,
+    new: &Arc<Catalogue>,
+    now: DateTime<Utc>,
+) -> Vec<(Through, Escalation)> {
     let old = home.catalogue();
     let difference = Difference::new(old, new);
     let world = home.named_by(new);
@@ -121,7 +135,9 @@ pub fn sees_tenants(
     let granter = call_holdings(home, caller, now);
     wanted.is_some_and(|wanted| {
         within(home, [holding(&wanted)], &Stock::default(), &Stock::of(&granter)).is_ok()
-    })
+    }) && caller
+        .actor_in(home)
+        .is_none_or(|(actor, home)| sees_tenants(home, actor, permission, now))
 }
 
 fn holding(part: &Part) -> Holding {

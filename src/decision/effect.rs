@@ -121,7 +121,7 @@ impl Concerned<'_> {
                     }
                 }
                 Image::Assignment(one) => self.with_below(one.user),
-                Image::Catalogue(_) => {}
+                Image::Catalogue(_) | Image::Message(_) | Image::SigningKey(_) => {}
             }
         }
     }

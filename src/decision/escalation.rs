@@ -120,6 +120,9 @@ pub fn within_document(
     to: Option<(UserId, AccountId)>,
     now: DateTime<Utc>,
 ) -> Result<(), Escalation> {
+    if let Some((actor, home)) = caller.actor_in(home) {
+        within_document(home, actor, world, document, to, now)?;
+    }
     let ceiling = to.and_then(|(_, account)| ceiling(world, account));
     let to = to.unwrap_or((caller.user, caller.account));
     let given = given(world, document, to, ceiling.as_ref(), None);
@@ -138,6 +141,10 @@ pub fn escalation(
     affected: &[UserId],
     now: DateTime<Utc>,
 ) -> Result<(), Escalation> {
+    // In an assumed session it must be held by both.
+    if let Some((actor, home)) = caller.actor_in(home) {
+        escalation(home, actor, before, after, affected, now)?;
+    }
     let granter = call_holdings(home, caller, now);
     let granter = Stock::of(&granter);
     let mut each = affected.iter().map(|user| gained(before, after, *user, now));

@@ -8,9 +8,8 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use super::ask::{Ask, Caller};
-use super::decide::decide;
 use super::object::{Object, object_of};
-use super::question::{Nothing, Question, Reason, Subject, Worlds};
+use super::question::Reason;
 use super::row::{OfDocument, Row, row_of};
 use super::rule::{Access, Check, Rule, Slot, When};
 use super::sight::{may, sees_account, sees_document, sees_user};
@@ -205,17 +204,7 @@ impl Judge<'_> {
         let kind = catalogue.kind_of(wanted);
         let object = object_of(&path);
         let path = if path.kind() == kind { path } else { path.with(kind, Named::Any) };
-        let answer = decide(
-            Worlds { home: self.home, there: Some(self.there) },
-            &Question {
-                subject: Subject::User(self.caller.user),
-                limits: self.caller.limits.as_deref(),
-                permission: wanted,
-                resource: &path,
-                now: self.now,
-                asked: &Nothing,
-            },
-        );
+        let answer = self.caller.ask(self.home, Some(self.there), wanted, &path, self.now);
         if answer.is_permit() {
             return Ok(());
         }

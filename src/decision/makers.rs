@@ -129,6 +129,8 @@ impl<'a> Deed<'a> {
             tenant: mine.tenant(),
             kind: user.kind,
             token: None,
+            session: None,
+            actor: None,
             limits: None,
         };
         let now = self.question.now;

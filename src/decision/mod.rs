@@ -40,7 +40,7 @@ mod things;
 mod tree;
 mod watch;
 
-pub use ask::{Anchor, Ask, Caller};
+pub use ask::{Actor, Anchor, Ask, Caller, CallerSession};
 pub use bounds::ceiling;
 pub use catalogue::{Through, given_by_catalogue, sees_tenants};
 pub use compare::only_of;

@@ -3,8 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::ask::Caller;
-use super::decide::decide;
-use super::question::{Answer, Because, Nothing, Question, Subject, Worlds};
+use super::question::{Answer, Because};
 use super::snapshot::Snapshot;
 use crate::model::{AccountId, DocId, Named, ResourcePath, UserId, UserKind};
 
@@ -44,15 +43,7 @@ fn answer(
     now: DateTime<Utc>,
 ) -> Option<Answer> {
     let permission = home.catalogue().parse(permission)?;
-    let question = Question {
-        subject: Subject::User(caller.user),
-        limits: caller.limits.as_deref(),
-        permission,
-        resource: path,
-        now,
-        asked: &Nothing,
-    };
-    Some(decide(Worlds { home, there: Some(there) }, &question))
+    Some(caller.ask(home, Some(there), permission, path, now))
 }
 
 /// Returns whether the caller sees an account: its own, or one that it may read.

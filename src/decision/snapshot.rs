@@ -16,7 +16,8 @@ use super::things::Things;
 use crate::model::catalogue::{Catalogue, Part, RoleIx};
 use crate::model::{
     Account, AccountId, ApiToken, Assignment, CustomRole, DocId, Folded, ResourcePath, Revision,
-    RightsDocument, RoleGrant, RoleId, RoleRef, TokenId, User, UserId, UserKind,
+    RightsDocument, RoleGrant, RoleId, RoleRef, SessionId, SessionMarks, SigningKey, SigningKeyId,
+    TokenId, User, UserId, UserKind,
 };
 
 /// A persistent ordered set.
@@ -45,6 +46,8 @@ pub struct Facts {
     pub documents: Vec<RightsDocument>,
     /// Every rights document on a user.
     pub assignments: Vec<Assignment>,
+    /// Every key that access tokens are signed with; of the platform alone.
+    pub signing_keys: Vec<SigningKey>,
 }
 
 /// The facts contradict each other, or a change does not fit them.
@@ -116,12 +119,19 @@ pub struct Principal {
     pub tokens: Vec<TokenId>,
     /// The rights documents assigned to it.
     pub documents: Set<DocId>,
+    /// What its sessions are worth; `None` = nothing was ever said of them.
+    pub session_marks: Option<Arc<SessionMarks>>,
 }
 
 impl Principal {
     /// Returns whether it is there for everybody, that is: not deleted.
     pub const fn exists(&self) -> bool {
         self.delete_time.is_none()
+    }
+
+    /// Returns whether one of its sessions was ended.
+    pub fn voids(&self, session: SessionId, auth_time: DateTime<Utc>) -> bool {
+        self.session_marks.as_ref().is_some_and(|marks| marks.voids(session, auth_time))
     }
 }
 
@@ -174,6 +184,7 @@ pub struct Snapshot {
     pub(super) things: Things,
     /// How many assignments there are of documents that cascade.
     pub(super) cascading: usize,
+    pub(super) signing_keys: OrdMap<SigningKeyId, SigningKey>,
 }
 
 impl Snapshot {
@@ -199,6 +210,7 @@ impl Snapshot {
             owned: Set::new(),
             things: Things::default(),
             cascading: 0,
+            signing_keys: facts.signing_keys.into_iter().map(|key| (key.id, key)).collect(),
         };
         snapshot.put_system_documents();
         facts.accounts.into_iter().for_each(|account| snapshot.put_account(account));
@@ -333,6 +345,11 @@ impl Snapshot {
     /// Finds an API token that has not been deleted; it may have expired.
     pub fn token(&self, id: TokenId) -> Option<&Arc<TokenFacts>> {
         self.tokens.get(&id)
+    }
+
+    /// Walks the keys that access tokens are signed with, those to come and those to go included.
+    pub fn signing_keys(&self) -> impl Iterator<Item = &SigningKey> {
+        self.signing_keys.values()
     }
 
     /// Returns how many users it holds, deleted ones included.

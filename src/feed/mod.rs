@@ -5,6 +5,8 @@
 
 mod follow;
 mod hear;
+mod itself;
+mod signing;
 mod skew;
 mod slot;
 
@@ -24,6 +26,8 @@ use crate::store::{self, ObjectId, Store};
 use skew::Skew;
 use slot::Slot;
 
+pub use itself::{Acting, NotDone};
+pub use signing::{Jwks, Signing, SigningConfig};
 pub use skew::Skewed;
 
 /// How long a store that is away is waited for by those who ask.
@@ -75,6 +79,9 @@ pub enum Error {
     /// The store holds entries that this program does not know.
     #[error("a newer version of this program wrote to the store what this one cannot read")]
     Newer,
+    /// There is no key that tokens could be signed with.
+    #[error("no signing key opens")]
+    NoKey,
     /// A token ahead of the head, or of another line of history.
     #[error("the consistency token is of another history")]
     OtherHistory,

@@ -10,7 +10,9 @@ use chrono::{DateTime, Utc};
 use http::HeaderMap;
 use moka::future::Cache;
 
-use crate::crypto::{KeyRing, token};
+use super::access::{Access, Verified};
+use crate::crypto::token::TokenKind;
+use crate::crypto::{KeyRing, jwt, token};
 use crate::decision::{Caller, Snapshot};
 use crate::feed::{self, Feed};
 use crate::model::{AccountId, Clock, TokenId, UserId};
@@ -18,6 +20,8 @@ use crate::store::Store;
 
 /// How long a token that is none, or was ended, is remembered (`edges.md` §5).
 const REMEMBERED: Duration = Duration::from_secs(30);
+/// How long an access token that was verified is remembered; about as long as it lives.
+const VERIFIED: Duration = Duration::from_mins(5);
 /// Unknown tokens that one address may send in a window; each costs a read.
 const UNKNOWN: u32 = 600;
 /// Unknown tokens that one user may ask about in a window. More than an address may send: a mesh asks about whatever its
@@ -82,6 +86,17 @@ struct Known {
     tenant: AccountId,
 }
 
+/// Whose a credential is, good or not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Owner {
+    /// The API token, where it is one.
+    pub token: Option<TokenId>,
+    /// The user.
+    pub user: UserId,
+    /// And its tenant.
+    pub tenant: AccountId,
+}
+
 /// Checks credentials.
 ///
 /// A token that has been seen costs no store read: what never changes is kept by its keyed hash, and what may
@@ -90,24 +105,27 @@ struct Known {
 #[derive(Debug)]
 pub struct Credentials {
     store: Store,
-    feed: Feed,
-    keys: Arc<KeyRing>,
-    clock: Arc<dyn Clock>,
+    pub(super) feed: Feed,
+    pub(super) access: Access,
+    pub(super) clock: Arc<dyn Clock>,
     known: Cache<[u8; 32], Known>,
     unknown: Cache<[u8; 32], ()>,
     ended: Cache<TokenId, ()>,
     /// How many unknown tokens each source has sent in its window.
     strangers: moka::sync::Cache<Counted, Arc<AtomicU32>>,
     used: Mutex<HashMap<TokenId, DateTime<Utc>>>,
+    /// Access tokens whose signature is right.
+    pub(super) verified: Cache<[u8; 32], Arc<Verified>>,
 }
 
 impl Credentials {
     /// Checks credentials of `store` against the snapshots of `feed`.
-    pub fn new(store: Store, feed: Feed, keys: Arc<KeyRing>, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(store: Store, feed: Feed, access: Access) -> Self {
+        let clock = Arc::clone(store.clock());
         Self {
             store,
             feed,
-            keys,
+            access,
             clock,
             known: Cache::new(200_000),
             unknown: Cache::builder().max_capacity(100_000).time_to_live(REMEMBERED).build(),
@@ -117,6 +135,7 @@ impl Credentials {
                 .time_to_live(WINDOW)
                 .build(),
             used: Mutex::default(),
+            verified: Cache::builder().max_capacity(100_000).time_to_live(VERIFIED).build(),
         }
     }
 
@@ -135,9 +154,12 @@ impl Credentials {
     ///
     /// This is the one predicate.
     pub async fn stands(&self, text: &str, source: Source<'_>) -> Result<Caller, BadCredential> {
+        if jwt::is_jwt(text) {
+            return self.stands_by_access(text).await;
+        }
         let known = self.look_up(text, source).await?.ok_or(BadCredential::Invalid)?;
         let now = self.clock.now();
-        let mut world = self.world(&known).await?.ok_or(BadCredential::Revoked)?;
+        let mut world = self.tenant(known.tenant).await?.ok_or(BadCredential::Revoked)?;
         if world.token(known.token).is_none() && !self.ended.contains_key(&known.token) {
             // Minted elsewhere a moment ago, or ended: the newest head knows.
             world = self.feed.fresh(known.tenant).await?;
@@ -157,6 +179,8 @@ impl Credentials {
             tenant: known.tenant,
             kind: user.kind,
             token: Some(known.token),
+            session: None,
+            actor: None,
             limits: facts.limits.clone(),
         })
     }
@@ -166,15 +190,23 @@ impl Credentials {
         &self,
         text: &str,
         source: Source<'_>,
-    ) -> Result<Option<(TokenId, UserId, AccountId)>, BadCredential> {
-        let Some(known) = self.look_up(text, source).await? else { return Ok(None) };
-        let there = self.world(&known).await?.is_some();
-        Ok(there.then_some((known.token, known.user, known.tenant)))
+    ) -> Result<Option<Owner>, BadCredential> {
+        if jwt::is_jwt(text) {
+            return self.owner_of_access(text).await;
+        }
+        let Some(Known { token, user, tenant }) = self.look_up(text, source).await? else {
+            return Ok(None);
+        };
+        let there = self.tenant(tenant).await?.is_some();
+        Ok(there.then_some(Owner { token: Some(token), user, tenant }))
     }
 
-    /// Returns the tenant of a token; `None` where a store that was turned back has lost it.
-    async fn world(&self, known: &Known) -> Result<Option<Arc<Snapshot>>, feed::Error> {
-        match self.feed.tenant(known.tenant).await {
+    /// Returns the tenant of a credential; `None` where a store that was turned back has lost it.
+    pub(super) async fn tenant(
+        &self,
+        tenant: AccountId,
+    ) -> Result<Option<Arc<Snapshot>>, feed::Error> {
+        match self.feed.tenant(tenant).await {
             Ok(world) => Ok(Some(world)),
             Err(feed::Error::NoTenant) => Ok(None),
             Err(error) => Err(error),
@@ -187,7 +219,11 @@ impl Credentials {
         source: Source<'_>,
     ) -> Result<Option<Known>, BadCredential> {
         let Ok(parsed) = token::parse(text) else { return Ok(None) };
-        let digest = parsed.digest(&self.keys);
+        // What goes on with a session is good for that alone.
+        if !matches!(parsed.kind(), TokenKind::Pat | TokenKind::Svc) {
+            return Ok(None);
+        }
+        let digest = parsed.digest(self.keys());
         if let Some(known) = self.known.get(&digest).await {
             return Ok(Some(known));
         }
@@ -233,12 +269,12 @@ impl Credentials {
 
     /// Returns the keys that secrets are hashed under.
     pub fn keys(&self) -> &Arc<KeyRing> {
-        &self.keys
+        self.access.signing.ring()
     }
 }
 
 /// Returns what counts as one source: an address, of IPv6 its first 64 bits (`edges.md` §5).
-fn network(source: &str) -> String {
+pub fn network(source: &str) -> String {
     match source.parse() {
         Ok(IpAddr::V6(address)) if address.to_ipv4_mapped().is_none() => {
             let [a, b, c, d, ..] = address.segments();

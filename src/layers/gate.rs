@@ -12,10 +12,11 @@ use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use tonic::Status;
 use tonic::body::Body;
 
-use super::authn::{Credentials, Source};
+use super::authn::{Credentials, Owner, Source};
 use super::form::{Form, Forms};
 use super::rate::ChangeRate;
 use super::rules::Rules;
+use super::sources::Sources;
 use super::status::{self, FieldFault};
 use crate::crypto::seal;
 use crate::decision::{Access, Anchor, Ask, Caller, Fields, Rule, Snapshot, Value, judge};
@@ -74,6 +75,8 @@ pub struct Gate {
     pub rules: Arc<Rules>,
     /// Every method's form.
     pub forms: Forms,
+    /// Where requests come from.
+    pub sources: Sources,
     /// How many changes a principal may make.
     pub rate: ChangeRate,
     /// The most bytes of a message.
@@ -218,7 +221,7 @@ impl Gate {
         let secret = ask.fields().text("token").map(str::to_owned);
         if let (Some(secret), Some(caller)) = (secret, caller) {
             let owner = self.credentials.owner(&secret, Source::User(caller.user)).await?;
-            if let Some((token, user, tenant)) = owner {
+            if let Some(Owner { token: Some(token), user, tenant }) = owner {
                 let world = self.feed.tenant(tenant).await?;
                 if let Some(user) = world.user(user) {
                     ask.fill("token.account_id", user.account.to_string());
@@ -329,12 +332,6 @@ fn unframed(mut framed: Bytes) -> Result<Bytes, Status> {
         return Err(bad("the request holds other than one whole message"));
     }
     Ok(framed)
-}
-
-/// Says where a request comes from: the peer's address, without its port.
-pub(super) fn source(request: &Request<Body>) -> String {
-    let info = request.extensions().get::<tonic::transport::server::TcpConnectInfo>();
-    info.and_then(|info| info.remote_addr).map(|peer| peer.ip().to_string()).unwrap_or_default()
 }
 
 #[cfg(test)]

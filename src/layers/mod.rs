@@ -3,6 +3,7 @@
 //! [`Door`] is the one tower layer; its service's `call` and then `Door::enter` are the stack, outermost first, each line
 //! saying why it stands there.
 
+mod access;
 mod authn;
 mod deadline;
 mod form;
@@ -11,6 +12,7 @@ mod plain;
 mod rate;
 mod rules;
 mod shed;
+mod sources;
 pub mod status;
 mod trace;
 
@@ -24,7 +26,8 @@ use tonic::Status;
 use tonic::body::Body;
 use tower::{Layer, Service};
 
-pub use authn::{BadCredential, Credentials, Source};
+pub use access::{ACCESS, Access};
+pub use authn::{BadCredential, Credentials, Owner, Source, network};
 pub use deadline::Deadlines;
 pub use form::{FormError, Forms};
 pub use gate::{Call, Gate, Part};
@@ -32,6 +35,7 @@ pub use rate::ChangeRate;
 pub use rules::{Rules, RulesError, known_method as method_name};
 use shed::Place;
 pub use shed::Places;
+pub use sources::{BadNetwork, Sources};
 
 /// Puts [`DoorService`] before the services.
 #[derive(Debug, Clone)]
@@ -56,7 +60,7 @@ impl Door {
         // Before a place is taken: that the house is full is told to those alone who may come in. A credential that has
         // been seen costs a look into memory; one that has not waits for a pool of its own.
         let (path, headers) = (request.uri().path(), request.headers());
-        let known = self.gate.recognise(path, headers, gate::source(&request)).await?;
+        let known = self.gate.recognise(path, headers, self.gate.sources.of(&request)).await?;
         let place = self.places.take(&request)?;
         // Whether the form is right, and whether the rule lets it through.
         let request = self.gate.admit(request, known).await?;

@@ -136,7 +136,7 @@ fn rule_of(
     let named = accounts.iter().filter(|name| input.get_field_by_name(name).is_some());
     let mut defaults: Vec<Arc<str>> = named.map(|name| Arc::from(*name)).collect();
     // In token and session RPCs the caller stands where no user is named (`api.md`, Presence), and so it does for documents.
-    if ["TokenService", "RightsDocumentService"].contains(&service.name())
+    if ["TokenService", "SessionService", "RightsDocumentService"].contains(&service.name())
         && input.get_field_by_name("user_id").is_some()
     {
         defaults.push(Arc::from("user_id"));

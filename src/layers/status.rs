@@ -87,6 +87,44 @@ pub(super) fn deadline() -> Status {
     status(Code::DeadlineExceeded, "DEADLINE", "the request was not done within its deadline")
 }
 
+/// There is no thread for a password in time.
+pub fn login_queue_full() -> Status {
+    let after = Duration::from_secs(2);
+    let message = "too many passwords are waiting to be checked: try again";
+    retry(Code::ResourceExhausted, "LOGIN_QUEUE_FULL", message, after)
+}
+
+/// The source has failed too often.
+pub fn too_many_failures(after: Duration) -> Status {
+    let message = "too many sign-ins from this source have failed: try again later";
+    retry(Code::ResourceExhausted, "RATE_LIMITED", message, after)
+}
+
+/// Whatever speaks against a sign-in: nobody is told what it is.
+pub fn sign_in_failed() -> Status {
+    status(
+        Code::Unauthenticated,
+        "SIGN_IN_FAILED",
+        "the sign-in failed: account, user name or password is wrong",
+    )
+}
+
+/// The link of a message is not good: nobody is told why.
+pub fn bad_link() -> Status {
+    status(Code::Unauthenticated, "TOKEN_INVALID", "the token is not valid: ask for another link")
+}
+
+/// The password that stands for the caller is another.
+pub fn wrong_password() -> Status {
+    status(Code::Unauthenticated, "WRONG_PASSWORD", "the current password is another")
+}
+
+/// The caller's credential is no session of its own.
+pub fn only_a_session() -> Status {
+    let message = "this takes a session of your own: sign in first";
+    status(Code::PermissionDenied, "ACCESS_DENIED", message)
+}
+
 /// No such method.
 pub(super) fn unimplemented() -> Status {
     status(Code::Unimplemented, "UNKNOWN_METHOD", "there is no such method")
@@ -192,6 +230,8 @@ impl From<Refusal> for Status {
                 let details = details("ESCALATION", &[("missing", &missing.join(","))]);
                 Self::with_error_details(Code::PermissionDenied, refusal.to_string(), details)
             }
+            Refusal::BadLink => bad_link(),
+            Refusal::WrongPassword => wrong_password(),
             Refusal::Stale => status(Code::Aborted, "ETAG_MISMATCH", refusal.to_string()),
             Refusal::Store(error) => error.into(),
         }
@@ -239,6 +279,15 @@ fn broke(error: &(dyn std::error::Error + 'static)) -> Status {
     internal()
 }
 
+impl From<feed::NotDone> for Status {
+    fn from(error: feed::NotDone) -> Self {
+        match error {
+            feed::NotDone::Refused(refusal) => refusal.into(),
+            feed::NotDone::Feed(error) => error.into(),
+        }
+    }
+}
+
 impl From<feed::Error> for Status {
     fn from(error: feed::Error) -> Self {
         match &error {
@@ -255,7 +304,7 @@ impl From<feed::Error> for Status {
                 details.add_precondition_failure_violation("consistency", "", error.to_string());
                 Self::with_error_details(Code::FailedPrecondition, error.to_string(), details)
             }
-            feed::Error::World(_) | feed::Error::Catalogue(_) => broke(&error),
+            feed::Error::World(_) | feed::Error::Catalogue(_) | feed::Error::NoKey => broke(&error),
         }
     }
 }

@@ -119,6 +119,14 @@ ids! {
     TokenId = "tok", "a token";
     /// Names one rights document (`model.md` §5).
     DocId = "doc", "a rights document";
+    /// Names one session (`model.md` §9).
+    SessionId = "ses", "a session";
+    /// Names one message to a user (`edges.md` §5).
+    MessageId = "msg", "a message";
+    /// Names one key of a service user (`model.md` §9).
+    KeyId = "key", "a service key";
+    /// Names one of the keys that access tokens are signed with.
+    SigningKeyId = "sig", "a signing key";
 }
 
 /// How much of a tenant's history a reader has seen: the number of its newest ledger entry. Gapless, from 1.

@@ -4,12 +4,17 @@ use serde::{Deserialize, Serialize};
 
 use super::catalogue::CatalogueFile;
 use super::{
-    Account, AccountId, ApiToken, Assignment, CustomRole, RightsDocument, RoleGrant, User,
+    Account, AccountId, ApiToken, Assignment, CustomRole, Message, RightsDocument, RoleGrant,
+    SigningKey, User,
 };
 
 /// A noun as it stood before or after a change. Holds no secret and no hash of one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "an image is made, written and dropped; few are held at once"
+)]
 pub enum Image {
     /// An account.
     Account(Account),
@@ -27,6 +32,10 @@ pub enum Image {
     Assignment(Assignment),
     /// A catalogue file.
     Catalogue(CatalogueFile),
+    /// A message to a user. That it was sent is told; what becomes of it is not.
+    Message(Message),
+    /// A key that access tokens are signed with; of the platform's tenant alone.
+    SigningKey(SigningKey),
 }
 
 impl Image {
@@ -44,6 +53,8 @@ impl Image {
             Self::Document(document) => format!("rights_document/{}", document.id),
             Self::Assignment(one) => format!("user/{}/rights_document/{}", one.user, one.document),
             Self::Catalogue(file) => format!("catalogue/{}", file.name),
+            Self::Message(message) => format!("user/{}/message/{}", message.user, message.id),
+            Self::SigningKey(key) => format!("signing_key/{}", key.id),
         }
     }
 }
@@ -94,6 +105,9 @@ kinds! {
     UserUndelete = "user.undelete";
     UserMove = "user.move";
     UserOffboard = "user.offboard";
+    UserSendReset = "user.send_reset";
+    PasswordReset = "password.reset";
+    PasswordChange = "password.change";
     RoleCreate = "role.create";
     RoleUpdate = "role.update";
     RoleDelete = "role.delete";
@@ -110,6 +124,13 @@ kinds! {
     DocumentHandOn = "rights_document.hand_on";
     DocumentAssign = "rights_document.assign";
     DocumentUnassign = "rights_document.unassign";
+    SessionRevoke = "session.revoke";
+    SessionRevokeAll = "session.revoke_all";
+    SessionReuse = "session.reuse";
+    UserAssume = "user.assume";
+    SigningKeyCreate = "signing_key.create";
+    SigningKeyRotate = "signing_key.rotate";
+    SigningKeyRetire = "signing_key.retire";
     CatalogueApply = "catalogue.apply";
     Bootstrap = "bootstrap";
 }

@@ -7,9 +7,12 @@ mod condition;
 mod fold;
 mod id;
 mod ledger;
+mod message;
 mod path;
 mod rights;
 mod role;
+mod session;
+mod signing_key;
 mod token;
 mod user;
 
@@ -17,12 +20,18 @@ pub use account::{Account, AccountStatus, EffectiveStatus};
 pub use clock::{Clock, HeldClock, SystemClock};
 pub use condition::{BadCondition, Condition, Fault, View};
 pub use fold::{BadName, Folded, fold};
-pub use id::{AccountId, BadId, DocId, Revision, RoleId, TokenId, UserId};
+pub use id::{
+    AccountId, BadId, DocId, KeyId, MessageId, Revision, RoleId, SessionId, SigningKeyId, TokenId,
+    UserId,
+};
 pub use ledger::{Change, ChangeKind, Image};
+pub use message::{Message, MessageKind};
 pub use path::{BadPath, Named, Pair, ResourcePath, decode_id};
 pub use rights::{
     Assignment, Body, ProductPermissions, ResourcePermissions, RightsDocument, SystemDocument,
 };
 pub use role::{CustomRole, Holder, Reach, Relation, RoleGrant, RoleRef};
+pub use session::{Assumed, Ended, Session, SessionKind, SessionMarks};
+pub use signing_key::{SigningAlgorithm, SigningKey};
 pub use token::ApiToken;
 pub use user::{RegionalSettings, User, UserKind};

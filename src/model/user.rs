@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{AccountId, UserId};
+use super::{AccountId, SessionMarks, UserId};
 
 /// What a user is; never changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -69,4 +69,17 @@ pub struct User {
     pub update_time: DateTime<Utc>,
     /// When it was deleted; it can be brought back for 30 days.
     pub delete_time: Option<DateTime<Utc>>,
+    /// What its sessions are worth. No part of its etag.
+    #[serde(default, skip_serializing_if = "SessionMarks::is_empty")]
+    pub session_marks: SessionMarks,
+}
+
+impl User {
+    /// Tells whether the links that were sent to it end when it becomes `after`: it signs in otherwise, or did not for a while.
+    pub fn ends_links(&self, after: &Self) -> bool {
+        let of = |user: &Self| {
+            (user.user_name.clone(), user.email.clone(), user.sso, user.enabled, user.delete_time)
+        };
+        of(self) != of(after)
+    }
 }

@@ -83,6 +83,36 @@ impl Ready {
         Worlds { home: &self.found.home, there: self.there.as_deref() }
     }
 
+    /// Decides about one permission; of an assumed session both must have it.
+    pub(super) fn decide(&self, permission: Permission) -> Answer {
+        let question = Question { permission, ..self.question() };
+        let answer = decide(self.worlds(), &question);
+        match &self.found.actor {
+            Some(actor) if answer.is_permit() => {
+                let same = actor.home.tenant() == self.found.home.tenant();
+                let home = if same { &self.found.home } else { &actor.home };
+                let worlds = Worlds { home, there: self.there.as_deref() };
+                let subject = Subject::User(actor.caller.user);
+                let limits = actor.caller.limits.as_deref();
+                decide(worlds, &Question { subject, limits, ..question })
+            }
+            _ => answer,
+        }
+    }
+
+    /// Of an assumed session, asks of who really acts from here on, where it hangs on that one.
+    pub(super) fn turn_to_actor(&mut self) {
+        let Some(actor) = self.found.actor.take() else { return };
+        if decide(self.worlds(), &self.question()).is_permit() {
+            self.found.subject = Subject::User(actor.caller.user);
+            self.found.account = Some(actor.caller.account);
+            self.found.limits.clone_from(&actor.caller.limits);
+            if actor.home.tenant() != self.found.home.tenant() {
+                self.found.home = Arc::clone(&actor.home);
+            }
+        }
+    }
+
     pub(super) fn question(&self) -> Question<'_> {
         Question {
             subject: self.found.subject,
@@ -118,7 +148,7 @@ impl Asking {
             Prepared::Ready(ready) => ready,
             Prepared::Settled(answer) => return Ok(self.reply(&answer)),
         };
-        let mut answer = decide(ready.worlds(), &ready.question());
+        let mut answer = ready.decide(ready.permission);
         let path = &ready.path;
         if !ready.covered && !answer.is_permit() && !self.sees_account(path.account).await? {
             // About oneself, reasons are told only of accounts that one may read.

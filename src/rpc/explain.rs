@@ -40,7 +40,10 @@ impl AuthorizationApi {
             context: request.context,
         };
         let ready = match asking.prepare(&item, EXPLAIN).await? {
-            Prepared::Ready(ready) => ready,
+            Prepared::Ready(mut ready) => {
+                ready.turn_to_actor();
+                ready
+            }
             Prepared::Settled(answer) => {
                 let reply = asking.reply(&answer);
                 return Ok(asking.respond(of_answer(reply)));

@@ -5,7 +5,7 @@ use tonic::Status;
 use super::shared::{Reader, Shared};
 use super::wire::timestamp;
 use crate::crypto::token::{self, TokenKind};
-use crate::decision::{Caller, Nothing, Question, Snapshot, Subject, Worlds, decide};
+use crate::decision::{Caller, Snapshot};
 use crate::layers::{BadCredential, Source};
 use crate::model::{AccountId, EffectiveStatus, Named, ResourcePath};
 use crate::proto::v1 as pb;
@@ -38,26 +38,33 @@ impl Shared {
             return Ok(None);
         }
         let there = feed.tenant(of.tenant).await?;
-        let facts = of.token.and_then(|id| there.token(id));
-        let (Some(facts), true) = (facts, is_active(&there, of.account)) else { return Ok(None) };
-        if !self.may_introspect(by, &there, &of) {
+        if !is_active(&there, of.account) || !self.may_introspect(by, &there, &of) {
             return Ok(None);
         }
-        self.credentials.note_use(&of);
-        let kind = match token::parse(text).map(|parsed| parsed.kind()) {
-            Ok(TokenKind::Pat) => pb::CredentialKind::Pat,
-            Ok(TokenKind::Svc) => pb::CredentialKind::Svc,
-            Err(_) => pb::CredentialKind::Unspecified,
-        };
-        Ok(Some(pb::IntrospectTokenResponse {
+        let told = pb::IntrospectTokenResponse {
             active: true,
             user_id: of.user.to_string(),
             account_id: of.account.to_string(),
-            kind: kind.into(),
+            kind: kind(text, &of).into(),
+            actor_user_id: of
+                .actor
+                .as_ref()
+                .map(|actor| actor.caller.user.to_string())
+                .unwrap_or_default(),
+            ..Default::default()
+        };
+        if let Some(session) = of.session {
+            let credential = Some(Credential::SessionId(session.id.to_string()));
+            let expire_time = Some(timestamp(session.expire_time));
+            return Ok(Some(pb::IntrospectTokenResponse { expire_time, credential, ..told }));
+        }
+        let Some(facts) = of.token.and_then(|id| there.token(id)) else { return Ok(None) };
+        self.credentials.note_use(&of);
+        Ok(Some(pb::IntrospectTokenResponse {
             scopes: facts.token.scopes.clone(),
             expire_time: facts.token.expire_time.map(timestamp),
-            actor_user_id: String::new(),
             credential: Some(Credential::TokenId(facts.token.id.to_string())),
+            ..told
         }))
     }
 
@@ -68,18 +75,19 @@ impl Shared {
         let path = ResourcePath::account(of.account)
             .with("user", Named::Id(of.user.to_string()))
             .with("decision", Named::Any);
-        let worlds = Worlds { home: &by.home, there: Some(there) };
         wanted.is_some_and(|permission| {
-            let question = Question {
-                subject: Subject::User(by.caller.user),
-                limits: by.caller.limits.as_deref(),
-                permission,
-                resource: &path,
-                now: self.clock.now(),
-                asked: &Nothing,
-            };
-            decide(worlds, &question).is_permit()
+            let now = self.clock.now();
+            by.caller.ask(&by.home, Some(there), permission, &path, now).is_permit()
         })
+    }
+}
+
+fn kind(text: &str, of: &Caller) -> pb::CredentialKind {
+    match token::parse(text).map(|parsed| parsed.kind()) {
+        Ok(TokenKind::Pat) => pb::CredentialKind::Pat,
+        Ok(TokenKind::Svc) => pb::CredentialKind::Svc,
+        Err(_) if of.session.is_some() => pb::CredentialKind::Access,
+        Ok(TokenKind::Ref | TokenKind::Rst) | Err(_) => pb::CredentialKind::Unspecified,
     }
 }
 

@@ -127,8 +127,7 @@ impl AuthorizationApi {
                 let rest = keyed.filter(|(key, _)| after.as_ref().is_none_or(|after| key > after));
                 found = sift::sift(rest, search.size, |name| {
                     let permission = catalogue.permission(&kind.name, name)?;
-                    let question = Question { permission, ..ready.question() };
-                    let permit = decide(ready.worlds(), &question).is_permit();
+                    let permit = ready.decide(permission).is_permit();
                     permit.then(|| pb::Action { name: name.clone(), properties: None })
                 });
             }

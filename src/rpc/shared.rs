@@ -7,10 +7,12 @@ use std::time::Instant;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::sync::Notify;
 use tonic::{Request, Response, Status};
 use tracing::Instrument as _;
 
 use super::heavy::Heavy;
+use super::passwords::Passwords;
 use super::preview::Rehearsed;
 use crate::crypto::{ConsistencyToken, KeyRing};
 use crate::decision::{Ask, Caller, Snapshot, sees_user};
@@ -32,6 +34,8 @@ pub struct Settings {
     pub user_depth: usize,
     /// What sign-in links begin with.
     pub base_url: String,
+    /// Where a user signs in who names no account.
+    pub default_account: Option<String>,
     /// Where links in messages may lead back to.
     pub return_uris: Vec<String>,
 }
@@ -51,6 +55,10 @@ pub struct Shared {
     pub credentials: Arc<Credentials>,
     /// What the operator says.
     pub settings: Arc<Settings>,
+    /// What is kept of passwords, and where that is worked out.
+    pub passwords: Passwords,
+    /// Rung when there is a message to be sent.
+    pub bell: Arc<Notify>,
     /// Where heavy work is done.
     pub heavy: Heavy,
 }
@@ -301,8 +309,8 @@ fn opening(
         tenant: there.tenant(),
         there: Arc::clone(there),
         home: Arc::clone(home),
-        actor: Some(caller.user),
-        acting_as: None,
+        actor: Some(caller.actor.as_ref().map_or(caller.user, |actor| actor.caller.user)),
+        acting_as: caller.actor.as_ref().map(|_| caller.user),
         source: call.source.clone(),
         rpc: method_name(&call.ask.rule().method).ok_or_else(status::internal)?,
         request_id: request_id

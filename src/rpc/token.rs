@@ -1,5 +1,7 @@
 //! The Token service: API tokens, and what a string is that may be one.
 
+mod signing;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use tonic::{Code, Request, Response, Status};
@@ -214,6 +216,20 @@ impl pb::token_service_server::TokenService for TokenApi {
             consistency_token: done.consistency_token(),
             preview: done.preview(),
         }))
+    }
+
+    async fn get_jwks(
+        &self,
+        _: Request<pb::GetJwksRequest>,
+    ) -> Result<Response<pb::GetJwksResponse>, Status> {
+        self.jwks().await
+    }
+
+    async fn rotate_signing_key(
+        &self,
+        request: Request<pb::RotateSigningKeyRequest>,
+    ) -> Result<Response<pb::RotateSigningKeyResponse>, Status> {
+        self.rotate_key(request).await
     }
 }
 

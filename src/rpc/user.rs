@@ -33,14 +33,16 @@ impl pb::user_service_server::UserService for UserApi {
         let (call, request) = open(request)?;
         let by = reader(&call)?;
         let settings = &self.0.settings;
+        let (keys, return_uri) = (self.0.keys.clone(), request.return_uri.clone());
         let new = new_user(account_of(&call.ask, "account_id")?, request, &settings.return_uris)?;
         let depth = settings.user_depth;
         let done = self
             .0
             .change(call, move |tx, caller| {
-                Box::pin(async move { tx.create_user(caller, new, depth) })
+                Box::pin(async move { tx.create_user(caller, new, depth, (return_uri, &keys)) })
             })
             .await?;
+        self.0.bell.notify_one();
         let login_uri = self.login_uri(&done).await?;
         // What the caller has just made it knows, whatever it may read later.
         let fresh = !done.repeat;

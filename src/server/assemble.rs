@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use prost_reflect::DescriptorPool;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tonic::service::Routes;
 use tonic_health::pb::health_server::HealthServer;
 use tonic_reflection::server::Builder;
@@ -16,17 +16,20 @@ use super::probe::Probe;
 use super::{Config, Error};
 use crate::admin::Report;
 use crate::crypto::KeyRing;
-use crate::feed::Feed;
-use crate::layers::{ChangeRate, Credentials, Door, Forms, Gate, Places, Rules};
+use crate::feed::{Feed, Signing};
+use crate::layers::{Access, ChangeRate, Credentials, Door, Forms, Gate, Places, Rules, Sources};
+use crate::post::Post;
 use crate::proto::v1::account_service_server::AccountServiceServer;
 use crate::proto::v1::authorization_service_server::AuthorizationServiceServer;
 use crate::proto::v1::rights_document_service_server::RightsDocumentServiceServer;
 use crate::proto::v1::role_service_server::RoleServiceServer;
+use crate::proto::v1::session_service_server::SessionServiceServer;
 use crate::proto::v1::token_service_server::TokenServiceServer;
 use crate::proto::v1::user_service_server::UserServiceServer;
 use crate::proto::{self, DESCRIPTORS};
 use crate::rpc::{
-    AccountApi, AuthorizationApi, Heavy, RightsDocumentApi, RoleApi, Shared, TokenApi, UserApi,
+    AccountApi, AuthorizationApi, Heavy, Passwords, RightsDocumentApi, RoleApi, SessionApi, Shared,
+    TokenApi, UserApi,
 };
 use crate::store::Store;
 
@@ -34,9 +37,13 @@ use crate::store::Store;
 pub(super) struct House {
     pub(super) store: Store,
     pub(super) feed: Feed,
+    pub(super) signing: Signing,
     pub(super) credentials: Arc<Credentials>,
     pub(super) door: Door,
     keys: Arc<KeyRing>,
+    passwords: Passwords,
+    bell: Arc<Notify>,
+    pub(super) post: Post,
     pool: DescriptorPool,
 }
 
@@ -50,25 +57,32 @@ pub(super) async fn house(
     let clock = Arc::clone(store.clock());
     let feed = Feed::start(store.clone(), config.feed).await?;
     let rules = Rules::read(&pool, &*feed.catalogue().await?)?;
-    let credentials =
-        Credentials::new(store.clone(), feed.clone(), Arc::clone(&keys), Arc::clone(&clock));
-    let credentials = Arc::new(credentials);
+    let signing =
+        Signing::start(store.clone(), feed.clone(), Arc::clone(&keys), config.signing).await?;
+    let access = Access { signing: signing.clone(), parties: config.parties.clone() };
+    let credentials = Arc::new(Credentials::new(store.clone(), feed.clone(), access));
     let gate = Gate {
         credentials: Arc::clone(&credentials),
         feed: feed.clone(),
         clock,
         rules: Arc::new(rules),
         forms: Forms::compile(&pool)?,
+        sources: Sources::trusting(&config.trusted_proxies)?,
         rate: ChangeRate::new(config.changes_per_minute),
         message_bytes: config.message_bytes,
         body_deadline: config.body_deadline,
     };
+    let passwords = Passwords::start(Arc::clone(&keys), &config.passwords)?;
+    let bell = Arc::<Notify>::default();
+    let base = config.rpc.base_url.clone();
+    let post =
+        Post::new(store.clone(), Arc::clone(&keys), base, &config.sender, Arc::clone(&bell))?;
     let door = Door {
         gate: Arc::new(gate),
         places: Places::new(config.in_flight),
         deadlines: config.deadlines,
     };
-    Ok(House { store, feed, credentials, door, keys, pool })
+    Ok(House { store, feed, signing, credentials, door, keys, passwords, bell, post, pool })
 }
 
 impl House {
@@ -93,12 +107,15 @@ impl House {
             keys: Arc::clone(&self.keys),
             credentials: Arc::clone(&self.credentials),
             settings: Arc::new(config.rpc.clone()),
+            passwords: self.passwords.clone(),
+            bell: Arc::clone(&self.bell),
             heavy: Heavy::default(),
         };
         let account = AccountServiceServer::new(AccountApi(shared.clone()));
         let user = UserServiceServer::new(UserApi(shared.clone()));
         let role = RoleServiceServer::new(RoleApi(shared.clone()));
         let rights = RightsDocumentServiceServer::new(RightsDocumentApi(shared.clone()));
+        let session = SessionServiceServer::new(SessionApi(shared.clone()));
         let token = TokenServiceServer::new(TokenApi(shared.clone()));
         let authorization = AuthorizationApi(shared, Arc::clone(&self.door.gate));
         let authorization = AuthorizationServiceServer::new(authorization);
@@ -114,6 +131,7 @@ impl House {
             .add_service(user.max_decoding_message_size(most))
             .add_service(role.max_decoding_message_size(most))
             .add_service(rights.max_decoding_message_size(most))
+            .add_service(session.max_decoding_message_size(most))
             .add_service(token.max_decoding_message_size(most))
             .add_service(authorization.max_decoding_message_size(most))
             .add_service(open.of(HealthServer::new(doctor)))

@@ -32,7 +32,9 @@ use tonic::transport::Server;
 
 use crate::admin::{self, Shown};
 use crate::crypto::KeyRing;
-use crate::layers::{Deadlines, Door, FormError, RulesError};
+use crate::crypto::jwt::Parties;
+use crate::layers::{BadNetwork, Deadlines, Door, FormError, RulesError};
+use crate::post::{BadSender, SenderConfig};
 use crate::store::Store;
 use crate::{feed, rpc, telemetry};
 use listen::{Listening, connections};
@@ -67,8 +69,18 @@ pub struct Config {
     pub deadlines: Deadlines,
     /// How what is known keeps up.
     pub feed: feed::Config,
+    /// The proxies that are believed: addresses or networks.
+    pub trusted_proxies: Vec<String>,
+    /// How access tokens are signed.
+    pub signing: feed::SigningConfig,
+    /// Who signs them, and for whom.
+    pub parties: Parties,
     /// What the services are told.
     pub rpc: rpc::Settings,
+    /// How messages to users are sent.
+    pub sender: SenderConfig,
+    /// What is said of passwords.
+    pub passwords: rpc::PasswordSettings,
     /// How long it goes on taking connections after it has said that it stops.
     pub drain: Duration,
     /// When connections are dropped that have not ended, counted from the signal to stop.
@@ -81,6 +93,9 @@ pub enum Error {
     /// What is served cannot be loaded.
     #[error("the platform's own tenant cannot be loaded: {0}")]
     Feed(#[from] feed::Error),
+    /// The keys that access tokens are signed with.
+    #[error("the signing keys cannot be made ready: {0}")]
+    Signing(#[from] feed::NotDone),
     /// A method's rule.
     #[error(transparent)]
     Rules(#[from] RulesError),
@@ -93,6 +108,15 @@ pub enum Error {
     /// The descriptors, as reflection shows them.
     #[error("the embedded descriptors cannot be shown")]
     Reflection(#[from] tonic_reflection::server::Error),
+    /// The proxies.
+    #[error("trusted_proxies: {0}")]
+    Proxies(#[from] BadNetwork),
+    /// Passwords.
+    #[error(transparent)]
+    Passwords(#[from] rpc::NoPasswords),
+    /// Messages to users.
+    #[error(transparent)]
+    Sender(#[from] BadSender),
     /// A listener.
     #[error("a listener failed")]
     Listener(#[from] io::Error),
@@ -160,16 +184,18 @@ pub async fn start(
     let (reports, seen) = watch::channel(probe.report().await);
     let routes = house.routes(&config, seen.clone(), &phases)?;
 
-    let shown = Shown { figures, feed: house.feed.clone(), reports: seen };
+    let shown =
+        Shown { figures, feed: house.feed.clone(), signing: house.signing.clone(), reports: seen };
     let admin = listening(&config, admin, "admin", Phase::Dead);
     let admin = tokio::spawn(serve_pages(shown, admin, phases.clone()));
     let grpc = listening(&config, grpc, "grpc", Phase::Closing);
     let grpc = tokio::spawn(serve_grpc(config.clone(), house.door, routes, grpc, phases.clone()));
     let probing = tokio::spawn(probe::run(probe, reports, phases.clone()));
-    let upkeep = tokio::spawn(upkeep::run(house.store, house.credentials, phases));
+    let posting = tokio::spawn(house.post.run(phases.clone().reached(Phase::Closing)));
+    let upkeep = tokio::spawn(upkeep::run(house.store, house.credentials, house.signing, phases));
 
     let (stop, stopped) = oneshot::channel();
-    let tasks = Tasks { grpc, admin, others: [probing, upkeep] };
+    let tasks = Tasks { grpc, admin, others: [probing, posting, upkeep] };
     let done = tokio::spawn(conduct(stopped, tell, tasks, config.drain, config.hard));
     Ok(Running { grpc: grpc_at, admin: admin_at, stop: Some(stop), done })
 }
@@ -220,7 +246,7 @@ async fn serve_pages(shown: Shown, listening: Listening, phases: Phases) -> Resu
 struct Tasks {
     grpc: JoinHandle<Result<(), Error>>,
     admin: JoinHandle<Result<(), Error>>,
-    others: [JoinHandle<()>; 2],
+    others: [JoinHandle<()>; 3],
 }
 
 /// Takes the server through its phases once it is to stop, or when it has ended by itself.
@@ -260,7 +286,7 @@ async fn conduct(
 
 /// Waits a little for what is left, then ends it.
 async fn end(tasks: Tasks) {
-    let Tasks { grpc, admin, others: [probing, upkeep] } = tasks;
+    let Tasks { grpc, admin, others } = tasks;
     let deadline = Instant::now() + DROPPING;
     for task in [grpc, admin] {
         if !task.is_finished() {
@@ -269,7 +295,7 @@ async fn end(tasks: Tasks) {
             abort.abort();
         }
     }
-    for task in [probing, upkeep] {
+    for task in others {
         let abort = task.abort_handle();
         let _ = tokio::time::timeout_at(deadline, task).await;
         abort.abort();

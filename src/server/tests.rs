@@ -17,8 +17,10 @@ use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
 use tonic_reflection::pb::v1::{ServerReflectionRequest, ServerReflectionResponse};
 
 use super::*;
+use crate::crypto::password::Cost;
 use crate::crypto::secret;
-use crate::model::{SystemClock, UserKind};
+use crate::model::{SigningAlgorithm, SystemClock, UserKind};
+use crate::post::SenderConfig;
 use crate::store::{Bootstrap, StoreConfig};
 
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -41,10 +43,25 @@ fn config() -> Config {
         body_deadline: Duration::from_secs(5),
         deadlines: Deadlines { default: PATIENCE, most: PATIENCE },
         feed: feed::Config::default(),
+        trusted_proxies: Vec::new(),
+        sender: SenderConfig::None,
+        passwords: rpc::PasswordSettings {
+            cost: Cost::default(),
+            threads: 1,
+            queue: 8,
+            patience: PATIENCE,
+            blocklist: None,
+        },
+        signing: feed::SigningConfig {
+            algorithm: SigningAlgorithm::Es256,
+            life: chrono::TimeDelta::days(90),
+        },
+        parties: Parties { issuer: "http://localhost".to_owned(), audience: "chancery".to_owned() },
         rpc: rpc::Settings {
             account_depth: 8,
             user_depth: 32,
             base_url: "http://localhost".to_owned(),
+            default_account: None,
             return_uris: Vec::new(),
         },
     }
@@ -198,7 +215,7 @@ async fn reflection_shows_every_service_and_every_import() {
     };
     let mut names: Vec<_> = listed.service.into_iter().map(|service| service.name).collect();
     names.sort();
-    let ours = ["Account", "Authorization", "RightsDocument", "Role", "Token", "User"];
+    let ours = ["Account", "Authorization", "RightsDocument", "Role", "Session", "Token", "User"];
     let mut wanted: Vec<_> = ours.iter().map(|name| format!("chancery.v1.{name}Service")).collect();
     wanted.push("grpc.health.v1.Health".to_owned());
     wanted.push("grpc.reflection.v1.ServerReflection".to_owned());

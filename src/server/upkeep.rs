@@ -1,21 +1,30 @@
-//! What happens by itself: tokens' last uses are noted, and old requests are forgotten.
+//! What happens by itself: tokens' last uses are noted, signing keys replaced, old requests and sessions forgotten.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::phase::{Phase, Phases};
+use crate::feed::Signing;
 use crate::layers::Credentials;
-use crate::store::Store;
+use crate::store::{Error, Store};
 
 /// Within five minutes is what is promised (`model.md` §9).
 const EVERY: Duration = Duration::from_mins(1);
 /// A little more than the day that is promised (`edges.md` §4).
 const REMEMBERED: TimeDelta = TimeDelta::hours(25);
 
+/// So long a source counts as one that a user signs in from (`edges.md` §5).
+const KNOWN: TimeDelta = TimeDelta::days(30);
+
 /// Does it every minute until the server is dead, and once more then.
-pub(super) async fn run(store: Store, credentials: Arc<Credentials>, phases: Phases) {
+pub(super) async fn run(
+    store: Store,
+    credentials: Arc<Credentials>,
+    signing: Signing,
+    phases: Phases,
+) {
     let dead = phases.reached(Phase::Dead);
     tokio::pin!(dead);
     loop {
@@ -24,7 +33,19 @@ pub(super) async fn run(store: Store, credentials: Arc<Credentials>, phases: Pha
             () = tokio::time::sleep(EVERY) => {}
         }
         note_uses(&store, &credentials).await;
+        if let Err(error) = signing.keep().await {
+            tracing::warn!(%error, "could not look after the signing keys");
+        }
+        match store.forget_sessions().await {
+            Ok(0) => {}
+            Ok(count) => tracing::debug!(count, "forgot sessions that are over"),
+            Err(error) => tracing::warn!(%error, "could not forget sessions that are over"),
+        }
         let before = store.clock().now() - REMEMBERED;
+        let now = store.clock().now();
+        if let Err(error) = forget_traces(&store, now).await {
+            tracing::warn!(%error, "could not forget old sign-ins and messages");
+        }
         match store.forget_requests(before).await {
             Ok(0) => {}
             Ok(count) => tracing::debug!(count, "forgot old requests"),
@@ -32,6 +53,13 @@ pub(super) async fn run(store: Store, credentials: Arc<Credentials>, phases: Pha
         }
     }
     note_uses(&store, &credentials).await;
+}
+
+/// Forgets what sign-ins and messages have left behind once nothing hangs on it any more.
+async fn forget_traces(store: &Store, now: DateTime<Utc>) -> Result<(), Error> {
+    store.forget_sign_ins(now - KNOWN).await?;
+    store.forget_messages(now - TimeDelta::days(1)).await?;
+    Ok(())
 }
 
 async fn note_uses(store: &Store, credentials: &Credentials) {

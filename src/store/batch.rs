@@ -53,6 +53,11 @@ impl Step {
         Self { query: query.into(), rows: Some((table, rows)) }
     }
 
+    /// Makes a step that meets as many rows as there are.
+    pub(super) fn from_any(query: impl Into<Writing>) -> Self {
+        Self { query: query.into(), rows: None }
+    }
+
     async fn run(self, db: &DatabaseTransaction) -> Result<(), Error> {
         let done = match &self.query {
             Writing::Insert(query) => db.execute(query).await?,

@@ -16,7 +16,7 @@ use crate::decision::{Facts, Snapshot};
 use crate::model::catalogue::{Catalogue, CatalogueError, CatalogueFile, built_in};
 use crate::model::{
     Account, AccountId, AccountStatus, ApiToken, Change, ChangeKind, Image, RegionalSettings,
-    Revision, RoleGrant, RoleRef, TokenId, User, UserId, UserKind,
+    Revision, RoleGrant, RoleRef, SessionMarks, TokenId, User, UserId, UserKind,
 };
 
 /// The key in `service_state` under which stands what only the master key of the bootstrap makes.
@@ -266,6 +266,7 @@ fn user(made: Bootstrapped, first: Bootstrap, now: DateTime<Utc>) -> User {
         create_time: now,
         update_time: now,
         delete_time: None,
+        session_marks: SessionMarks::default(),
     }
 }
 

@@ -51,7 +51,8 @@ impl Tx {
         let stamp = self.stamp(self.head.tenant, revision);
         let mut steps = Vec::new();
         let opened = self.open(revision, &mut steps)?;
-        steps.extend(write::steps(self.head.tenant, &self.changes, &self.digests, self.now)?);
+        steps.extend(write::steps(self.head.tenant, &self.changes, &self.secrets, self.now)?);
+        steps.append(&mut self.beside);
         if self.changes.len() > ENTRIES {
             one_by_one(&self.db, std::mem::take(&mut steps)).await?;
         }

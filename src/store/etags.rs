@@ -3,7 +3,7 @@
 use super::Refusal;
 use crate::crypto::etag;
 use crate::decision::Snapshot;
-use crate::model::{Account, ApiToken, CustomRole, RightsDocument, User};
+use crate::model::{Account, ApiToken, CustomRole, RightsDocument, Session, SessionMarks, User};
 
 /// Returns an account's etag.
 pub fn account_etag(account: &Account) -> String {
@@ -22,6 +22,8 @@ pub fn user_etag(world: &Snapshot, user: &User) -> String {
         })
         .collect();
     roles.sort_unstable();
+    // A session that ends changes nothing of what is read of its user.
+    let user = User { session_marks: SessionMarks::default(), ..user.clone() };
     etag(&(user, roles))
 }
 
@@ -43,6 +45,16 @@ pub fn catalogue_etag(name: &str, version: u32) -> String {
 /// Returns a token's etag; its last use is no part of it.
 pub fn token_etag(token: &ApiToken) -> String {
     etag(token)
+}
+
+/// Returns a session's etag; its last use is no part of it, nor is what that puts off.
+pub fn session_etag(session: &Session) -> String {
+    etag(&(session.id, session.user, session.actor))
+}
+
+/// Returns the etag of the keys that access tokens are signed with: that of all of them together.
+pub fn signing_keys_etag(world: &Snapshot) -> String {
+    etag(&world.signing_keys().collect::<Vec<_>>())
 }
 
 /// Refuses a change to an object that is no longer what its caller read; an empty etag asks for nothing.

@@ -5,6 +5,7 @@
 //! queries stay inside; nouns go in and come out.
 
 mod accounts;
+mod assuming;
 mod batch;
 mod bootstrap;
 mod catalogues;
@@ -20,6 +21,8 @@ mod idempotency;
 mod last_super_user;
 mod lock;
 mod migrate;
+mod outbox;
+mod passwords;
 mod place;
 mod reads;
 mod refusal;
@@ -28,6 +31,9 @@ mod roles;
 mod roles_named;
 mod rows;
 mod scopes;
+mod sessions;
+mod sign_ins;
+mod signing;
 mod tokens;
 mod traces;
 mod tx;
@@ -50,15 +56,20 @@ use place::Places;
 use rows::{corrupt, service_state};
 
 pub use accounts::{AccountPatch, Edit, NewAccount, UniqueText, crossing};
+pub use assuming::Assuming;
 pub use bootstrap::{Bootstrap, BootstrapError, Bootstrapped};
 pub use catalogues::{CatalogueApplied, CatalogueEffect, DocumentEffect, RoleEffect};
 pub use commit::Committed;
 pub use config::{Engine, StoreConfig};
 pub use entries::{Entry, follow};
 pub use error::{Cause, Constraint, Error};
-pub use etags::{account_etag, catalogue_etag, document_etag, role_etag, token_etag, user_etag};
+pub use etags::{
+    account_etag, catalogue_etag, document_etag, role_etag, session_etag, signing_keys_etag,
+    token_etag, user_etag,
+};
 pub use hints::{Hint, Listener};
 pub use idempotency::Outcome;
+pub use outbox::{Outgoing, message_token};
 pub use reads::{KeptToken, ObjectId};
 pub use refusal::Refusal;
 pub use rights::{Assigned, Assigning, DocumentDeleted, DocumentDone, DocumentFields, Unassigned};
@@ -66,6 +77,9 @@ pub use roles::{
     Giving, Misnamed, Notice, RoleCreated, RoleDeleted, RoleFields, RoleGiven, RoleTaken,
     RoleUpdated, Taking, find_role, sees_role,
 };
+pub use sessions::{ABSOLUTE, Refreshed, SLIDING};
+pub use sign_ins::BackOff;
+pub use signing::{Due, NewKey, due};
 pub use tokens::{Digests, Minted, NewToken};
 pub use tx::{Begun, Opening, Tx};
 pub use users::{Below, NewUser, UserDone, UserEdit};

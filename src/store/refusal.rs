@@ -54,11 +54,20 @@ pub enum Refusal {
         missing: Vec<String>,
     },
     /// The caller holds the permission, but its credential is not one that makes credentials (`edges.md` §2).
-    #[error("this credential makes no tokens: that takes one whose own scopes name `{permission}`")]
+    #[error(
+        "this credential makes no tokens: that takes a sign-in not longer ago than ten minutes, or a token whose own scopes \
+         name `{permission}`"
+    )]
     Unnamed {
         /// What the scopes would have to name.
         permission: &'static str,
     },
+    /// The link of a message is not good, whatever the reason.
+    #[error("the token is not valid")]
+    BadLink,
+    /// The password is another.
+    #[error("the current password is another")]
+    WrongPassword,
     /// The object changed since the caller read it.
     #[error(
         "the object has changed since it was read: read it again and repeat the change on what it is now"

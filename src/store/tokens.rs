@@ -20,6 +20,8 @@ use crate::model::{
 /// What making a token needs, and what rotating one needs.
 const CREATE: &str = "api_token.create";
 const ROTATE: &str = "api_token.rotate";
+/// How long after its user has signed in a session makes tokens for that user.
+const RECENT: TimeDelta = TimeDelta::minutes(10);
 /// Live tokens of one user that may share a name.
 const NAMESAKES: usize = 2;
 
@@ -73,7 +75,7 @@ impl Tx {
         let world = self.world();
         let user = world.user(new.user).cloned();
         let user = user.ok_or_else(|| Refusal::unseen("user", new.user))?;
-        self.may_mint(caller, CREATE, None)?;
+        self.may_mint(caller, CREATE, user.id, None)?;
         if new.expire_time.is_some_and(|end| end <= now) {
             let why = "must be in the future";
             return Err(Refusal::invalid("INVALID_FIELD", "expire_time", why));
@@ -120,7 +122,7 @@ impl Tx {
         let old = self.live_token(id)?;
         let kind = self.world().user(old.user).map(|user| user.kind);
         let kind = kind.ok_or_else(|| Refusal::unseen("token", id))?;
-        self.may_mint(caller, ROTATE, Some(id))?;
+        self.may_mint(caller, ROTATE, old.user, Some(id))?;
         let new = ApiToken {
             id: TokenId::new(&**self.store.clock()),
             created_by: Some(caller.user),
@@ -182,14 +184,24 @@ impl Tx {
         minting.and_then(|facts| facts.token.maker()).filter(|maker| *maker != caller.user)
     }
 
-    /// Refuses a credential that makes no others (`edges.md` §2, Minting): only scopes that name the permission do,
-    /// and a service user rotates the very token it calls with, `old`, in any case.
+    /// Refuses a credential that makes no others of `user` (`edges.md` §2, Minting). What does: a session that was signed in
+    /// to a moment ago, or any where it is for somebody else; a token whose own scopes name the permission. A service user
+    /// rotates the very token it calls with, `old`, in any case, and nobody who acts as somebody else makes any.
     fn may_mint(
         &self,
         caller: &Caller,
         permission: &'static str,
+        user: UserId,
         old: Option<TokenId>,
     ) -> Result<(), Refusal> {
+        if caller.actor.is_some() {
+            return Err(Refusal::Unnamed { permission });
+        }
+        if let Some(session) = caller.session {
+            let recent = self.now().signed_duration_since(session.auth_time) <= RECENT;
+            let may = recent || user != caller.user;
+            return if may { Ok(()) } else { Err(Refusal::Unnamed { permission }) };
+        }
         let itself = old.is_some() && old == caller.token && caller.kind == UserKind::Service;
         let limits = self.minting(caller).and_then(|facts| facts.limits.as_ref());
         let wanted = self.home().catalogue().parse(permission);

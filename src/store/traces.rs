@@ -47,7 +47,7 @@ impl Store {
     }
 
     /// The pool for writes that are no acts: SQLite has but one connection that can write.
-    fn traces(&self) -> &sea_orm::DatabaseConnection {
+    pub(super) fn traces(&self) -> &sea_orm::DatabaseConnection {
         match self.engine() {
             Engine::Sqlite => self.writes(),
             Engine::Postgres => self.credentials(),

@@ -1,15 +1,16 @@
 //! Writing. A write has its tenant's lock, a revision and a line in the ledger, or it does not happen.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use sea_orm::{ColumnTrait as _, DatabaseTransaction, EntityTrait as _, QueryFilter as _};
 use uuid::Uuid;
 
+use super::batch::Step;
 use super::lock::{Locked, catch_up, lock};
 use super::place::Place;
 use super::rows::tenant;
+use super::write::Secrets;
 use super::{Error, Head, Outcome, Store, idempotency, immediate};
 use crate::decision::{Ask, Caller, Permit, Refused, Snapshot, judge};
 use crate::model::{
@@ -80,7 +81,9 @@ pub struct Tx {
     pub(super) platform: Option<Revision>,
     pub(super) now: DateTime<Utc>,
     pub(super) changes: Vec<Change>,
-    pub(super) digests: HashMap<TokenId, [u8; 32]>,
+    pub(super) secrets: Secrets,
+    /// What is written with the changes though no decision rests on it, such as the rows of sessions.
+    pub(super) beside: Vec<Step>,
     pub(super) opened: Option<Account>,
     /// The proof that the caller may do this, judged at the very revision that is written on.
     permit: Option<Permit>,
@@ -210,7 +213,8 @@ impl Tx {
             platform: None,
             now,
             changes: Vec::new(),
-            digests: HashMap::new(),
+            secrets: Secrets::default(),
+            beside: Vec::new(),
             opened: None,
             permit: None,
         }
@@ -275,7 +279,7 @@ impl Tx {
 
     /// Keeps the digest by which a new token is found; it stands in no image and in no ledger.
     pub fn set_digest(&mut self, token: TokenId, digest: [u8; 32]) {
-        self.digests.insert(token, digest);
+        self.secrets.digests.insert(token, digest);
     }
 
     /// Makes a main account, which opens a tenant: entry 1 of its own ledger, and one in the platform's.

@@ -171,6 +171,10 @@ impl Folded {
         if entry.change.kind == ChangeKind::TenantOpen {
             return;
         }
+        // What was sent is told, and is no state.
+        if matches!(entry.change.after, Some(Image::Message(_))) {
+            return;
+        }
         let entity = entry.change.entity();
         let before = match entry.change.after {
             Some(after) => self.state.insert(entity.clone(), after),
@@ -216,6 +220,7 @@ fn images(world: World) -> impl Iterator<Item = Image> {
     let documents = world.documents.into_iter().map(Image::Document);
     let assignments = world.assignments.into_iter().map(Image::Assignment);
     let catalogues = world.catalogues.into_iter().map(Image::Catalogue);
+    let keys = world.signing_keys.into_iter().map(Image::SigningKey);
     let held = grants.chain(tokens).chain(documents).chain(assignments);
-    accounts.chain(users).chain(held).chain(roles).chain(catalogues)
+    accounts.chain(users).chain(held).chain(roles).chain(catalogues).chain(keys)
 }

@@ -10,13 +10,14 @@ use uuid::Uuid;
 
 use super::rows::{
     account, api_token, assignment, catalogue_file, custom_role, hash, revision, rights_document,
-    role_grant, tenant, user,
+    role_grant, signing_key, tenant, user,
 };
 use super::{Engine, Error, Store};
 use crate::decision::Facts;
 use crate::model::catalogue::CatalogueFile;
 use crate::model::{
-    Account, AccountId, ApiToken, Assignment, CustomRole, Revision, RightsDocument, RoleGrant, User,
+    Account, AccountId, ApiToken, Assignment, CustomRole, Revision, RightsDocument, RoleGrant,
+    SigningKey, User,
 };
 
 /// Rows a page. Pages are found by key, so that each costs the same.
@@ -79,6 +80,8 @@ pub struct World {
     pub assignments: Vec<Assignment>,
     /// The catalogue files in force, by name; only of the platform's tenant, which keeps them.
     pub catalogues: Vec<CatalogueFile>,
+    /// The keys that access tokens are signed with, in order of id; only of the platform's tenant.
+    pub signing_keys: Vec<SigningKey>,
 }
 
 impl World {
@@ -95,6 +98,7 @@ impl World {
             tokens: self.tokens,
             documents: self.documents,
             assignments: self.assignments,
+            signing_keys: self.signing_keys,
         }
     }
 }
@@ -184,6 +188,7 @@ pub(super) async fn read(
         documents,
         assignments: Vec::new(),
         catalogues: Vec::new(),
+        signing_keys: Vec::new(),
     };
     read_users(db, &mut world).await?;
     if platform {
@@ -191,6 +196,9 @@ pub(super) async fn read(
         for row in files.all(db).await? {
             world.catalogues.push(row.try_into()?);
         }
+        let keys = signing_key::Entity::find();
+        let id = |key: &SigningKey| key.id.0;
+        world.signing_keys = paged(db, keys, signing_key::Column::Id, id).await?;
     }
     Ok(world)
 }

@@ -11,18 +11,37 @@ use sea_orm::{
 
 use super::Error;
 use super::batch::Step;
+use super::outbox::end_links;
 use super::rows::role_grant::scope_key;
 use super::rows::{
-    account, api_token, assignment, catalogue_file, custom_role, rights_document, role_grant, user,
+    account, api_token, assignment, catalogue_file, custom_role, rights_document, role_grant,
+    signing_key, user,
 };
 use crate::decision::BrokenWorld;
-use crate::model::{AccountId, ApiToken, Assignment, Change, Image, RoleGrant, TokenId};
+use crate::model::{
+    AccountId, ApiToken, Assignment, Change, Image, RoleGrant, SigningKey, SigningKeyId, TokenId,
+};
 
 /// Rows a statement; far below what either engine takes in values.
 const BATCH: usize = 500;
 
 /// Conditions a statement, where a key has several columns; SQLite takes no deep expressions.
 const KEYS: usize = 100;
+
+/// What rows hold beside the nouns: no image and no ledger ever does.
+#[derive(Default)]
+pub(super) struct Secrets {
+    /// What new API tokens are found by.
+    pub(super) digests: HashMap<TokenId, [u8; 32]>,
+    /// The secrets of signing keys, encrypted.
+    pub(super) sealed: HashMap<SigningKeyId, Vec<u8>>,
+}
+
+impl std::fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Secrets").finish_non_exhaustive()
+    }
+}
 
 /// One table's rows.
 #[derive(Debug)]
@@ -52,26 +71,29 @@ struct Plan {
     grants: Rows<role_grant::ActiveModel>,
     tokens: Rows<api_token::ActiveModel>,
     catalogues: Rows<catalogue_file::ActiveModel>,
+    keys: Rows<signing_key::ActiveModel>,
     documents: Rows<rights_document::ActiveModel>,
     assignments: Rows<assignment::ActiveModel>,
+    ended_links: Vec<uuid::Uuid>,
     gone_roles: Vec<uuid::Uuid>,
     gone_grants: Vec<RoleGrant>,
     gone_tokens: Vec<uuid::Uuid>,
     gone_documents: Vec<uuid::Uuid>,
     gone_assignments: Vec<Assignment>,
     gone_catalogues: Vec<String>,
+    gone_keys: Vec<uuid::Uuid>,
 }
 
 /// Returns what the changes, made at `now`, come to. An object that changed twice is written once.
 pub(super) fn steps(
     tenant: AccountId,
     changes: &[Change],
-    digests: &HashMap<TokenId, [u8; 32]>,
+    secrets: &Secrets,
     now: DateTime<Utc>,
 ) -> Result<Vec<Step>, Error> {
     let mut plan = Plan::default();
     for (before, after) in net(changes) {
-        plan.add(tenant, before, after, digests)?;
+        plan.add(tenant, before, after, secrets)?;
     }
     plan.steps(now)
 }
@@ -96,12 +118,15 @@ impl Plan {
         tenant: AccountId,
         before: Option<&Image>,
         after: Option<&Image>,
-        digests: &HashMap<TokenId, [u8; 32]>,
+        secrets: &Secrets,
     ) -> Result<(), Error> {
         let new = before.is_none();
         match (before, after.cloned()) {
             (_, Some(Image::Account(one))) => self.accounts.push(new, one.try_into()?),
-            (_, Some(Image::User(one))) => {
+            (before, Some(Image::User(one))) => {
+                if matches!(before, Some(Image::User(old)) if old.ends_links(&one)) {
+                    self.ended_links.push(one.id.0);
+                }
                 self.users.push(new, user::ActiveModel::of(tenant, one)?);
             }
             (_, Some(Image::Role(one))) => {
@@ -111,7 +136,7 @@ impl Plan {
                 self.grants.push(new, role_grant::ActiveModel::of(tenant, one));
             }
             (_, Some(Image::ApiToken(one))) => {
-                self.tokens.push(new, token(tenant, one, new, digests)?);
+                self.tokens.push(new, token(tenant, one, new, &secrets.digests)?);
             }
             (_, Some(Image::Document(one))) => {
                 self.documents.push(new, rights_document::ActiveModel::of(tenant, one)?);
@@ -120,6 +145,10 @@ impl Plan {
                 self.assignments.push(new, assignment::ActiveModel::of(tenant, &one));
             }
             (_, Some(Image::Catalogue(one))) => self.catalogues.push(new, one.try_into()?),
+            (_, Some(Image::SigningKey(one))) => {
+                self.keys.push(new, signing_key(one, &secrets.sealed)?);
+            }
+            (Some(Image::SigningKey(one)), None) => self.gone_keys.push(one.id.0),
             (Some(Image::Role(one)), None) => self.gone_roles.push(one.id.0),
             (Some(Image::RoleGrant(one)), None) => self.gone_grants.push(one.clone()),
             (Some(Image::ApiToken(one)), None) => self.gone_tokens.push(one.id.0),
@@ -130,7 +159,8 @@ impl Plan {
             (Some(image @ (Image::Account(_) | Image::User(_))), None) => {
                 return Err(BrokenWorld::Misfit(image.entity()).into());
             }
-            (None, None) => {}
+            // Its row is put beside the changes, with what the ledger must not hold.
+            (_, Some(Image::Message(_))) | (Some(Image::Message(_)) | None, None) => {}
         }
         Ok(())
     }
@@ -139,11 +169,15 @@ impl Plan {
     fn steps(self, now: DateTime<Utc>) -> Result<Vec<Step>, Error> {
         let mut to = Vec::new();
         end_tokens(&mut to, &self.gone_tokens, now);
+        for users in self.ended_links.chunks(BATCH) {
+            end_links(&mut to, users, now);
+        }
         delete_assignments(&mut to, &self.gone_assignments);
         delete_documents(&mut to, &self.gone_documents);
         delete_grants(&mut to, &self.gone_grants);
         delete_roles(&mut to, &self.gone_roles);
         delete_catalogues(&mut to, &self.gone_catalogues);
+        delete_keys(&mut to, &self.gone_keys);
         save(&mut to, self.accounts);
         save(&mut to, self.users);
         save(&mut to, self.roles);
@@ -151,6 +185,7 @@ impl Plan {
         save(&mut to, self.documents);
         save(&mut to, self.assignments);
         save(&mut to, self.catalogues);
+        save(&mut to, self.keys);
         insert(&mut to, self.tokens.new);
         for token in self.tokens.changed {
             // One by one: the digest, which stays as it is, is not at hand to insert.
@@ -177,6 +212,19 @@ fn token(
         return Err(Error::Corrupt { table: "api_tokens", why });
     }
     Ok(row)
+}
+
+/// A key is sealed anew whenever it changes: the seal holds all that is said of it.
+fn signing_key(
+    key: SigningKey,
+    sealed: &HashMap<SigningKeyId, Vec<u8>>,
+) -> Result<signing_key::ActiveModel, Error> {
+    let missing = || {
+        let why = format!("{}: a signing key without its secret", key.id);
+        Error::Corrupt { table: "signing_keys", why }
+    };
+    let sealed = sealed.get(&key.id).cloned().ok_or_else(missing)?;
+    Ok(signing_key::ActiveModel { sealed: Set(sealed), ..key.try_into()? })
 }
 
 fn save<A: ActiveModelTrait>(to: &mut Vec<Step>, rows: Rows<A>) {
@@ -231,6 +279,14 @@ fn delete_catalogues(to: &mut Vec<Step>, names: &[String]) {
         let these = catalogue_file::Column::Name.is_in(names.iter().map(String::as_str));
         let gone = catalogue_file::Entity::delete_many().filter(these);
         to.push(Step::exactly(gone.into_query(), "catalogue_files", names.len()));
+    }
+}
+
+fn delete_keys(to: &mut Vec<Step>, ids: &[uuid::Uuid]) {
+    for ids in ids.chunks(BATCH) {
+        let these = signing_key::Column::Id.is_in(ids.iter().copied());
+        let gone = signing_key::Entity::delete_many().filter(these);
+        to.push(Step::exactly(gone.into_query(), "signing_keys", ids.len()));
     }
 }
 

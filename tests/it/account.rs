@@ -17,7 +17,8 @@ use std::time::{Duration, Instant};
 use chancery::decision::Snapshot;
 use chancery::model::catalogue::{Catalogue, CatalogueFile};
 use chancery::model::{
-    AccountId, Change, ChangeKind, Image, RegionalSettings, Revision, User, UserId, UserKind,
+    AccountId, Change, ChangeKind, Image, RegionalSettings, Revision, SessionMarks, User, UserId,
+    UserKind,
 };
 use chancery::proto::v1 as pb;
 use chancery::store::{Begun, Opening, World};
@@ -214,6 +215,7 @@ pub(crate) fn user(account: &str, n: u128) -> User {
         create_time: crate::support::beginning(),
         update_time: crate::support::beginning(),
         delete_time: None,
+        session_marks: SessionMarks::default(),
     }
 }
 

@@ -68,6 +68,7 @@ impl<'s> Scene<'s> {
             "UserService" => self.of_users(method.name()).await,
             "RoleService" => self.of_roles(method.name()).await,
             "TokenService" => self.of_tokens(method.name()).await,
+            "SessionService" => self.of_sessions(method.name()).await,
             "RightsDocumentService" => self.of_documents(method.name()).await,
             other => panic!("{other} is new: say here what its changes need"),
         };
@@ -83,6 +84,24 @@ impl<'s> Scene<'s> {
             || set(&mut other, "display_name", text("Other"));
         assert!(differs, "{}", method.full_name());
         [one, other]
+    }
+
+    /// Makes a user who has an e-mail address.
+    async fn reachable(&mut self) -> String {
+        let name = self.name("user");
+        let user = pb::User {
+            email: Some(format!("{name}@example.com")),
+            user_name: Some(name),
+            root_user: true,
+            ..Default::default()
+        };
+        let request = pb::CreateUserRequest {
+            account_id: self.tenant.clone(),
+            user: Some(user),
+            ..Default::default()
+        };
+        let made = self.service.users(&self.service.root).create_user(request).await.unwrap();
+        made.into_inner().user.unwrap().user_id
     }
 
     async fn of_accounts(&mut self, name: &str) -> Vec<u8> {
@@ -180,6 +199,32 @@ impl<'s> Scene<'s> {
             .encode_to_vec(),
             "OffboardUser" => {
                 pb::OffboardUserRequest { user_id, ..Default::default() }.encode_to_vec()
+            }
+            other => panic!("{other} is new: say here what it needs"),
+        }
+    }
+
+    async fn of_sessions(&mut self, name: &str) -> Vec<u8> {
+        let person = self.user().await;
+        let user_id = person.user_id.clone();
+        match name {
+            "RevokeSession" => {
+                let session_id = self.service.session(&person).await.session_id;
+                pb::RevokeSessionRequest { session_id, user_id, ..Default::default() }
+                    .encode_to_vec()
+            }
+            "RevokeAllSessions" => {
+                pb::RevokeAllSessionsRequest { user_id, ..Default::default() }.encode_to_vec()
+            }
+            "AssumeUser" => pb::AssumeUserRequest {
+                user_id,
+                reason: "to see what they see".to_owned(),
+                ..Default::default()
+            }
+            .encode_to_vec(),
+            "SendPasswordReset" => {
+                let user_id = self.reachable().await;
+                pb::SendPasswordResetRequest { user_id, ..Default::default() }.encode_to_vec()
             }
             other => panic!("{other} is new: say here what it needs"),
         }
@@ -305,6 +350,7 @@ impl<'s> Scene<'s> {
             "DeleteApiToken" => {
                 pb::DeleteApiTokenRequest { token_id, ..Default::default() }.encode_to_vec()
             }
+            "RotateSigningKey" => pb::RotateSigningKeyRequest::default().encode_to_vec(),
             "ReportLeakedToken" => {
                 pb::ReportLeakedTokenRequest { token, ..Default::default() }.encode_to_vec()
             }

@@ -3,7 +3,7 @@
 use sea_orm::{ConnectOptions, ConnectionTrait as _, Database, DatabaseConnection, Statement};
 
 /// Every table, those first that others refer to.
-pub(crate) const TABLES: [&str; 12] = [
+pub(crate) const TABLES: [&str; 19] = [
     "tenants",
     "accounts",
     "users",
@@ -12,10 +12,17 @@ pub(crate) const TABLES: [&str; 12] = [
     "api_tokens",
     "rights_documents",
     "assignments",
+    "sessions",
+    "refresh_tokens",
+    "signing_keys",
     "catalogue_files",
     "ledger",
     "idempotency",
     "service_state",
+    "passwords",
+    "sign_in_failures",
+    "sign_in_sources",
+    "outbox",
 ];
 
 /// One connection, as nobody's but the test's.

@@ -7,15 +7,16 @@ use chancery::config::{Config, Sources};
 use chancery::crypto::KeyRing;
 use chancery::crypto::secret;
 use chancery::crypto::token::{Secret, TokenKind};
-use chancery::model::{HeldClock, UserKind};
+use chancery::model::{HeldClock, Session, SessionId, SessionKind, UserKind};
 use chancery::proto::v1 as pb;
 use chancery::server::{self, Running};
-use chancery::store::{Bootstrap, Store};
+use chancery::store::{ABSOLUTE, Bootstrap, SLIDING, Store};
 use chrono::{DateTime, TimeDelta};
 use pb::account_service_client::AccountServiceClient;
 use pb::authorization_service_client::AuthorizationServiceClient;
 use pb::rights_document_service_client::RightsDocumentServiceClient;
 use pb::role_service_client::RoleServiceClient;
+use pb::session_service_client::SessionServiceClient;
 use pb::token_service_client::TokenServiceClient;
 use pb::user_service_client::UserServiceClient;
 use sea_orm::ConnectionTrait as _;
@@ -83,6 +84,13 @@ pub(crate) struct Person {
     pub(crate) account_id: String,
     pub(crate) token: String,
     pub(crate) token_id: String,
+}
+
+impl Person {
+    /// The same user, calling with a session.
+    pub(crate) fn with(&self, session: &pb::Session) -> Self {
+        Self { token: session.access_token.clone(), token_id: String::new(), ..self.clone() }
+    }
 }
 
 /// A running service.
@@ -163,6 +171,16 @@ impl Service {
         Self::serve(store, clock, config, url, self.root.clone(), self.folder.clone()).await
     }
 
+    /// Starts another replica on the same store, with settings of its own.
+    pub(crate) async fn replica_with(&self, settings: &[(&'static str, &str)]) -> Self {
+        use chancery::model::Clock as _;
+        let clock = Arc::new(HeldClock::at(self.clock.now()));
+        let config = config(&self.url, settings);
+        let store = Store::open(&config.store(), clock.clone()).await.unwrap();
+        let (url, root) = (self.url.clone(), self.root.clone());
+        Self::serve(store, clock, config, url, root, self.folder.clone()).await
+    }
+
     /// Stops gently and gives the connections back.
     pub(crate) async fn stop(mut self) {
         if let Some(server) = self.server.take() {
@@ -179,7 +197,6 @@ impl Service {
         self.server.as_ref().unwrap().grpc()
     }
 
-    #[expect(dead_code, reason = "for whoever looks at the figures")]
     pub(crate) fn admin(&self) -> std::net::SocketAddr {
         self.server.as_ref().unwrap().admin()
     }
@@ -212,6 +229,10 @@ impl Service {
 
     pub(crate) fn tokens(&self, by: &Person) -> TokenServiceClient<As> {
         TokenServiceClient::new(self.by(&by.token))
+    }
+
+    pub(crate) fn sessions(&self, by: &Person) -> SessionServiceClient<As> {
+        SessionServiceClient::new(self.by(&by.token))
     }
 
     pub(crate) fn authorization(&self, by: &Person) -> AuthorizationServiceClient<As> {
@@ -293,6 +314,45 @@ impl Service {
         };
         let made = self.tokens(&self.root).create_api_token(request).await.unwrap().into_inner();
         (made.api_token.unwrap().token_id, made.secret)
+    }
+
+    /// Opens a session of a user, as a sign-in does, and goes on with it once.
+    pub(crate) async fn session(&self, of: &Person) -> pb::Session {
+        self.session_that(of, false).await
+    }
+
+    /// Opens a session that may be one that refreshes put off.
+    pub(crate) async fn session_that(&self, of: &Person, sliding: bool) -> pb::Session {
+        use chancery::model::Clock as _;
+        let user = self.store.user(of.user_id.parse().unwrap()).await.unwrap().unwrap();
+        let tenant = self.store.account(user.account).await.unwrap().unwrap().tenant;
+        let now = self.clock.now();
+        let session = Session {
+            id: SessionId::new(&*self.clock),
+            user: user.id,
+            account: user.account,
+            tenant,
+            kind: SessionKind::Password,
+            actor: None,
+            auth_time: user.session_marks.next_auth_time(now),
+            create_time: now,
+            last_used_time: now,
+            expire_time: now + if sliding { SLIDING } else { ABSOLUTE },
+            sliding,
+            source: "192.0.2.7".to_owned(),
+            user_agent: "a test".to_owned(),
+        };
+        let secret = Secret::mint(TokenKind::Ref, secret::system).unwrap();
+        let digest = secret.digest(&KeyRing::from_base64(KEY).unwrap());
+        self.store.open_session(session, digest).await.unwrap();
+        self.refresh(secret.expose()).await.unwrap()
+    }
+
+    /// Goes on with a session.
+    pub(crate) async fn refresh(&self, token: &str) -> Result<pb::Session, Status> {
+        let request = pb::RefreshSessionRequest { refresh_token: token.to_owned() };
+        let mut sessions = SessionServiceClient::new(self.by(""));
+        Ok(sessions.refresh_session(request).await?.into_inner().session.unwrap())
     }
 
     /// Asks whether a user may, as the root.

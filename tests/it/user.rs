@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chancery::decision::Snapshot;
 use chancery::model::catalogue::{Catalogue, built_in};
 use chancery::model::{
-    AccountId, Change, ChangeKind, Image, RegionalSettings, User, UserId, UserKind,
+    AccountId, Change, ChangeKind, Image, RegionalSettings, SessionMarks, User, UserId, UserKind,
 };
 use chancery::proto::v1 as pb;
 use chancery::store::{Begun, Opening};
@@ -160,6 +160,7 @@ fn one_of_many(id: UserId, account: AccountId, parent: UserId, now: DateTime<Utc
         create_time: now,
         update_time: now,
         delete_time: None,
+        session_marks: SessionMarks::default(),
     }
 }
 

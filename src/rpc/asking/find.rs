@@ -6,11 +6,8 @@ use tonic::Status;
 
 use super::super::question::{self, SubjectName};
 use super::{Asking, Ready, Right};
-use crate::decision::{
-    Anchor, Limits, Nothing, Question, Reason, Snapshot, Subject, Worlds, decide, holdings,
-    sees_account,
-};
-use crate::layers::{BadCredential, Source};
+use crate::decision::{Actor, Anchor, Limits, Reason, Snapshot, Subject, holdings, sees_account};
+use crate::layers::{BadCredential, Owner, Source};
 use crate::model::{AccountId, Named, Relation, ResourcePath, UserId};
 
 /// Who is asked about, found.
@@ -19,6 +16,8 @@ pub(in crate::rpc) struct Found {
     pub(in crate::rpc) account: Option<AccountId>,
     pub(in crate::rpc) home: Arc<Snapshot>,
     pub(in crate::rpc) limits: Option<Arc<Limits>>,
+    /// Who really acts with the credential that named it.
+    pub(in crate::rpc) actor: Option<Arc<Actor>>,
     /// What is wrong with the credential that named it.
     pub(in crate::rpc) credential: Option<Reason>,
 }
@@ -26,7 +25,14 @@ pub(in crate::rpc) struct Found {
 impl Found {
     pub(in crate::rpc) fn nobody(home: &Arc<Snapshot>) -> Self {
         let home = Arc::clone(home);
-        Self { subject: Subject::Unknown, account: None, home, limits: None, credential: None }
+        Self {
+            subject: Subject::Unknown,
+            account: None,
+            home,
+            limits: None,
+            actor: None,
+            credential: None,
+        }
     }
 }
 
@@ -88,6 +94,7 @@ impl Asking {
                     account: Some(*id),
                     home,
                     limits: None,
+                    actor: None,
                     credential: None,
                 },
                 None => Found::nobody(&self.by.home),
@@ -114,7 +121,7 @@ impl Asking {
         };
         let account = home.user(id).map(|user| user.account);
         let subject = account.map_or(Subject::Unknown, |_| Subject::User(id));
-        Ok(Found { subject, account, home, limits: None, credential: None })
+        Ok(Found { subject, account, home, limits: None, actor: None, credential: None })
     }
 
     async fn find_token(&mut self, text: &str) -> Result<Found, Status> {
@@ -126,14 +133,17 @@ impl Asking {
         // An unknown one is counted as the asker's, as at the door it would be its sender's.
         let source = Source::User(self.by.caller.user);
         let owner = credentials.owner(text, source).await?;
-        let Some((_, user, _)) = owner else { return Ok(invalid(&self.by.home)) };
+        let Some(Owner { user, .. }) = owner else { return Ok(invalid(&self.by.home)) };
         let mut found = self.find_user(user).await?;
         if found.home.any_user(user).is_none() {
             // Of a foreign user: in the words for what is no token at all.
             return Ok(invalid(&self.by.home));
         }
         match credentials.stands(text, source).await {
-            Ok(caller) => found.limits = caller.limits,
+            Ok(caller) => {
+                found.limits = caller.limits;
+                found.actor = caller.actor;
+            }
             Err(BadCredential::Expired) => found.credential = Some(Reason::TokenExpired),
             Err(BadCredential::Revoked) => found.credential = Some(Reason::TokenRevoked),
             Err(BadCredential::Invalid | BadCredential::Missing) => {
@@ -175,16 +185,8 @@ impl Asking {
         let there = self.world_of(Anchor::Account(path.account)).await?;
         let kind = home.catalogue().kind_of(permission);
         let path = path.clone().with(kind, Named::Any);
-        let caller = &self.by.caller;
-        let question = Question {
-            subject: Subject::User(caller.user),
-            limits: caller.limits.as_deref(),
-            permission,
-            resource: &path,
-            now: self.now,
-            asked: &Nothing,
-        };
-        Ok(decide(Worlds { home: &home, there: there.as_deref() }, &question).is_permit())
+        let answer = self.by.caller.ask(&home, there.as_deref(), permission, &path, self.now);
+        Ok(answer.is_permit())
     }
 
     /// Returns whether the asker may ask about the subject. An invalid token's subject is anybody's to ask about.

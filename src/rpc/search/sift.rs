@@ -214,6 +214,15 @@ impl Resources {
             asked: &self.asked,
         };
         permits(Worlds { home, there: Some(home) }, &question)
+            && self.found.actor.as_ref().is_none_or(|actor| {
+                // Of an assumed session: both.
+                let subject = Subject::User(actor.caller.user);
+                let limits = actor.caller.limits.as_deref();
+                let same = actor.home.tenant() == home.tenant();
+                let worlds =
+                    Worlds { home: if same { home } else { &actor.home }, there: Some(home) };
+                permits(worlds, &Question { subject, limits, ..question })
+            })
     }
 
     /// Returns whether the asker sees it, where it is an object of this service.

@@ -250,7 +250,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::model::{AccountId, RegionalSettings, UserId};
+    use crate::model::{AccountId, RegionalSettings, SessionMarks, UserId};
 
     fn ann() -> User {
         let then = DateTime::from_timestamp(0, 0).unwrap();
@@ -272,6 +272,7 @@ mod tests {
             create_time: then,
             update_time: then,
             delete_time: None,
+            session_marks: SessionMarks::default(),
         }
     }
 

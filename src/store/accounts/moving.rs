@@ -111,11 +111,26 @@ impl Tx {
         moved: &Moved,
         id: AccountId,
     ) -> Result<(), Escalation> {
+        // In an assumed session it must be held by both.
+        if let Some((actor, home)) = caller.actor_in(self.home()) {
+            self.refuse_gain_beyond(actor, home, before, moved, id)?;
+        }
+        self.refuse_gain_beyond(caller, self.home(), before, moved, id)
+    }
+
+    fn refuse_gain_beyond(
+        &self,
+        caller: &Caller,
+        home: &Snapshot,
+        before: &Snapshot,
+        moved: &Moved,
+        id: AccountId,
+    ) -> Result<(), Escalation> {
         let (after, now) = (self.world(), self.now());
         let movers: Vec<UserId> = moved.users(after).collect();
         // Under other ceilings, those who move may hold more.
-        escalation(self.home(), caller, Some(before), after, &movers, now)?;
-        let granter = call_holdings(self.home(), caller, now);
+        escalation(home, caller, Some(before), after, &movers, now)?;
+        let granter = call_holdings(home, caller, now);
         let (granter, nothing) = (Stock::of(&granter), Stock::default());
         // Those who now stand above reach what has moved.
         for user in moved.gained.iter().flat_map(|account| after.members(*account, None)) {
@@ -129,7 +144,7 @@ impl Tx {
         let above = moved.gained.iter().flat_map(|account| after.members(*account, None));
         let assigned = |id: &UserId| after.user(*id).is_some_and(|user| !user.documents.is_empty());
         let above: Vec<UserId> = above.filter(assigned).collect();
-        escalation(self.home(), caller, Some(before), after, &above, now)?;
+        escalation(home, caller, Some(before), after, &above, now)?;
         // Those who move have what the accounts now above them share downward.
         let shared = shared_down(after);
         for user in movers.into_iter().filter(|_| !shared.is_empty()) {

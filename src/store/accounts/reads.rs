@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _};
 
-use crate::model::{Account, AccountId};
+use crate::model::{Account, AccountId, Folded};
 use crate::store::rows::account;
 use crate::store::{Error, Store};
 
@@ -23,6 +23,13 @@ impl Store {
             }
         }
         Ok(accounts)
+    }
+
+    /// Finds the account of a login alias.
+    pub async fn account_by_alias(&self, alias: &Folded) -> Result<Option<AccountId>, Error> {
+        let this = account::Column::LoginAliasKey.eq(alias.as_str());
+        let row = account::Entity::find().filter(this).one(self.credentials()).await?;
+        Ok(row.map(|row| AccountId(row.id)))
     }
 
     /// Adds to accounts all that stand above them in their tenants, so that what they can do can be computed.

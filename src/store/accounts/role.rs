@@ -1,7 +1,7 @@
 //! The role of an account: the ceiling of all that its users may do (`model.md` §2, `edges.md` §1).
 
 use super::{Tx, is_root};
-use crate::decision::{Caller, Nothing, Question, Snapshot, Subject, Worlds, ceiling, decide};
+use crate::decision::{Caller, Snapshot, ceiling};
 use crate::model::catalogue::{Catalogue, PermissionSet, RoleIx};
 use crate::model::{Account, AccountId, ChangeKind, Holder, Reach, ResourcePath, RoleRef};
 use crate::store::Refusal;
@@ -82,15 +82,8 @@ pub(super) fn may(
     now: chrono::DateTime<chrono::Utc>,
 ) -> bool {
     home.catalogue().parse(permission).is_some_and(|permission| {
-        let question = Question {
-            subject: Subject::User(caller.user),
-            limits: caller.limits.as_deref(),
-            permission,
-            resource: &ResourcePath::account(account),
-            now,
-            asked: &Nothing,
-        };
-        decide(Worlds { home, there: Some(there) }, &question).is_permit()
+        let path = ResourcePath::account(account);
+        caller.ask(home, Some(there), permission, &path, now).is_permit()
     })
 }
 

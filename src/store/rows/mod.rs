@@ -9,9 +9,16 @@ pub(super) mod catalogue_file;
 pub(super) mod custom_role;
 pub(super) mod idempotency;
 pub(super) mod ledger;
+pub(super) mod outbox;
+pub(super) mod password;
+pub(super) mod refresh_token;
 pub(super) mod rights_document;
 pub(super) mod role_grant;
 pub(super) mod service_state;
+pub(super) mod session;
+pub(super) mod sign_in_failure;
+pub(super) mod sign_in_source;
+pub(super) mod signing_key;
 pub(super) mod tenant;
 pub(super) mod user;
 

@@ -2,7 +2,7 @@ use sea_orm::Set;
 use sea_orm::entity::prelude::*;
 
 use super::{json, key, read, word};
-use crate::model::{AccountId, User, UserId};
+use crate::model::{AccountId, SessionMarks, User, UserId};
 use crate::store::Error;
 
 const TABLE: &str = "users";
@@ -30,6 +30,7 @@ pub struct Model {
     pub create_time: DateTimeUtc,
     pub update_time: DateTimeUtc,
     pub delete_time: Option<DateTimeUtc>,
+    pub session_marks: Option<Json>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -69,6 +70,10 @@ impl TryFrom<Model> for User {
             create_time: row.create_time,
             update_time: row.update_time,
             delete_time: row.delete_time,
+            session_marks: match row.session_marks {
+                Some(marks) => read(TABLE, &id, marks)?,
+                None => SessionMarks::default(),
+            },
         })
     }
 }
@@ -96,6 +101,11 @@ impl ActiveModel {
             create_time: Set(user.create_time),
             update_time: Set(user.update_time),
             delete_time: Set(user.delete_time),
+            session_marks: Set(if user.session_marks.is_empty() {
+                None
+            } else {
+                Some(json(TABLE, &user.session_marks)?)
+            }),
         })
     }
 }

@@ -3,10 +3,11 @@
 use chrono::{DateTime, Utc};
 
 use super::{UserDone, check_depth, level_below, may_hang, still_open};
+use crate::crypto::KeyRing;
 use crate::decision::{Caller, escalation};
 use crate::model::{
     AccountId, Change, ChangeKind, Folded, Holder, Image, RegionalSettings, RoleGrant, RoleRef,
-    User, UserId, UserKind,
+    SessionMarks, User, UserId, UserKind,
 };
 use crate::store::roles_named::resolve_role;
 use crate::store::{Refusal, Tx};
@@ -55,6 +56,7 @@ impl Tx {
         caller: &Caller,
         new: NewUser,
         depth: usize,
+        (return_uri, keys): (String, &KeyRing),
     ) -> Result<UserDone, Refusal> {
         let parent = new.parent_for(caller);
         if let Some(parent) = parent {
@@ -69,7 +71,7 @@ impl Tx {
             account,
             kind: ChangeKind::UserCreate,
             before: None,
-            after: Some(Image::User(user)),
+            after: Some(Image::User(user.clone())),
         })?;
         for role in roles {
             self.give(caller, account, id, role)?;
@@ -81,6 +83,7 @@ impl Tx {
         if before.named(account, &key).is_some() {
             return Err(taken());
         }
+        self.invite(&user, return_uri, keys)?;
         Ok(UserDone::of(id))
     }
 
@@ -166,6 +169,7 @@ impl NewUser {
             create_time: now,
             update_time: now,
             delete_time: None,
+            session_marks: SessionMarks::default(),
         }
     }
 }

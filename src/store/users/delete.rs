@@ -124,6 +124,7 @@ impl Tx {
         let (id, account) = (user.id, user.account);
         let mut after = user.clone();
         after.delete_time = Some(self.now());
+        after.session_marks = user.session_marks.with_all_ended(self.now(), None);
         self.put(changed(ChangeKind::UserDelete, user, after))?;
         self.end_tokens(account, id)
     }

@@ -13,9 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::last_super_user::is_left_alone;
 use super::rows::user;
 use super::{Error, Refusal, Tx};
-use crate::decision::{
-    Caller, Nothing, Principal, Question, Snapshot, Subject, Worlds, decide, sees_user,
-};
+use crate::decision::{Caller, Principal, Snapshot, sees_user};
 use crate::model::{
     AccountId, Change, ChangeKind, EffectiveStatus, Image, Named, ResourcePath, RoleGrant, User,
     UserId, UserKind,
@@ -106,16 +104,7 @@ impl Tx {
     fn may_to(&self, caller: &Caller, permission: &str, user: &Principal) -> bool {
         let Some(permission) = self.home().catalogue().parse(permission) else { return false };
         let path = ResourcePath::account(user.account).with("user", Named::Id(user.id.to_string()));
-        let question = Question {
-            subject: Subject::User(caller.user),
-            limits: caller.limits.as_deref(),
-            permission,
-            resource: &path,
-            now: self.now(),
-            asked: &Nothing,
-        };
-        let worlds = Worlds { home: self.home(), there: Some(self.world()) };
-        decide(worlds, &question).is_permit()
+        caller.ask(self.home(), Some(self.world()), permission, &path, self.now()).is_permit()
     }
 
     /// Tells of a rehearsal whether it touches users that the caller does not see.

@@ -26,6 +26,10 @@ impl Tx {
             let mut after = before.clone();
             after.enabled = active;
             after.update_time = self.now();
+            if !active {
+                // Whoever is enabled again signs in again.
+                after.session_marks = before.session_marks.with_all_ended(self.now(), None);
+            }
             self.put(changed(ChangeKind::UserSetActive, before, after))?;
             still_governed(self)?;
             self.note(&mut done, &world, account);
@@ -50,6 +54,7 @@ impl Tx {
             let mut after = before.clone();
             after.enabled = false;
             after.update_time = self.now();
+            after.session_marks = before.session_marks.with_all_ended(self.now(), None);
             self.put(changed(ChangeKind::UserOffboard, before, after))?;
         }
         for grant in grants {
@@ -66,7 +71,11 @@ impl Tx {
     }
 
     /// Ends every API token of a user.
-    pub(super) fn end_tokens(&mut self, account: AccountId, id: UserId) -> Result<(), Refusal> {
+    pub(in crate::store) fn end_tokens(
+        &mut self,
+        account: AccountId,
+        id: UserId,
+    ) -> Result<(), Refusal> {
         let tokens = self.world().any_user(id).map(|user| user.tokens.clone()).unwrap_or_default();
         for token in tokens {
             let Some(facts) = self.world().token(token) else { continue };

@@ -71,6 +71,8 @@ fn give(world: &World, giving: &Giving, by: &User, home: &Snapshot) -> Option<Wo
         tenant: account_id(0),
         kind: by.kind,
         token: None,
+        session: None,
+        actor: None,
         limits,
     };
     let to = &facts.users[giving.to.index(facts.users.len())];

@@ -6,7 +6,7 @@ use chancery::model::catalogue::Catalogue;
 use chancery::model::{
     Account, AccountId, AccountStatus, ApiToken, Change, ChangeKind, Clock, CustomRole, HeldClock,
     Holder, Image, Reach, RegionalSettings, Relation, Revision, RoleGrant, RoleId, RoleRef,
-    TokenId, User, UserId, UserKind,
+    SessionMarks, TokenId, User, UserId, UserKind,
 };
 use chancery::store::{Begun, Opening, Outcome, Store, StoreConfig, Tx};
 use chrono::{DateTime, TimeDelta};
@@ -134,6 +134,8 @@ pub(super) fn caller(user: &User, tenant: AccountId) -> Caller {
         tenant,
         kind: user.kind,
         token: None,
+        session: None,
+        actor: None,
         limits: None,
     }
 }
@@ -187,6 +189,7 @@ pub(super) fn user(clock: &HeldClock, account: AccountId, name: &str) -> User {
         create_time: clock.now(),
         update_time: clock.now(),
         delete_time: None,
+        session_marks: SessionMarks::default(),
     }
 }
 

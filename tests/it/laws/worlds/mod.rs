@@ -5,7 +5,8 @@ mod documents;
 use chancery::decision::Facts;
 use chancery::model::{
     Account, AccountId, AccountStatus, CustomRole, Holder, Named, Reach, RegionalSettings,
-    Relation, ResourcePath, Revision, RoleGrant, RoleId, RoleRef, User, UserId, UserKind,
+    Relation, ResourcePath, Revision, RoleGrant, RoleId, RoleRef, SessionMarks, User, UserId,
+    UserKind,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 pub(crate) use documents::{DOCUMENTS, Paper, assigned, doc_id, paper};
@@ -163,6 +164,7 @@ fn user(id: UserId, account: AccountId, parent: Option<UserId>, kind: u8, state:
         create_time: at(),
         update_time: at(),
         delete_time: (state == 1).then(at),
+        session_marks: SessionMarks::default(),
     }
 }
 

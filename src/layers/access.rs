@@ -1,0 +1,187 @@
+//! Access tokens at the door: verified once, and at each use held against what is known now (`model.md` §9, `edges.md` §5).
+
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::authn::{BadCredential, Credentials, Owner};
+use crate::crypto::jwt::{self, AccessClaims, Act, BadJwt, Parties};
+use crate::crypto::token;
+use crate::decision::{Actor, Caller, CallerSession, Snapshot};
+use crate::feed::Signing;
+use crate::model::{EffectiveStatus, Named, ResourcePath, SigningKeyId};
+
+/// What access tokens are signed and verified with.
+#[derive(Debug, Clone)]
+pub struct Access {
+    /// The keys.
+    pub signing: Signing,
+    /// Who signs, and for whom.
+    pub parties: Parties,
+}
+
+/// A token that was verified: that it was signed does not change.
+#[derive(Debug)]
+pub(super) struct Verified {
+    kid: SigningKeyId,
+    claims: AccessClaims,
+}
+
+impl Credentials {
+    /// Returns whose an access token is, whether it still counts or not; `None` for what is none of ours.
+    pub(super) async fn owner_of_access(&self, text: &str) -> Result<Option<Owner>, BadCredential> {
+        let claims = match self.verified(text).await {
+            Ok(verified) => verified.claims.clone(),
+            Err(BadCredential::Invalid) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        Ok(Some(Owner { token: None, user: claims.sub, tenant: claims.ten }))
+    }
+
+    /// Returns the caller behind an access token, if it is good now.
+    pub(super) async fn stands_by_access(&self, text: &str) -> Result<Caller, BadCredential> {
+        let now = self.clock.now();
+        let verified = self.verified(text).await?;
+        let claims = &verified.claims;
+        jwt::in_time(claims, now)?;
+        let mut world = self.tenant(claims.ten).await?.ok_or(BadCredential::Revoked)?;
+        // Begun elsewhere a moment ago: the newest head knows.
+        let unknown = |world: &Snapshot| {
+            let user = world.any_user(claims.sub);
+            user.is_none_or(|user| claims.act.is_some() && !is_assumed(user, claims, now))
+        };
+        if unknown(&world) {
+            world = self.feed.fresh(claims.ten).await?;
+        }
+        let user = world.user(claims.sub).filter(|user| user.enabled);
+        let user = user.filter(|user| user.account == claims.acc).ok_or(BadCredential::Revoked)?;
+        let session = session_of(claims)?;
+        if user.voids(session.id, session.auth_time) {
+            return Err(BadCredential::Revoked);
+        }
+        let mut caller = Caller {
+            user: user.id,
+            account: user.account,
+            tenant: claims.ten,
+            kind: user.kind,
+            token: None,
+            session: Some(session),
+            actor: None,
+            limits: None,
+        };
+        if let Some(act) = &claims.act {
+            if !is_assumed(user, claims, now) {
+                return Err(BadCredential::Revoked);
+            }
+            let actor = self.actor(act, &caller, &world, now).await?;
+            caller.actor = Some(Arc::new(actor));
+        }
+        Ok(caller)
+    }
+
+    /// Finds who really acts: with a credential that still stands, and still permitted to act as this user.
+    async fn actor(
+        &self,
+        act: &Act,
+        target: &Caller,
+        world: &Snapshot,
+        now: DateTime<Utc>,
+    ) -> Result<Actor, BadCredential> {
+        let gone = || BadCredential::Revoked;
+        let home = self.tenant(act.ten).await?.ok_or_else(gone)?;
+        let user = home.user(act.sub).filter(|user| user.enabled).ok_or_else(gone)?;
+        if home.effective_status(user.account) != Some(EffectiveStatus::Active) {
+            return Err(gone());
+        }
+        if act.sid.is_some_and(|(id, at)| time(at).is_none_or(|at| user.voids(id, at))) {
+            return Err(gone());
+        }
+        let limits = match act.tok {
+            None => None,
+            Some(token) => {
+                let facts = home.token(token).filter(|facts| facts.is_live(now));
+                facts.ok_or_else(gone)?.limits.clone()
+            }
+        };
+        let caller = Caller {
+            user: user.id,
+            account: user.account,
+            tenant: act.ten,
+            kind: user.kind,
+            token: act.tok,
+            session: None,
+            actor: None,
+            limits,
+        };
+        let path =
+            ResourcePath::account(target.account).with("user", Named::Id(target.user.to_string()));
+        let assume = home.catalogue().permission("user", "assume").ok_or_else(gone)?;
+        if !caller.ask(&home, Some(world), assume, &path, now).is_permit() {
+            return Err(gone());
+        }
+        Ok(Actor { caller, home })
+    }
+
+    async fn verified(&self, text: &str) -> Result<Arc<Verified>, BadCredential> {
+        let now = self.clock.now();
+        let pairs = self.access.signing.current().await?;
+        let hash = token::digest(self.keys(), text);
+        if let Some(verified) = self.verified.get(&hash).await
+            && pairs
+                .iter()
+                .any(|pair| pair.key().id == verified.kid && pair.key().is_published(now))
+        {
+            return Ok(verified);
+        }
+        let (kid, claims) = jwt::verify(text, pairs.iter(), &self.access.parties)?;
+        let verified = Arc::new(Verified { kid, claims });
+        if pairs.iter().all(|pair| pair.key().id != kid || !pair.key().is_published(now)) {
+            return Err(BadCredential::Invalid);
+        }
+        self.verified.insert(hash, Arc::clone(&verified)).await;
+        Ok(verified)
+    }
+
+    /// Returns what access tokens are signed with.
+    pub const fn access(&self) -> &Access {
+        &self.access
+    }
+}
+
+fn is_assumed(
+    user: &crate::decision::Principal,
+    claims: &AccessClaims,
+    now: DateTime<Utc>,
+) -> bool {
+    let marks = user.session_marks.as_ref();
+    let assumed = marks.and_then(|marks| marks.assumed(claims.sid, now));
+    assumed.is_some_and(|assumed| {
+        claims.act.as_ref().is_some_and(|act| {
+            act.sub == assumed.actor
+                && act.tok == assumed.by_token
+                && act.sid.map(|(id, _)| id) == assumed.by_session
+        })
+    })
+}
+
+fn session_of(claims: &AccessClaims) -> Result<CallerSession, BadCredential> {
+    let (auth_time, expire_time) =
+        time(claims.auth_time).zip(time(claims.exp)).ok_or(BadCredential::Invalid)?;
+    Ok(CallerSession { id: claims.sid, auth_time, expire_time })
+}
+
+fn time(seconds: i64) -> Option<DateTime<Utc>> {
+    DateTime::from_timestamp(seconds, 0)
+}
+
+impl From<BadJwt> for BadCredential {
+    fn from(bad: BadJwt) -> Self {
+        match bad {
+            BadJwt::Invalid => Self::Invalid,
+            BadJwt::Expired => Self::Expired,
+        }
+    }
+}
+
+/// How long an access token lives.
+pub const ACCESS: TimeDelta = TimeDelta::minutes(5);
