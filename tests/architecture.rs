@@ -82,7 +82,6 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("hmac", &["crypto"]),
     ("sha2", &["crypto"]),
     ("jsonwebtoken", &["crypto"]),
-    ("ring", &["crypto"]),
     ("tokio", &["store", "feed", "post", "layers", "rpc", "admin", "server", "cli"]),
 ];
 

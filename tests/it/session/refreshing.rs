@@ -1,4 +1,5 @@
 //! Going on with a session. Cases R58 and R59 of `credentials.yaml` are among them.
+//! All of it is `RefreshSession`.
 
 use tonic::Code;
 
