@@ -5,7 +5,7 @@ use tonic::{Request, Response, Status};
 
 use super::authorization::AuthorizationApi;
 use super::shared::open;
-use super::{AccountApi, RightsDocumentApi, RoleApi, TokenApi, UserApi};
+use super::{AccountApi, RightsDocumentApi, RoleApi, SessionApi, TokenApi, UserApi};
 use crate::crypto::seal;
 use crate::layers::{Call, Part, status};
 use crate::model::UserId;
@@ -14,6 +14,7 @@ use crate::proto::v1::account_service_server::AccountService;
 use crate::proto::v1::preview_change_request::Change;
 use crate::proto::v1::rights_document_service_server::RightsDocumentService;
 use crate::proto::v1::role_service_server::RoleService;
+use crate::proto::v1::session_service_server::SessionService;
 use crate::proto::v1::token_service_server::TokenService;
 use crate::proto::v1::user_service_server::UserService;
 
@@ -118,6 +119,13 @@ impl AuthorizationApi {
                 RotateApiToken rotate_api_token,
                 DeleteApiToken delete_api_token,
                 ReportLeakedToken report_leaked_token,
+                RotateSigningKey rotate_signing_key,
+            }
+            SessionService(SessionApi) {
+                RevokeSession revoke_session,
+                RevokeAllSessions revoke_all_sessions,
+                AssumeUser assume_user,
+                SendPasswordReset send_password_reset,
             }
         )
     }
