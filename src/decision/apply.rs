@@ -92,6 +92,7 @@ impl Snapshot {
             parent: user.parent,
             kind: user.kind,
             enabled: user.enabled,
+            sso: user.sso,
             delete_time: user.delete_time,
             application: user.application.as_deref().map(Arc::from),
             name,

@@ -105,6 +105,8 @@ pub struct Principal {
     pub kind: UserKind,
     /// Whether it may do anything.
     pub enabled: bool,
+    /// Whether it signs in by the account's identity provider only.
+    pub sso: bool,
     /// When it was deleted, if it was.
     pub delete_time: Option<DateTime<Utc>>,
     /// The application of an `Application` user.

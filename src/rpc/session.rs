@@ -1,6 +1,7 @@
 //! The Session service: sessions, how they go on and end, and acting as somebody else.
 
 mod issue;
+mod sign_in;
 
 use tonic::{Request, Response, Status};
 
@@ -21,6 +22,15 @@ pub struct SessionApi(pub Shared);
 
 #[tonic::async_trait]
 impl pb::session_service_server::SessionService for SessionApi {
+    async fn create_session(
+        &self,
+        request: Request<pb::CreateSessionRequest>,
+    ) -> Result<Response<pb::CreateSessionResponse>, Status> {
+        let agent = issue::user_agent(request.metadata());
+        let (call, request) = open(request)?;
+        self.sign_in(request, call.source, agent).await.map(Response::new)
+    }
+
     async fn refresh_session(
         &self,
         request: Request<pb::RefreshSessionRequest>,

@@ -68,7 +68,6 @@ impl Shared {
     }
 
     /// Holds a password against the kept one; `Ok` = it is the right one, and a sign-in has been noted.
-    #[expect(dead_code, reason = "for whoever makes sessions")]
     pub(super) async fn check_password(&self, attempt: Attempt<'_>) -> Result<(), Status> {
         let hash = self.try_password(&attempt).await?;
         hash.map(drop).ok_or_else(status::sign_in_failed)

@@ -6,6 +6,7 @@ mod ending;
 mod keys;
 mod minting;
 mod refreshing;
+mod signing_in;
 
 use chancery::proto::v1 as pb;
 use tonic::Status;

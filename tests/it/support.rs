@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use chancery::config::{Config, Sources};
 use chancery::crypto::KeyRing;
+use chancery::crypto::password::{Cost, Hasher};
 use chancery::crypto::secret;
 use chancery::crypto::token::{Secret, TokenKind};
-use chancery::model::{HeldClock, Session, SessionId, SessionKind, UserKind};
+use chancery::model::{HeldClock, Session, SessionId, SessionKind, UserId, UserKind};
 use chancery::proto::v1 as pb;
 use chancery::server::{self, Running};
 use chancery::store::{ABSOLUTE, Bootstrap, SLIDING, Store};
@@ -314,6 +315,39 @@ impl Service {
         };
         let made = self.tokens(&self.root).create_api_token(request).await.unwrap().into_inner();
         (made.api_token.unwrap().token_id, made.secret)
+    }
+
+    /// Gives a user a password.
+    pub(crate) async fn password(&self, of: &Person, password: &str) {
+        let keys = Arc::new(KeyRing::from_base64(KEY).unwrap());
+        let hasher = Hasher::new(keys, Cost::default(), secret::system).unwrap();
+        let user: UserId = of.user_id.parse().unwrap();
+        let hash = hasher.hash(user, password, secret::system).unwrap();
+        let id = user.0.simple();
+        let sqlite = self.url.starts_with("sqlite");
+        let id = if sqlite { format!("x'{id}'") } else { format!("'{id}'") };
+        let values = format!("{id}, '{hash}', '2027-01-15 08:00:00+00:00'");
+        let into = "insert into passwords (user_id, hash, change_time)";
+        let db = sea_orm::Database::connect(&self.url).await.unwrap();
+        db.execute_unprepared(&format!("{into} values ({values})")).await.unwrap();
+        db.close().await.unwrap();
+    }
+
+    /// Signs in.
+    pub(crate) async fn sign_in(
+        &self,
+        account: &str,
+        user_name: &str,
+        password: &str,
+    ) -> Result<pb::CreateSessionResponse, Status> {
+        let request = pb::CreateSessionRequest {
+            account: account.to_owned(),
+            user_name: user_name.to_owned(),
+            password: password.to_owned(),
+            stay_logged_in: false,
+        };
+        let mut sessions = SessionServiceClient::new(self.by(""));
+        Ok(sessions.create_session(request).await?.into_inner())
     }
 
     /// Opens a session of a user, as a sign-in does, and goes on with it once.

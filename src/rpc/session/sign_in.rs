@@ -1,0 +1,80 @@
+//! Opening a session with a password.
+
+use chrono::{DateTime, Utc};
+use tonic::Status;
+
+use super::SessionApi;
+use super::issue::no_randomness;
+use crate::crypto::secret;
+use crate::crypto::token::{Secret, TokenKind};
+use crate::decision::{Principal, Snapshot};
+use crate::layers::status;
+use crate::model::{AccountId, Session, SessionId, SessionKind, UserKind, fold};
+use crate::proto::v1 as pb;
+use crate::rpc::passwords::Sent;
+use crate::rpc::sign_in::Attempt;
+use crate::store::{ABSOLUTE, SLIDING};
+
+impl SessionApi {
+    pub(super) async fn sign_in(
+        &self,
+        request: pb::CreateSessionRequest,
+        source: String,
+        user_agent: String,
+    ) -> Result<pb::CreateSessionResponse, Status> {
+        let password = Sent::new(request.password);
+        let home = self.0.home_of(&request.account).await?;
+        let found = home.as_ref().and_then(|(account, world)| {
+            who(world, *account, &request.user_name).map(|user| (world, user))
+        });
+        // Before the password is looked at: if it is changed meanwhile, what comes of the old one is void.
+        let now = self.0.clock.now();
+        let auth_time = found.map(|(_, user)| auth_time(user, now));
+        let attempt = Attempt {
+            account: home.as_ref().map(|(account, _)| *account),
+            name: &request.user_name,
+            user: found.map(|(_, user)| user.id),
+            source: &source,
+            password: &password,
+        };
+        self.0.check_password(attempt).await?;
+        let found = found.zip(auth_time);
+        let ((world, user), auth_time) = found.ok_or_else(status::sign_in_failed)?;
+        let sliding = request.stay_logged_in;
+        let now = self.0.clock.now();
+        let session = Session {
+            id: SessionId::new(&*self.0.clock),
+            user: user.id,
+            account: user.account,
+            tenant: world.tenant(),
+            kind: SessionKind::Password,
+            actor: None,
+            auth_time,
+            create_time: now,
+            last_used_time: now,
+            expire_time: now + if sliding { SLIDING } else { ABSOLUTE },
+            sliding,
+            source,
+            user_agent,
+        };
+        let secret = Secret::mint(TokenKind::Ref, secret::system).map_err(no_randomness)?;
+        self.0.store.open_session(session.clone(), secret.digest(&self.0.keys)).await?;
+        let account = world.account(session.account);
+        let account_display_name =
+            account.map(|account| account.display_name.clone()).unwrap_or_default();
+        let session = Some(self.issue(session, Some(secret)).await?);
+        Ok(pb::CreateSessionResponse { session, account_display_name })
+    }
+}
+
+/// Finds who has a name in an account and may sign in there with a password.
+fn who<'w>(world: &'w Snapshot, account: AccountId, name: &str) -> Option<&'w Principal> {
+    let id = world.named(account, &fold(name).ok()?)?;
+    let user = world.user(id)?;
+    (user.enabled && !user.sso && user.kind != UserKind::Service).then_some(&**user)
+}
+
+/// Returns when a user proves who it is who begins to do so now.
+fn auth_time(user: &Principal, now: DateTime<Utc>) -> DateTime<Utc> {
+    user.session_marks.as_deref().cloned().unwrap_or_default().next_auth_time(now)
+}
