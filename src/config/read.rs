@@ -170,6 +170,8 @@ impl Reader {
                 let why = format!("is not known; known here are {}", self.neighbours(&leaf.key));
                 self.complain(leaf.origin, why);
             }
+            // A table that says nothing leaves everything in it as it is.
+            Some(Value::Dict(..)) if leaf.value.as_dict().is_some_and(Dict::is_empty) => {}
             Some(Value::Dict(_, inside)) => {
                 let names: Vec<_> =
                     inside.keys().map(|name| format!("{}.{name}", leaf.key)).collect();

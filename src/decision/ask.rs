@@ -11,7 +11,9 @@ use super::question::{Answer, Nothing, Question, Subject, Worlds};
 use super::rule::{Access, Rule, Slot};
 use super::snapshot::Snapshot;
 use crate::model::catalogue::Permission;
-use crate::model::{AccountId, DocId, ResourcePath, RoleId, SessionId, TokenId, UserId, UserKind};
+use crate::model::{
+    AccountId, DocId, KeyId, ResourcePath, RoleId, SessionId, TokenId, UserId, UserKind,
+};
 
 /// Who calls, proved by a credential that was good a moment ago.
 #[derive(Debug, Clone)]
@@ -109,6 +111,8 @@ pub enum Anchor {
     Role(RoleId),
     /// An API token.
     Token(TokenId),
+    /// A key of a service user.
+    Key(KeyId),
     /// A rights document of an account.
     Document(DocId),
 }
@@ -170,6 +174,7 @@ impl Ask {
             match &**kind {
                 "user" => text.parse().ok().map(Anchor::User),
                 "api_token" => text.parse().ok().map(Anchor::Token),
+                "service_key" => text.parse().ok().map(Anchor::Key),
                 // One that a catalogue declares is in every tenant: the users named tell which is meant.
                 "rights_document" => {
                     let own = |id: &DocId| !id.is_system();

@@ -232,6 +232,7 @@ impl Judge<'_> {
             }
             Object::Role(_) => may(caller, home, there, "role.read", path, now),
             Object::Token(_) => may(caller, home, there, "api_token.read", path, now),
+            Object::Key(_) => may(caller, home, there, "service_key.read", path, now),
         }
     }
 

@@ -8,6 +8,7 @@ pub(super) enum Object {
     User(String),
     Role(String),
     Token(String),
+    Key(String),
     Document(String),
 }
 
@@ -18,6 +19,7 @@ impl Object {
             Self::User(id) => ("user", id),
             Self::Role(id) => ("role", id),
             Self::Token(id) => ("token", id),
+            Self::Key(id) => ("service_key", id),
             Self::Document(id) => ("rights_document", id),
         }
     }
@@ -38,6 +40,7 @@ pub(super) fn object_of(path: &ResourcePath) -> Object {
                 // On a user, a role is seen where the user is.
                 "role" if !under_user => Some(Object::Role(id.clone())),
                 "api_token" => Some(Object::Token(id.clone())),
+                "service_key" => Some(Object::Key(id.clone())),
                 "rights_document" => Some(Object::Document(id.clone())),
                 _ => None,
             }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::ask::{Anchor, Ask, Caller};
 use super::judge::Refused;
 use super::snapshot::Snapshot;
-use crate::model::{AccountId, DocId, UserId, UserKind};
+use crate::model::{AccountId, DocId, TokenId, UserId, UserKind};
 
 /// What the anchor's row says.
 #[derive(Debug, Default)]
@@ -70,6 +70,11 @@ pub(super) fn row_of(ask: &Ask, caller: &Caller, there: &Snapshot) -> Result<Row
             .token(id)
             .and_then(|facts| of_user(facts.token.user))
             .ok_or_else(|| unseen("token", id.to_string())),
+        Some(Anchor::Key(id)) => there
+            .token(TokenId(id.0))
+            .filter(|facts| facts.token.key.is_some())
+            .and_then(|facts| of_user(facts.token.user))
+            .ok_or_else(|| unseen("service_key", id.to_string())),
         Some(Anchor::Role(id)) => there
             .role(id)
             .map(|role| Row { account: Some(role.role.account), ..Row::default() })

@@ -20,8 +20,8 @@ use tokio::task::JoinSet;
 
 use crate::crypto::ConsistencyToken;
 use crate::decision::{Anchor, BrokenWorld, Snapshot};
-use crate::model::AccountId;
 use crate::model::catalogue::{Catalogue, CatalogueError};
+use crate::model::{AccountId, TokenId};
 use crate::store::{self, ObjectId, Store};
 use skew::Skew;
 use slot::Slot;
@@ -221,6 +221,7 @@ impl Feed {
             Anchor::User(id) => ObjectId::User(id),
             Anchor::Role(id) => ObjectId::Role(id),
             Anchor::Token(id) => ObjectId::Token(id),
+            Anchor::Key(id) => ObjectId::Token(TokenId(id.0)),
             Anchor::Document(id) => ObjectId::Document(id),
         };
         if let Some(tenant) = self.inner.directory.get(&id).await {

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::authn::{BadCredential, Credentials, Owner};
+use super::authn::{BadCredential, Credentials, Known, Owner};
 use crate::crypto::jwt::{self, AccessClaims, Act, BadJwt, Parties};
 use crate::crypto::token;
 use crate::decision::{Actor, Caller, CallerSession, Snapshot};
 use crate::feed::Signing;
-use crate::model::{EffectiveStatus, Named, ResourcePath, SigningKeyId};
+use crate::model::{EffectiveStatus, Named, ResourcePath, SigningKeyId, TokenId};
 
 /// What access tokens are signed and verified with.
 #[derive(Debug, Clone)]
@@ -44,18 +44,24 @@ impl Credentials {
         let verified = self.verified(text).await?;
         let claims = &verified.claims;
         jwt::in_time(claims, now)?;
+        if let Some(key) = claims.key {
+            // What it may is what its key may, as long as that stands.
+            let known = Known { token: TokenId(key.0), user: claims.sub, tenant: claims.ten };
+            return self.stands_by(known).await;
+        }
+        let session = session_of(claims)?;
         let mut world = self.tenant(claims.ten).await?.ok_or(BadCredential::Revoked)?;
         // Begun elsewhere a moment ago: the newest head knows.
         let unknown = |world: &Snapshot| {
             let user = world.any_user(claims.sub);
             user.is_none_or(|user| claims.act.is_some() && !is_assumed(user, claims, now))
         };
-        if unknown(&world) {
+        if unknown(&world) && !self.looked.contains_key(&session.id) {
+            self.looked.insert(session.id, ()).await;
             world = self.feed.fresh(claims.ten).await?;
         }
         let user = world.user(claims.sub).filter(|user| user.enabled);
         let user = user.filter(|user| user.account == claims.acc).ok_or(BadCredential::Revoked)?;
-        let session = session_of(claims)?;
         if user.voids(session.id, session.auth_time) {
             return Err(BadCredential::Revoked);
         }
@@ -142,6 +148,12 @@ impl Credentials {
         Ok(verified)
     }
 
+    /// Tells when an access token expires; `None` for what is none.
+    pub async fn access_expiry(&self, text: &str) -> Option<DateTime<Utc>> {
+        let verified = self.verified(text).await.ok()?;
+        time(verified.claims.exp)
+    }
+
     /// Returns what access tokens are signed with.
     pub const fn access(&self) -> &Access {
         &self.access
@@ -154,7 +166,7 @@ fn is_assumed(
     now: DateTime<Utc>,
 ) -> bool {
     let marks = user.session_marks.as_ref();
-    let assumed = marks.and_then(|marks| marks.assumed(claims.sid, now));
+    let assumed = marks.and_then(|marks| claims.sid.and_then(|sid| marks.assumed(sid, now)));
     assumed.is_some_and(|assumed| {
         claims.act.as_ref().is_some_and(|act| {
             act.sub == assumed.actor
@@ -167,7 +179,8 @@ fn is_assumed(
 fn session_of(claims: &AccessClaims) -> Result<CallerSession, BadCredential> {
     let (auth_time, expire_time) =
         time(claims.auth_time).zip(time(claims.exp)).ok_or(BadCredential::Invalid)?;
-    Ok(CallerSession { id: claims.sid, auth_time, expire_time })
+    let id = claims.sid.ok_or(BadCredential::Invalid)?;
+    Ok(CallerSession { id, auth_time, expire_time })
 }
 
 fn time(seconds: i64) -> Option<DateTime<Utc>> {

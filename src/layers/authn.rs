@@ -15,7 +15,7 @@ use crate::crypto::token::TokenKind;
 use crate::crypto::{KeyRing, jwt, token};
 use crate::decision::{Caller, Snapshot};
 use crate::feed::{self, Feed};
-use crate::model::{AccountId, Clock, TokenId, UserId};
+use crate::model::{AccountId, Clock, SessionId, TokenId, UserId};
 use crate::store::Store;
 
 /// How long a token that is none, or was ended, is remembered (`edges.md` §5).
@@ -78,12 +78,23 @@ impl Source<'_> {
     }
 }
 
+/// How much a source has sent that is none of ours.
+#[derive(Debug)]
+pub struct Strangers(Arc<AtomicU32>);
+
+impl Strangers {
+    /// Counts one more.
+    pub fn one_more(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
 /// Whose a token is; never changes, so knowing it once is enough.
 #[derive(Debug, Clone, Copy)]
-struct Known {
-    token: TokenId,
-    user: UserId,
-    tenant: AccountId,
+pub(super) struct Known {
+    pub(super) token: TokenId,
+    pub(super) user: UserId,
+    pub(super) tenant: AccountId,
 }
 
 /// Whose a credential is, good or not.
@@ -111,6 +122,8 @@ pub struct Credentials {
     known: Cache<[u8; 32], Known>,
     unknown: Cache<[u8; 32], ()>,
     ended: Cache<TokenId, ()>,
+    /// Assumed sessions that were begun elsewhere, or have ended: it was looked.
+    pub(super) looked: Cache<SessionId, ()>,
     /// How many unknown tokens each source has sent in its window.
     strangers: moka::sync::Cache<Counted, Arc<AtomicU32>>,
     used: Mutex<HashMap<TokenId, DateTime<Utc>>>,
@@ -130,6 +143,7 @@ impl Credentials {
             known: Cache::new(200_000),
             unknown: Cache::builder().max_capacity(100_000).time_to_live(REMEMBERED).build(),
             ended: Cache::builder().max_capacity(100_000).time_to_live(REMEMBERED).build(),
+            looked: Cache::builder().max_capacity(100_000).time_to_live(REMEMBERED).build(),
             strangers: moka::sync::Cache::builder()
                 .max_capacity(100_000)
                 .time_to_live(WINDOW)
@@ -158,6 +172,11 @@ impl Credentials {
             return self.stands_by_access(text).await;
         }
         let known = self.look_up(text, source).await?.ok_or(BadCredential::Invalid)?;
+        self.stands_by(known).await
+    }
+
+    /// Returns the caller behind a token or a key that is known, if it is good now.
+    pub(super) async fn stands_by(&self, known: Known) -> Result<Caller, BadCredential> {
         let now = self.clock.now();
         let mut world = self.tenant(known.tenant).await?.ok_or(BadCredential::Revoked)?;
         if world.token(known.token).is_none() && !self.ended.contains_key(&known.token) {
@@ -230,20 +249,26 @@ impl Credentials {
         if self.unknown.contains_key(&digest) {
             return Ok(None);
         }
-        let (counted, most) = source.counted();
-        let sent = self.strangers.get_with(counted, Arc::default);
-        if sent.load(Ordering::Relaxed) >= most {
-            return Err(BadCredential::TooMany);
-        }
+        let sent = self.strangers(source)?;
         let found = self.store.token_by_digest(&digest).await.map_err(feed::Error::from)?;
         let Some((token, user, tenant)) = found else {
             self.unknown.insert(digest, ()).await;
-            sent.fetch_add(1, Ordering::Relaxed);
+            sent.one_more();
             return Ok(None);
         };
         let known = Known { token, user, tenant };
         self.known.insert(digest, known).await;
         Ok(Some(known))
+    }
+
+    /// Counts what is none of ours; refuses a source that has sent too much of it.
+    pub fn strangers(&self, source: Source<'_>) -> Result<Strangers, BadCredential> {
+        let (counted, most) = source.counted();
+        let sent = self.strangers.get_with(counted, Arc::default);
+        if sent.load(Ordering::Relaxed) >= most {
+            return Err(BadCredential::TooMany);
+        }
+        Ok(Strangers(sent))
     }
 
     /// Notes that a caller's credential was used now.

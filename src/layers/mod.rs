@@ -27,7 +27,7 @@ use tonic::body::Body;
 use tower::{Layer, Service};
 
 pub use access::{ACCESS, Access};
-pub use authn::{BadCredential, Credentials, Owner, Source, network};
+pub use authn::{BadCredential, Credentials, Owner, Source, Strangers, network};
 pub use deadline::Deadlines;
 pub use form::{FormError, Forms};
 pub use gate::{Call, Gate, Part};

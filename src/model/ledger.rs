@@ -49,6 +49,9 @@ impl Image {
                 Some(scope) => format!("user/{}/role/{}@{scope}", grant.user, grant.role),
             },
             Self::Role(role) => format!("role/{}", role.id),
+            Self::ApiToken(token) if token.key.is_some() => {
+                format!("service_key/{}", token.key_id())
+            }
             Self::ApiToken(token) => format!("api_token/{}", token.id),
             Self::Document(document) => format!("rights_document/{}", document.id),
             Self::Assignment(one) => format!("user/{}/rights_document/{}", one.user, one.document),
@@ -118,6 +121,8 @@ kinds! {
     TokenExpire = "api_token.expire";
     TokenDelete = "api_token.delete";
     TokenReportLeak = "api_token.report_leak";
+    KeyCreate = "service_key.create";
+    KeyDelete = "service_key.delete";
     DocumentCreate = "rights_document.create";
     DocumentUpdate = "rights_document.update";
     DocumentDelete = "rights_document.delete";

@@ -11,6 +11,7 @@ mod message;
 mod path;
 mod rights;
 mod role;
+mod service_key;
 mod session;
 mod signing_key;
 mod token;
@@ -31,6 +32,7 @@ pub use rights::{
     Assignment, Body, ProductPermissions, ResourcePermissions, RightsDocument, SystemDocument,
 };
 pub use role::{CustomRole, Holder, Reach, Relation, RoleGrant, RoleRef};
+pub use service_key::{KeyAlgorithm, PublicKey};
 pub use session::{Assumed, Ended, Session, SessionKind, SessionMarks};
 pub use signing_key::{SigningAlgorithm, SigningKey};
 pub use token::ApiToken;

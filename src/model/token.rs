@@ -1,11 +1,11 @@
-//! API tokens as the rest of the service knows them: never the secret, nor its hash (`model.md` §9).
+//! API tokens, and the keys of service users, as the rest of the service knows them: never the secret, nor its hash (`model.md` §9).
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{AccountId, TokenId, UserId};
+use super::{AccountId, KeyId, PublicKey, TokenId, UserId};
 
-/// One API token of one user.
+/// One API token of one user, or one key: the same credential, but for how it is shown that one has it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ApiToken {
     /// Its public accessor id.
@@ -30,9 +30,17 @@ pub struct ApiToken {
     pub create_time: DateTime<Utc>,
     /// From this instant on it is worth nothing; `None` = until deleted.
     pub expire_time: Option<DateTime<Utc>>,
+    /// Of a key, its public half; `None` = a token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<PublicKey>,
 }
 
 impl ApiToken {
+    /// Returns what a key is called.
+    pub const fn key_id(&self) -> KeyId {
+        KeyId(self.id.0)
+    }
+
     /// Returns who may know it, besides its user; `None` = nobody else, as of what the bootstrap made.
     pub fn maker(&self) -> Option<UserId> {
         self.origin.or(self.created_by)

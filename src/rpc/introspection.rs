@@ -60,12 +60,15 @@ impl Shared {
         }
         let Some(facts) = of.token.and_then(|id| there.token(id)) else { return Ok(None) };
         self.credentials.note_use(&of);
-        Ok(Some(pb::IntrospectTokenResponse {
-            scopes: facts.token.scopes.clone(),
-            expire_time: facts.token.expire_time.map(timestamp),
-            credential: Some(Credential::TokenId(facts.token.id.to_string())),
-            ..told
-        }))
+        let scopes = facts.token.scopes.clone();
+        let (id, end) = match &facts.token.key {
+            None => (facts.token.id.to_string(), facts.token.expire_time),
+            Some(_) => {
+                (facts.token.key_id().to_string(), self.credentials.access_expiry(text).await)
+            }
+        };
+        let (expire_time, credential) = (end.map(timestamp), Some(Credential::TokenId(id)));
+        Ok(Some(pb::IntrospectTokenResponse { scopes, expire_time, credential, ..told }))
     }
 
     /// Asks the engine for what the method's rule declares. A caller whose own account does not work has come no further
@@ -86,7 +89,7 @@ fn kind(text: &str, of: &Caller) -> pb::CredentialKind {
     match token::parse(text).map(|parsed| parsed.kind()) {
         Ok(TokenKind::Pat) => pb::CredentialKind::Pat,
         Ok(TokenKind::Svc) => pb::CredentialKind::Svc,
-        Err(_) if of.session.is_some() => pb::CredentialKind::Access,
+        Err(_) if of.session.is_some() || of.token.is_some() => pb::CredentialKind::Access,
         Ok(TokenKind::Ref | TokenKind::Rst) | Err(_) => pb::CredentialKind::Unspecified,
     }
 }

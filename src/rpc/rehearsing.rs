@@ -120,6 +120,8 @@ impl AuthorizationApi {
                 DeleteApiToken delete_api_token,
                 ReportLeakedToken report_leaked_token,
                 RotateSigningKey rotate_signing_key,
+                CreateServiceKey create_service_key,
+                DeleteServiceKey delete_service_key,
             }
             SessionService(SessionApi) {
                 RevokeSession revoke_session,

@@ -1,5 +1,6 @@
 //! The Session service: sessions, how they go on and end, and acting as somebody else.
 
+mod exchange;
 mod issue;
 mod sign_in;
 
@@ -10,7 +11,7 @@ use super::wire::{field, timestamp};
 use crate::crypto::secret;
 use crate::crypto::token::{self, Secret, TokenKind};
 use crate::decision::{Caller, sees_user};
-use crate::layers::{BadCredential, Call};
+use crate::layers::{BadCredential, Call, Source};
 use crate::model::{ChangeKind, Session, SessionId, SessionKind, UserId};
 use crate::proto::v1 as pb;
 use crate::store::{Assuming, Refreshed, session_etag};
@@ -38,6 +39,14 @@ impl pb::session_service_server::SessionService for SessionApi {
         let (call, request) = open(request)?;
         let session = self.refresh(&request.refresh_token, &call).await?;
         Ok(Response::new(pb::RefreshSessionResponse { session: Some(session) }))
+    }
+
+    async fn exchange_token(
+        &self,
+        request: Request<pb::ExchangeTokenRequest>,
+    ) -> Result<Response<pb::ExchangeTokenResponse>, Status> {
+        let (call, request) = open(request)?;
+        self.exchange(request, &call.source).await.map(Response::new)
     }
 
     async fn revoke_session(
@@ -166,8 +175,12 @@ impl SessionApi {
         let invalid = || Status::from(BadCredential::Invalid);
         let parsed = token::parse(text).ok().filter(|token| token.kind() == TokenKind::Ref);
         let digest = parsed.ok_or_else(invalid)?.digest(&self.0.keys);
-        let found = self.0.store.session_of_refresh(&digest).await?;
-        let session = found.ok_or_else(invalid)?;
+        // Each that is unknown costs a read.
+        let strangers = self.0.credentials.strangers(Source::Address(&call.source))?;
+        let Some(session) = self.0.store.session_of_refresh(&digest).await? else {
+            strangers.one_more();
+            return Err(invalid());
+        };
         // Whoever may not sign in any more does not go on either.
         let world = self.0.feed.tenant(session.tenant).await?;
         if !issue::stands(&world, &session) {

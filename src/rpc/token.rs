@@ -1,5 +1,6 @@
 //! The Token service: API tokens, and what a string is that may be one.
 
+mod keys;
 mod signing;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -92,6 +93,7 @@ impl pb::token_service_server::TokenService for TokenApi {
             display_name: request.display_name,
             scopes: request.scopes,
             expire_time: time("expire_time", request.expire_time)?,
+            key: None,
             digests: fresh.digests(&self.0.keys),
         };
         let act = self.0.change(call, move |tx, caller| {
@@ -216,6 +218,27 @@ impl pb::token_service_server::TokenService for TokenApi {
             consistency_token: done.consistency_token(),
             preview: done.preview(),
         }))
+    }
+
+    async fn create_service_key(
+        &self,
+        request: Request<pb::CreateServiceKeyRequest>,
+    ) -> Result<Response<pb::CreateServiceKeyResponse>, Status> {
+        self.create_key(request).await
+    }
+
+    async fn list_service_keys(
+        &self,
+        request: Request<pb::ListServiceKeysRequest>,
+    ) -> Result<Response<pb::ListServiceKeysResponse>, Status> {
+        self.list_keys(request).await
+    }
+
+    async fn delete_service_key(
+        &self,
+        request: Request<pb::DeleteServiceKeyRequest>,
+    ) -> Result<Response<pb::DeleteServiceKeyResponse>, Status> {
+        self.delete_key(request).await
     }
 
     async fn get_jwks(

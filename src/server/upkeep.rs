@@ -41,6 +41,9 @@ pub(super) async fn run(
             Ok(count) => tracing::debug!(count, "forgot sessions that are over"),
             Err(error) => tracing::warn!(%error, "could not forget sessions that are over"),
         }
+        if let Err(error) = store.forget_assertions().await {
+            tracing::warn!(%error, "could not forget old assertions");
+        }
         let before = store.clock().now() - REMEMBERED;
         let now = store.clock().now();
         if let Err(error) = forget_traces(&store, now).await {

@@ -295,6 +295,7 @@ fn api_token(made: Bootstrapped, now: DateTime<Utc>) -> ApiToken {
         origin: None,
         create_time: now,
         expire_time: None,
+        key: None,
     }
 }
 

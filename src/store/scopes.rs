@@ -159,6 +159,7 @@ mod tests {
             origin: None,
             create_time: DateTime::UNIX_EPOCH,
             expire_time: None,
+            key: None,
         }
     }
 

@@ -14,11 +14,13 @@ use super::{Error, KeptToken, Refusal, Store, Tx, scopes};
 use crate::crypto::token::TokenKind;
 use crate::decision::{Caller, Escalation, Limits, TokenFacts, escalation};
 use crate::model::{
-    AccountId, ApiToken, Change, ChangeKind, EffectiveStatus, Image, TokenId, UserId, UserKind,
+    AccountId, ApiToken, Change, ChangeKind, EffectiveStatus, Image, PublicKey, TokenId, UserId,
+    UserKind,
 };
 
 /// What making a token needs, and what rotating one needs.
 const CREATE: &str = "api_token.create";
+const CREATE_KEY: &str = "service_key.create";
 const ROTATE: &str = "api_token.rotate";
 /// How long after its user has signed in a session makes tokens for that user.
 const RECENT: TimeDelta = TimeDelta::minutes(10);
@@ -52,6 +54,8 @@ pub struct NewToken {
     pub scopes: Vec<String>,
     /// When it ends; `None` = never by itself.
     pub expire_time: Option<DateTime<Utc>>,
+    /// Of a key, its public half.
+    pub key: Option<PublicKey>,
     /// What it will be found by.
     pub digests: Digests,
 }
@@ -75,7 +79,12 @@ impl Tx {
         let world = self.world();
         let user = world.user(new.user).cloned();
         let user = user.ok_or_else(|| Refusal::unseen("user", new.user))?;
-        self.may_mint(caller, CREATE, user.id, None)?;
+        let permission = if new.key.is_some() { CREATE_KEY } else { CREATE };
+        self.may_mint(caller, permission, user.id, None)?;
+        if new.key.is_some() && user.kind != UserKind::Service {
+            let why = "is not of kind SERVICE: keys are for machines";
+            return Err(Refusal::invalid("WRONG_USER_KIND", "user_id", why));
+        }
         if new.expire_time.is_some_and(|end| end <= now) {
             let why = "must be in the future";
             return Err(Refusal::invalid("INVALID_FIELD", "expire_time", why));
@@ -100,10 +109,13 @@ impl Tx {
             origin: self.origin(caller, user.id),
             create_time: now,
             expire_time: new.expire_time.or(most),
+            key: new.key,
         };
         self.lies_within(caller, &token)?;
         self.not_closed(user.account)?;
-        self.mint(ChangeKind::TokenCreate, token, user.kind, new.digests)
+        let kind =
+            if token.key.is_some() { ChangeKind::KeyCreate } else { ChangeKind::TokenCreate };
+        self.mint(kind, token, user.kind, new.digests)
     }
 
     /// Makes a token in the place of `id`, with its name, scopes and expiry; the old one goes on for `overlap`, though
@@ -165,6 +177,7 @@ impl Tx {
 
     fn live_token(&self, id: TokenId) -> Result<ApiToken, Refusal> {
         let facts = self.world().token(id).filter(|facts| facts.is_live(self.now()));
+        let facts = facts.filter(|facts| facts.token.key.is_none());
         let token = facts.map(|facts| facts.token.clone());
         token.ok_or_else(|| Refusal::unseen("token", id))
     }
@@ -256,8 +269,9 @@ impl Tx {
             after: Some(Image::ApiToken(token.clone())),
         })?;
         if !token.display_name.is_empty() && self.namesakes(&token) > NAMESAKES {
+            let what = if token.key.is_some() { "keys" } else { "live tokens" };
             let why = format!(
-                "the user has {NAMESAKES} live tokens named `{}`: delete one, or choose another name",
+                "the user has {NAMESAKES} {what} named `{}`: delete one, or choose another name",
                 token.display_name
             );
             return Err(Refusal::precondition("TOKEN_LIMIT", why));
@@ -271,7 +285,9 @@ impl Tx {
         let ids = world.user(token.user).map(|user| user.tokens.as_slice()).unwrap_or_default();
         let others = ids.iter().filter_map(|id| world.token(*id));
         let same = |facts: &&Arc<TokenFacts>| {
-            facts.is_live(self.now()) && facts.token.display_name == token.display_name
+            facts.is_live(self.now())
+                && facts.token.display_name == token.display_name
+                && facts.token.key.is_some() == token.key.is_some()
         };
         others.filter(same).count()
     }
@@ -300,6 +316,7 @@ impl Store {
         let mut tokens = api_token::Entity::find()
             .filter(api_token::Column::UserId.eq(user.0))
             .filter(api_token::Column::EndTime.is_null())
+            .filter(api_token::Column::Key.is_null())
             .filter(lives);
         if let Some(after) = after {
             tokens = tokens.filter(api_token::Column::Id.gt(after.0));

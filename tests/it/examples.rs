@@ -45,6 +45,11 @@ impl<'s> Scene<'s> {
         self.service.person(&self.tenant, &name, &[]).await
     }
 
+    async fn machine(&mut self) -> Person {
+        let name = self.name("machine");
+        self.service.machine(&self.tenant, &name, &[]).await
+    }
+
     async fn below(&mut self, above: &Person) -> Person {
         let name = self.name("user");
         self.service.person_under(&self.tenant, Some(above), &name, &[]).await
@@ -351,6 +356,18 @@ impl<'s> Scene<'s> {
                 pb::DeleteApiTokenRequest { token_id, ..Default::default() }.encode_to_vec()
             }
             "RotateSigningKey" => pb::RotateSigningKeyRequest::default().encode_to_vec(),
+            "CreateServiceKey" => {
+                let user_id = self.machine().await.user_id;
+                pb::CreateServiceKeyRequest { user_id, ..Default::default() }.encode_to_vec()
+            }
+            "DeleteServiceKey" => {
+                let user_id = self.machine().await.user_id;
+                let create = pb::CreateServiceKeyRequest { user_id, ..Default::default() };
+                let mut tokens = self.service.tokens(&self.service.root);
+                let made = tokens.create_service_key(create).await.unwrap().into_inner();
+                let key_id = made.service_key.unwrap().key_id;
+                pb::DeleteServiceKeyRequest { key_id, ..Default::default() }.encode_to_vec()
+            }
             "ReportLeakedToken" => {
                 pb::ReportLeakedTokenRequest { token, ..Default::default() }.encode_to_vec()
             }

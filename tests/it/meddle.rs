@@ -3,7 +3,7 @@
 use sea_orm::{ConnectOptions, ConnectionTrait as _, Database, DatabaseConnection, Statement};
 
 /// Every table, those first that others refer to.
-pub(crate) const TABLES: [&str; 19] = [
+pub(crate) const TABLES: [&str; 20] = [
     "tenants",
     "accounts",
     "users",
@@ -23,6 +23,7 @@ pub(crate) const TABLES: [&str; 19] = [
     "sign_in_failures",
     "sign_in_sources",
     "outbox",
+    "assertions",
 ];
 
 /// One connection, as nobody's but the test's.

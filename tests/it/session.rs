@@ -3,6 +3,7 @@
 mod access;
 mod assuming;
 mod ending;
+mod keyed;
 mod keys;
 mod minting;
 mod refreshing;

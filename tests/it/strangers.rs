@@ -20,6 +20,7 @@ use crate::support::{Person, Service, engines, said, stranger};
 /// The RPCs that anybody may call. A reviewer sees this list grow.
 pub(crate) const PUBLIC: &[&str] = &[
     "/chancery.v1.SessionService/CreateSession",
+    "/chancery.v1.SessionService/ExchangeToken",
     "/chancery.v1.SessionService/RefreshSession",
     "/chancery.v1.SessionService/RequestPasswordReset",
     "/chancery.v1.SessionService/ResetPassword",
@@ -46,6 +47,8 @@ fn fill(message: &mut DynamicMessage) {
         ("reason", "because"),
         ("session_id", "ses_01h455vb4pex5vsknk084sn02q"),
         ("refresh_token", "no credential of anybody"),
+        ("subject_token", "no credential of anybody"),
+        ("key_id", "key_01h455vb4pex5vsknk084sn02q"),
     ] {
         set(message, path, Value::String(value.to_owned()));
     }
@@ -216,10 +219,12 @@ async fn what_lies_in_a_foreign_tenant_is_not_there_in_the_same_words() {
             // These name no object, or answer about it instead of refusing.
             let name = method.name();
             if [
+                "ChangePassword",
                 "ListCatalogues",
                 "ValidateToken",
                 "GetJwks",
                 "CreateSession",
+                "ExchangeToken",
                 "RefreshSession",
                 "IntrospectToken",
                 "ReportLeakedToken",

@@ -37,6 +37,27 @@ impl KeySecret {
         Ok(Self(Zeroizing::new(document.as_ref().to_vec())))
     }
 
+    /// Returns both halves: the secret as PKCS #8, and the bare public key.
+    pub(super) fn halves(
+        &self,
+        algorithm: SigningAlgorithm,
+    ) -> Result<(Zeroizing<Vec<u8>>, Vec<u8>), NoKey> {
+        let secret = self.0.as_slice();
+        let public = match algorithm {
+            SigningAlgorithm::Es256 => {
+                let chance = SystemRandom::new();
+                let of = &ECDSA_P256_SHA256_FIXED_SIGNING;
+                let pair = EcdsaKeyPair::from_pkcs8(of, secret, &chance).map_err(|_| NoKey)?;
+                pair.public_key().as_ref().to_vec()
+            }
+            SigningAlgorithm::EdDsa => {
+                let pair = Ed25519KeyPair::from_pkcs8(secret).map_err(|_| NoKey)?;
+                pair.public_key().as_ref().to_vec()
+            }
+        };
+        Ok((self.0.clone(), public))
+    }
+
     /// Encrypts it for the store, bound to all that is said of the key.
     pub fn seal(&self, keys: &KeyRing, of: &SigningKey) -> Result<Vec<u8>, NoKey> {
         seal::seal_key(keys, &said(of), &self.0, secret::system).map_err(|_| NoKey)
@@ -49,22 +70,18 @@ impl KeySecret {
 
     /// Makes it ready for use.
     pub fn pair(&self, key: SigningKey) -> Result<Pair, NoKey> {
-        let secret = self.0.as_slice();
-        let (algorithm, public, encoding, decoding) = match key.algorithm {
-            SigningAlgorithm::Es256 => {
-                let chance = SystemRandom::new();
-                let of = &ECDSA_P256_SHA256_FIXED_SIGNING;
-                let pair = EcdsaKeyPair::from_pkcs8(of, secret, &chance).map_err(|_| NoKey)?;
-                let public = pair.public_key().as_ref().to_vec();
-                let decoding = DecodingKey::from_ec_der(&public);
-                (Algorithm::ES256, public, EncodingKey::from_ec_der(secret), decoding)
-            }
-            SigningAlgorithm::EdDsa => {
-                let pair = Ed25519KeyPair::from_pkcs8(secret).map_err(|_| NoKey)?;
-                let public = pair.public_key().as_ref().to_vec();
-                let decoding = DecodingKey::from_ed_der(&public);
-                (Algorithm::EdDSA, public, EncodingKey::from_ed_der(secret), decoding)
-            }
+        let (secret, public) = self.halves(key.algorithm)?;
+        let (algorithm, encoding, decoding) = match key.algorithm {
+            SigningAlgorithm::Es256 => (
+                Algorithm::ES256,
+                EncodingKey::from_ec_der(&secret),
+                DecodingKey::from_ec_der(&public),
+            ),
+            SigningAlgorithm::EdDsa => (
+                Algorithm::EdDSA,
+                EncodingKey::from_ed_der(&secret),
+                DecodingKey::from_ed_der(&public),
+            ),
         };
         Ok(Pair { key, algorithm, public, encoding, decoding })
     }

@@ -3,6 +3,7 @@
 //! The key is found by its id and says by itself how it signs; what a token's header says of that must be the same. Every
 //! claim is there and of its one type, or the token is none. Times are held against the clock that is handed in.
 
+mod assertion;
 mod key;
 mod provider;
 #[cfg(test)]
@@ -14,8 +15,9 @@ use chrono::{DateTime, Utc};
 use jsonwebtoken::{Header, Validation, decode, decode_header, encode};
 use serde::{Deserialize, Serialize};
 
-use crate::model::{AccountId, SessionId, SigningKeyId, TokenId, UserId};
+use crate::model::{AccountId, KeyId, SessionId, SigningKeyId, TokenId, UserId};
 
+pub use assertion::{AssertionClaims, REMEMBERED, key_of, make_key, read_public, verify_assertion};
 pub use key::{KeySecret, Pair};
 
 /// What a token's header calls its type.
@@ -73,8 +75,12 @@ pub struct AccessClaims {
     pub exp: i64,
     /// Its own name, which no other has.
     pub jti: String,
-    /// Its session.
-    pub sid: SessionId,
+    /// Its session; or
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sid: Option<SessionId>,
+    /// the key of a service user that it was given for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<KeyId>,
     /// When the user has proved who it is.
     pub auth_time: i64,
     /// Who really acts.
@@ -150,7 +156,9 @@ pub fn verify<'p>(
 /// Holds a token's times against the clock.
 pub fn in_time(claims: &AccessClaims, now: DateTime<Utc>) -> Result<(), BadJwt> {
     let now = now.timestamp();
-    let sane = claims.nbf <= now + SKEW && claims.iat <= now + SKEW && claims.iat < claims.exp;
+    let AccessClaims { nbf, iat, exp, auth_time, .. } = *claims;
+    let negative = [nbf, iat, exp, auth_time].into_iter().any(i64::is_negative);
+    let sane = !negative && nbf <= now + SKEW && iat <= now + SKEW && iat < exp;
     if !sane {
         return Err(BadJwt::Invalid);
     }

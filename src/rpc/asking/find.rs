@@ -60,7 +60,7 @@ impl Asking {
         let here = match anchor {
             Anchor::User(id) => home.any_user(id).is_some(),
             Anchor::Account(id) => home.account(id).is_some(),
-            Anchor::Role(_) | Anchor::Token(_) | Anchor::Document(_) => false,
+            Anchor::Role(_) | Anchor::Token(_) | Anchor::Key(_) | Anchor::Document(_) => false,
         };
         if here {
             return Ok(Some(home));

@@ -66,7 +66,8 @@ impl SessionApi {
             nbf: now,
             exp: end.timestamp(),
             jti: jti()?,
-            sid: session.id,
+            sid: Some(session.id),
+            key: None,
             auth_time: session.auth_time.timestamp(),
             act,
             scope: None,
@@ -88,7 +89,7 @@ impl SessionApi {
 }
 
 /// Makes a name that no other token has.
-fn jti() -> Result<String, Status> {
+pub(super) fn jti() -> Result<String, Status> {
     let bytes = crate::crypto::secret::bytes::<16>(crate::crypto::secret::system);
     Ok(Uuid::from_bytes(bytes.map_err(no_randomness)?).to_string())
 }

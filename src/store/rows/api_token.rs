@@ -26,6 +26,8 @@ pub struct Model {
     pub last_used_time: Option<DateTimeUtc>,
     /// When it was ended; from then on the row is here for its digest alone.
     pub end_time: Option<DateTimeUtc>,
+    /// Of a key, its public half. Its digest is that of no secret.
+    pub key: Option<Json>,
 }
 
 /// Without the digest, which is kept from every log though it is no secret by itself.
@@ -56,6 +58,7 @@ impl TryFrom<Model> for ApiToken {
             origin: row.origin.map(UserId),
             create_time: row.create_time,
             expire_time: row.expire_time,
+            key: row.key.map(|key| read(TABLE, &id, key)).transpose()?,
         })
     }
 }
@@ -78,6 +81,7 @@ impl ActiveModel {
             digest: NotSet,
             last_used_time: NotSet,
             end_time: NotSet,
+            key: Set(token.key.as_ref().map(|key| json(TABLE, key)).transpose()?),
         })
     }
 }

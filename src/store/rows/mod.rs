@@ -4,6 +4,7 @@
 
 pub(super) mod account;
 pub(super) mod api_token;
+pub(super) mod assertion;
 pub(super) mod assignment;
 pub(super) mod catalogue_file;
 pub(super) mod custom_role;

@@ -217,6 +217,7 @@ pub(super) fn token(clock: &HeldClock, user: &User) -> ApiToken {
         origin: None,
         create_time: clock.now(),
         expire_time: None,
+        key: None,
     }
 }
 

@@ -1,0 +1,111 @@
+//! An access token for an assertion of a service user (`model.md` §9).
+
+use chrono::{DateTime, Utc};
+use tonic::Status;
+
+use super::SessionApi;
+use super::issue::jti;
+use crate::crypto::jwt::{self, AccessClaims, AssertionClaims};
+use crate::crypto::token;
+use crate::decision::{Anchor, Snapshot};
+use crate::layers::{ACCESS, BadCredential, Source, status};
+use crate::model::{ApiToken, EffectiveStatus, TokenId};
+use crate::proto::v1 as pb;
+use crate::rpc::wire::timestamp;
+
+/// A JSON Web Token, in the words of RFC 8693.
+const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
+
+impl SessionApi {
+    pub(super) async fn exchange(
+        &self,
+        request: pb::ExchangeTokenRequest,
+        source: &str,
+    ) -> Result<pb::ExchangeTokenResponse, Status> {
+        if !["", JWT].contains(&request.subject_token_type.as_str()) {
+            let why = format!("is not known here: an assertion of a service user is `{JWT}`");
+            return Err(status::bad_field("INVALID_FIELD", "subject_token_type", why));
+        }
+        let text = &request.subject_token;
+        let now = self.0.clock.now();
+        let id = jwt::key_of(text).map_err(BadCredential::from)?;
+        // Each that is unknown costs a read.
+        let strangers = self.0.credentials.strangers(Source::Address(source))?;
+        let Some(tenant) = self.0.feed.tenant_of(Anchor::Key(id)).await? else {
+            strangers.one_more();
+            return Err(BadCredential::Invalid.into());
+        };
+        let mut world = self.0.feed.tenant(tenant).await?;
+        if world.token(TokenId(id.0)).is_none() {
+            // Registered elsewhere a moment ago, or ended: the newest head knows.
+            world = self.0.feed.fresh(tenant).await?;
+        }
+        let facts = world.token(TokenId(id.0)).ok_or(BadCredential::Revoked)?;
+        let key = facts.token.key.as_ref().ok_or(BadCredential::Invalid)?;
+        let issuer = &self.0.credentials.access().parties.issuer;
+        let said = jwt::verify_assertion(text, key, issuer, now).map_err(BadCredential::from)?;
+        if said.sub != facts.token.user {
+            return Err(BadCredential::Invalid.into());
+        }
+        stands(&world, &facts.token)?;
+        self.once(&facts.token, &said).await?;
+        self.for_key(&facts.token, &world, now).await
+    }
+
+    /// Refuses an assertion that was used before, here or at another replica.
+    async fn once(&self, key: &ApiToken, said: &AssertionClaims) -> Result<(), Status> {
+        let name = token::digest(&self.0.keys, &said.jti);
+        let end = said.exp.saturating_add(jwt::REMEMBERED);
+        let end = DateTime::from_timestamp(end, 0).ok_or(BadCredential::Invalid)?;
+        if self.0.store.use_assertion(key.key_id(), name, end).await? {
+            return Ok(());
+        }
+        tracing::warn!(key = %key.key_id(), "an assertion was used twice");
+        Err(BadCredential::Invalid.into())
+    }
+
+    async fn for_key(
+        &self,
+        key: &ApiToken,
+        world: &Snapshot,
+        now: DateTime<Utc>,
+    ) -> Result<pb::ExchangeTokenResponse, Status> {
+        let access = self.0.credentials.access();
+        let (at, end) = (now.timestamp(), (now + ACCESS).timestamp());
+        let claims = AccessClaims {
+            iss: access.parties.issuer.clone(),
+            aud: access.parties.audience.clone(),
+            sub: key.user,
+            acc: key.account,
+            ten: world.tenant(),
+            iat: at,
+            nbf: at,
+            exp: end,
+            jti: jti()?,
+            sid: None,
+            key: Some(key.key_id()),
+            auth_time: at,
+            act: None,
+            scope: (!key.scopes.is_empty()).then(|| key.scopes.join(" ")),
+        };
+        let access_token = access.signing.signer().await?.sign(&claims).map_err(|error| {
+            tracing::error!(%error, "no access token could be made");
+            status::internal()
+        })?;
+        Ok(pb::ExchangeTokenResponse {
+            access_token,
+            expire_time: DateTime::from_timestamp(end, 0).map(timestamp),
+            user_id: key.user.to_string(),
+            account_id: key.account.to_string(),
+        })
+    }
+}
+
+fn stands(world: &Snapshot, key: &ApiToken) -> Result<(), Status> {
+    let user = world.user(key.user).filter(|user| user.enabled);
+    let user = user.ok_or(BadCredential::Revoked)?;
+    if world.effective_status(user.account) != Some(EffectiveStatus::Active) {
+        return Err(crate::decision::Refused::AccountNotActive.into());
+    }
+    Ok(())
+}
