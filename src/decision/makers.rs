@@ -41,7 +41,7 @@ impl Makers {
         else {
             return found;
         };
-        let given = deed.given(&after);
+        let gains = deed.gains(&after);
         let there = at.world_of(deed.path.account);
         let above = above.filter(|above| above.tenant() != there.tenant());
         let permission = there.catalogue().parse(deed.permission);
@@ -55,7 +55,7 @@ impl Makers {
                 }
                 if let Some(user) = world.user(id)
                     && (viewer.user)(id)
-                    && deed.is_open_to(world, user, &given, &after)
+                    && deed.is_open_to(world, user, &gains, &after)
                 {
                     found.users.push(id);
                 }
@@ -120,7 +120,7 @@ impl<'a> Deed<'a> {
         &self,
         mine: &Snapshot,
         user: &Principal,
-        given: &[Gain],
+        gains: &[Gain],
         after: &Supposed,
     ) -> bool {
         let caller = Caller {
@@ -135,7 +135,7 @@ impl<'a> Deed<'a> {
         };
         let now = self.question.now;
         let there = self.at.world_of(self.path.account);
-        let gives = || self.gives(mine, &caller, given, after);
+        let gives = || self.gives(mine, &caller, gains, after);
         let permits = |permission: &str| may(&caller, mine, there, permission, &self.path, now);
         permits(self.permission)
             && match self.change {
@@ -161,20 +161,20 @@ impl<'a> Deed<'a> {
     }
 
     /// Lists what it gives to the subject, whoever makes it. A credential gives all that the subject holds.
-    fn given(&self, after: &Supposed) -> Vec<Gain> {
+    fn gains(&self, after: &Supposed) -> Vec<Gain> {
         let Subject::User(subject) = self.question.subject else { return Vec::new() };
         let all = matches!(self.change, Proposed::UseWiderToken);
         gained((!all).then_some(&self.at.home), &after.home, subject, self.question.now)
     }
 
     /// Returns whether it gives nothing that the giver does not hold.
-    fn gives(&self, mine: &Snapshot, giver: &Caller, given: &[Gain], after: &Supposed) -> bool {
+    fn gives(&self, mine: &Snapshot, by: &Caller, gains: &[Gain], after: &Supposed) -> bool {
         let Subject::User(subject) = self.question.subject else { return false };
-        if subject == giver.user && matches!(self.change, Proposed::UseWiderToken) {
+        if subject == by.user && matches!(self.change, Proposed::UseWiderToken) {
             return true;
         }
-        let holds = call_holdings(mine, giver, self.question.now);
-        gives_no_more(&after.home, given.to_vec(), &Stock::of(&holds)).is_ok()
+        let holds = call_holdings(mine, by, self.question.now);
+        gives_no_more(&after.home, gains.to_vec(), &Stock::of(&holds)).is_ok()
     }
 
     /// A suspension or quarantine is lifted from where it was ordered, or from above.

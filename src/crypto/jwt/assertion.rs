@@ -90,7 +90,7 @@ pub fn read_public(pem: &str) -> Result<PublicKey, NoKey> {
         return Err(NoKey);
     }
     let bytes = pem.as_bytes();
-    let rsa = DecodingKey::from_rsa_pem(bytes).ok().filter(|key| is_long(key));
+    let rsa = DecodingKey::from_rsa_pem(bytes).ok().filter(is_long);
     let algorithm = if let Ok(key) = DecodingKey::from_ec_pem(bytes) {
         // The other curves are longer.
         let point = key.try_get_as_bytes().map_err(|_| NoKey)?;

@@ -75,6 +75,7 @@ async fn who_names_no_account_signs_in_where_the_operator_says() {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "one list of what is refused, case by case")]
 async fn who_does_not_get_in_is_told_the_same_whatever_the_reason() {
     for engine in engines() {
         let service = Service::start(&engine).await;
