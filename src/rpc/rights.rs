@@ -111,8 +111,8 @@ impl pb::rights_document_service_server::RightsDocumentService for RightsDocumen
         });
         let done = done.await?;
         let gone = match &done.outcome.was {
-            Some(was) => self.shown(&by, view::kept(was)),
-            None => pb::RightsDocument { rights_doc_id: id.to_string(), ..Default::default() },
+            Some(was) if !done.hidden => self.shown(&by, view::kept(was)),
+            _ => pb::RightsDocument { rights_doc_id: id.to_string(), ..Default::default() },
         };
         let preview = done.preview().map(|preview| pb::Preview {
             others_affected: preview.others_affected || done.outcome.others_affected,
@@ -163,7 +163,7 @@ impl pb::rights_document_service_server::RightsDocumentService for RightsDocumen
         });
         let done = done.await?;
         Ok(done.respond(pb::UnassignRightsDocumentResponse {
-            assignment: Some(self.assignment(&by, &done.outcome.assignment)),
+            assignment: (!done.hidden).then(|| self.assignment(&by, &done.outcome.assignment)),
             consistency_token: done.consistency_token(),
             preview: done.preview(),
         }))
@@ -335,7 +335,7 @@ impl RightsDocumentApi {
         let id = done.outcome.document;
         let (world, now) = (&done.world, self.0.clock.now());
         let home = if by.home.tenant() == world.tenant() { world } else { &by.home };
-        if done.repeat && !sees_document(&by.caller, home, world, id, now) {
+        if done.hidden || (done.repeat && !sees_document(&by.caller, home, world, id, now)) {
             return None;
         }
         let mut document = self.shown(by, view::document(world, id, by.caller.account)?);
@@ -357,6 +357,9 @@ impl RightsDocumentApi {
         done: &Done<crate::store::Assigned>,
     ) -> Result<Vec<pb::Assignment>, Status> {
         let outcome = &done.outcome;
+        if done.hidden {
+            return Ok(Vec::new());
+        }
         if done.repeat {
             let (world, now) = (&done.world, self.0.clock.now());
             let home = if by.home.tenant() == world.tenant() { world } else { &by.home };

@@ -15,7 +15,7 @@ use super::heavy::Heavy;
 use super::passwords::Passwords;
 use super::preview::Rehearsed;
 use crate::crypto::{ConsistencyToken, KeyRing};
-use crate::decision::{Ask, Caller, Snapshot, sees_user};
+use crate::decision::{Ask, Caller, Snapshot, may_be_shown, sees_user};
 use crate::feed::Feed;
 use crate::layers::{Call, Credentials, method_name, status};
 use crate::model::{AccountId, Change, Clock, Image, User, UserId};
@@ -73,6 +73,8 @@ pub(super) struct Done<T> {
     pub(super) outcome: T,
     /// Whether the same request had been done before.
     pub(super) repeat: bool,
+    /// Whether a repeat was sent with a credential that may not read what it is about: it is answered without that.
+    pub(super) hidden: bool,
     /// Whether nothing was to be kept.
     pub(super) dry_run: bool,
     /// Whoever reads with it sees the change.
@@ -205,8 +207,11 @@ impl Shared {
         let Reader { caller, home, there } = reader(&call)?;
         let dry_run = call.ask.fields().number("validate_only") == Some(1);
         let began = Instant::now();
-        let mut tx = match self.begin(&call, &caller, home, there, dry_run).await? {
-            Begun::Repeat(outcome) => return self.repeated(outcome).await,
+        let mut tx = match self.begin(&call, &caller, home, Arc::clone(&there), dry_run).await? {
+            Begun::Repeat(outcome) => {
+                let shown = may_be_shown(&caller, call.ask.rule(), there.catalogue());
+                return self.repeated(outcome, !shown).await;
+            }
             Begun::Fresh(tx) => tx,
         };
         tx.judge(&caller, &call.ask)?;
@@ -235,6 +240,7 @@ impl Shared {
         Ok(Done {
             outcome,
             repeat: false,
+            hidden: false,
             dry_run,
             token: committed.token,
             world,
@@ -268,13 +274,18 @@ impl Shared {
         }
     }
 
-    async fn repeated<T: DeserializeOwned>(&self, outcome: Outcome) -> Result<Done<T>, Status> {
+    async fn repeated<T: DeserializeOwned>(
+        &self,
+        outcome: Outcome,
+        hidden: bool,
+    ) -> Result<Done<T>, Status> {
         let token = outcome.token;
         let world = self.feed.at_least(&token).await?;
         let outcome = serde_json::from_value(outcome.value).map_err(|_| status::internal())?;
         Ok(Done {
             outcome,
             repeat: true,
+            hidden,
             dry_run: false,
             token,
             world,
