@@ -35,6 +35,7 @@ mod sight;
 mod snapshot;
 mod stock;
 mod suggest;
+mod sums;
 mod suppose;
 mod things;
 mod tree;

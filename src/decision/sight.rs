@@ -114,7 +114,7 @@ pub fn sees_document(
         return true;
     }
     let me = there.user(caller.user);
-    if me.is_some_and(|me| there.documents_for(me).any(|(_, held)| held.id == id)) {
+    if me.is_some_and(|me| there.has_document(me, id)) {
         return true;
     }
     let mut at = std::iter::once(own.owner).chain(there.assignees(id));
