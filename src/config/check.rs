@@ -39,7 +39,7 @@ impl Config {
         problems
     }
 
-    fn bounded(&self) -> [Bounded; 24] {
+    fn bounded(&self) -> [Bounded; 25] {
         let (limits, store, passwords) = (&self.limits, &self.store, &self.passwords);
         let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
         [
@@ -49,6 +49,7 @@ impl Config {
             ("limits.changes_per_minute", limits.changes_per_minute.into(), 0, 1_000_000),
             ("limits.account_depth", count(limits.account_depth), 1, 64),
             ("limits.user_depth", count(limits.user_depth), 1, 256),
+            ("limits.documents_per_user", count(limits.documents_per_user), 1, 100_000),
             ("limits.message_bytes", count(limits.message_bytes), 4 << 10, 64 << 20),
             ("limits.in_flight", count(limits.in_flight), 1, 1_000_000),
             ("limits.request_seconds", limits.request_seconds, 1, 3_600),

@@ -124,6 +124,8 @@ pub struct Limits {
     pub account_depth: usize,
     /// Levels of a forest of users.
     pub user_depth: usize,
+    /// The most rights documents that are assigned to one user.
+    pub documents_per_user: usize,
     /// The longest message, in bytes.
     pub message_bytes: usize,
     /// Requests worked on at once.
@@ -234,6 +236,7 @@ impl Default for Limits {
             changes_per_minute: 120,
             account_depth: 8,
             user_depth: 32,
+            documents_per_user: 1000,
             message_bytes: 4 << 20,
             in_flight: 1024,
             request_seconds: 10,
@@ -331,6 +334,7 @@ impl Config {
             rpc: rpc::Settings {
                 account_depth: limits.account_depth,
                 user_depth: limits.user_depth,
+                documents_per_user: limits.documents_per_user,
                 base_url: self.base_url.trim_end_matches('/').to_owned(),
                 default_account: self.default_account.clone(),
                 return_uris: self.links.return_uris.clone(),

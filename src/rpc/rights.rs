@@ -138,6 +138,7 @@ impl pb::rights_document_service_server::RightsDocumentService for RightsDocumen
             users: users.collect::<Result<_, _>>()?,
             force: request.force,
             etag: request.etag,
+            most: self.0.settings.documents_per_user,
         };
         let done = self.0.change(call, move |tx, caller| {
             Box::pin(async move { tx.assign_document(caller, giving) })
@@ -357,14 +358,11 @@ impl RightsDocumentApi {
         done: &Done<crate::store::Assigned>,
     ) -> Result<Vec<pb::Assignment>, Status> {
         let outcome = &done.outcome;
-        if done.hidden {
-            return Ok(Vec::new());
-        }
         if done.repeat {
             let (world, now) = (&done.world, self.0.clock.now());
             let home = if by.home.tenant() == world.tenant() { world } else { &by.home };
             let mut users = outcome.users.clone();
-            users.retain(|user| sees_user(&by.caller, home, world, *user, now));
+            users.retain(|id| !done.hidden && sees_user(&by.caller, home, world, *id, now));
             let kept = self.0.store.assignments(world.tenant(), outcome.document, &users).await?;
             let of = |user: &UserId| kept.iter().find(|one| one.user == *user);
             return Ok(users.iter().filter_map(of).map(|one| self.assignment(by, one)).collect());

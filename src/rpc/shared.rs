@@ -32,6 +32,8 @@ pub struct Settings {
     pub account_depth: usize,
     /// The most levels of users in an account (`edges.md` §1).
     pub user_depth: usize,
+    /// The most rights documents that are assigned to one user.
+    pub documents_per_user: usize,
     /// What sign-in links begin with.
     pub base_url: String,
     /// Where a user signs in who names no account.
