@@ -41,6 +41,14 @@ impl ApiToken {
         KeyId(self.id.0)
     }
 
+    /// Returns the resource type that it is, and what it is called as such.
+    pub fn named(&self) -> (&'static str, String) {
+        match self.key {
+            None => ("api_token", self.id.to_string()),
+            Some(_) => ("service_key", self.key_id().to_string()),
+        }
+    }
+
     /// Returns who may know it, besides its user; `None` = nobody else, as of what the bootstrap made.
     pub fn maker(&self) -> Option<UserId> {
         self.origin.or(self.created_by)

@@ -47,7 +47,7 @@ impl Rehearsed {
         let Effects { users, tokens, complete } = effects(before, after, &self.changes, *now, MOST);
         let all = (users.len(), tokens.len());
         let users: Vec<_> = users.into_iter().filter(|one| self.sees(one.user)).collect();
-        let tokens: Vec<TokenId> = tokens.into_iter().filter(|id| self.sees_token(*id)).collect();
+        let tokens: Vec<String> = tokens.into_iter().filter_map(|id| self.seen_token(id)).collect();
         let catalogue = after.catalogue();
         let (behind, size, most) = match self.part {
             Part::Sample => (None, SAMPLE, SAMPLE),
@@ -73,7 +73,7 @@ impl Rehearsed {
             users_losing: count(users.iter().filter(|effect| !effect.lost.is_empty()).count()),
             users: shown.collect(),
             tokens_ending_count: count(tokens.len()),
-            tokens_ending: tokens.iter().take(SAMPLE).map(ToString::to_string).collect(),
+            tokens_ending: tokens.into_iter().take(SAMPLE).collect(),
             partial: !complete,
             ..Default::default()
         }
@@ -105,15 +105,15 @@ impl Rehearsed {
         sees_user(caller, home, world, id, *now)
     }
 
-    fn sees_token(&self, id: TokenId) -> bool {
-        let world = &self.before;
-        let Some(user) = world.token(id).and_then(|token| world.any_user(token.token.user)) else {
-            return false;
-        };
+    /// Names a token or key, if it is seen.
+    fn seen_token(&self, id: TokenId) -> Option<String> {
+        let (world, (kind, name)) = (&self.before, self.before.token(id)?.token.named());
+        let user = world.any_user(world.token(id)?.token.user)?;
         let path = ResourcePath::account(user.account)
             .with("user", Named::Id(user.id.to_string()))
-            .with("api_token", Named::Id(id.to_string()));
-        may(&self.caller, &self.home, world, "api_token.read", &path, self.now)
+            .with(kind, Named::Id(name.clone()));
+        let read = format!("{kind}.read");
+        may(&self.caller, &self.home, world, &read, &path, self.now).then_some(name)
     }
 }
 

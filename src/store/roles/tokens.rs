@@ -69,15 +69,16 @@ impl Tx {
     ) -> Option<Notice> {
         let (world, home) = (self.world(), self.home());
         let visible = |token: &ApiToken| {
+            let (kind, id) = token.named();
             let path = ResourcePath::account(token.account)
                 .with("user", Named::Id(token.user.to_string()))
-                .with("api_token", Named::Id(token.id.to_string()));
-            may(caller, home, world, "api_token.read", &path, self.now())
+                .with(kind, Named::Id(id));
+            may(caller, home, world, &format!("{kind}.read"), &path, self.now())
         };
         let (mut seen, mut others) = (Vec::new(), false);
         for facts in users.iter().flat_map(|user| tokens(world, *user, &pick)) {
             if seen.len() < MOST_NAMED && visible(&facts.token) {
-                seen.push(facts.token.id.to_string());
+                seen.push(facts.token.named().1);
             } else {
                 others = true;
             }

@@ -120,14 +120,26 @@ async fn what_is_made_with_a_key_is_known_to_whoever_made_the_key() {
         let token = service.tokens(&by).create_api_token(request).await.unwrap().into_inner();
         let token = token.api_token.unwrap();
         assert_eq!(token.created_by, robot.user_id);
-        let ended =
-            pb::DeleteServiceKeyRequest { key_id: key.key.key_id.clone(), ..Default::default() };
-        service.tokens(&boss).delete_service_key(ended).await.unwrap();
+        let stop = pb::SetUserActiveRequest {
+            user_id: robot.user_id.clone(),
+            validate_only: true,
+            ..Default::default()
+        };
+        let told = service.users(&boss).set_user_active(stop).await.unwrap().into_inner();
+        let mut ending = told.preview.unwrap().tokens_ending;
+        ending.sort_unstable();
+        assert_eq!(ending, [&key.key.key_id, &token.token_id].map(String::clone));
         let give = pb::AddUserRoleRequest {
             user_id: robot.user_id.clone(),
             role_type: "AUDITOR".to_owned(),
             ..Default::default()
         };
+        let given = service.roles(&service.root).add_user_role(give.clone()).await;
+        let told = refused(given, Code::FailedPrecondition, "CREDENTIALS_BY_OTHERS");
+        assert!(told.message().contains(&key.key.key_id), "{}", told.message());
+        let ended =
+            pb::DeleteServiceKeyRequest { key_id: key.key.key_id.clone(), ..Default::default() };
+        service.tokens(&boss).delete_service_key(ended).await.unwrap();
         let given = service.roles(&service.root).add_user_role(give.clone()).await;
         let told = refused(given, Code::FailedPrecondition, "CREDENTIALS_BY_OTHERS");
         assert!(told.message().contains(&token.token_id), "{}", told.message());
