@@ -7,15 +7,17 @@ use bytes::{Buf as _, BufMut as _, Bytes};
 use chancery::config::{Config, Sources};
 use chancery::crypto::token::{Secret, TokenKind};
 use chancery::crypto::{KeyRing, secret};
-use chancery::model::{SystemClock, UserKind};
+use chancery::model::{SystemClock, UserId, UserKind};
 use chancery::proto::v1 as pb;
 use chancery::server;
 use chancery::store::{Bootstrap, Store};
+use sea_orm::ConnectionTrait as _;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::transport::Channel;
 use tonic::{Request, Status};
+use uuid::Uuid;
 
 const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
@@ -39,13 +41,50 @@ pub struct Service {
     _folder: TempDir,
 }
 
+/// Numbers the users of a grown service.
+pub fn grown_user(n: usize) -> UserId {
+    let text = format!("{n:016}");
+    UserId(Uuid::from_slice(text.as_bytes()).unwrap())
+}
+
+/// Puts so many users beside the administrator, past the program: each with two roles.
+async fn grow(url: &str, users: usize) {
+    const NUMBERS: &str =
+        "with recursive c(n) as (select 0 union all select n + 1 from c where n + 1 <";
+    const ID: &str = "cast(printf('%016d', n) as blob)";
+    let db = sea_orm::Database::connect(url).await.unwrap();
+    db.execute_unprepared(&format!(
+        "insert into users (id, account_id, tenant_id, parent_id, kind, user_name, user_name_key, first_name, last_name, \
+         full_name, email, phone_number, regional_settings, enabled, sso, application, create_time, update_time) \
+         {NUMBERS} {users}) select {ID}, account_id, tenant_id, parent_id, kind, 'u' || n, 'u' || n, '', '', '', null, '', \
+         regional_settings, 1, 0, null, create_time, update_time from c, (select * from users limit 1)"
+    ))
+    .await
+    .unwrap();
+    for role in ["ringcx/USER", "voximplant/Supervisor"] {
+        db.execute_unprepared(&format!(
+            "insert into role_grants (user_id, role, scope_key, account_id, tenant_id, create_time) \
+             {NUMBERS} {users}) select {ID}, '{role}', '', account_id, tenant_id, create_time \
+             from c, (select * from users where user_name = 'admin')"
+        ))
+        .await
+        .unwrap();
+    }
+    db.close().await.unwrap();
+}
+
 impl Service {
     /// Starts one on an empty store. It serves until the process ends.
     pub async fn start() -> Self {
+        Box::pin(Self::start_with(0)).await
+    }
+
+    /// Starts one whose account has so many users besides.
+    pub async fn start_with(users: usize) -> Self {
         let folder = TempDir::new().unwrap();
         let url = format!("sqlite://{}", folder.path().join("bench.db").display());
         let flags = vec![
-            ("database_url", url),
+            ("database_url", url.clone()),
             ("master_key", KEY.to_owned()),
             ("log.level", "warn".to_owned()),
         ];
@@ -61,6 +100,9 @@ impl Service {
             digest: token.digest(&keys),
         };
         let made = store.bootstrap(first, &keys).await.unwrap().unwrap();
+        if users > 0 {
+            grow(&url, users).await;
+        }
         let grpc = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let admin = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let running = server::start(config.server(), store, keys, grpc, admin).await.unwrap();
@@ -108,31 +150,40 @@ impl Method {
     /// Calls it for a while with `in_flight` calls under way on each connection. Returns the answers a second; each is
     /// looked at by its length.
     pub async fn rate(&self, in_flight: usize) -> f64 {
-        let length = self.call().await.len();
-        let mut channels = Vec::new();
-        for _ in 0..CONNECTIONS {
-            channels.push(connect(&self.at).await);
-        }
-        let began = Instant::now();
-        let until = began + ROUND;
-        let mut tasks = Vec::new();
-        for channel in channels.iter().flat_map(|channel| (0..in_flight).map(move |_| channel)) {
-            let (channel, method) = (channel.clone(), self.clone());
-            tasks.push(tokio::spawn(async move {
-                let mut done = 0_u32;
-                while Instant::now() < until {
-                    assert_eq!(call(&channel, &method).await.len(), length);
-                    done += 1;
-                }
-                done
-            }));
-        }
-        let mut done = 0;
-        for task in tasks {
-            done += task.await.unwrap();
-        }
-        f64::from(done) / began.elapsed().as_secs_f64()
+        rate(std::slice::from_ref(self), in_flight).await
     }
+}
+
+/// Calls one method after another for a while, with `in_flight` calls under way on each connection. Returns the answers a
+/// second; each is looked at by its length.
+pub async fn rate(methods: &[Method], in_flight: usize) -> f64 {
+    let length = methods[0].call().await.len();
+    let mut channels = Vec::new();
+    for _ in 0..CONNECTIONS {
+        channels.push(connect(&methods[0].at).await);
+    }
+    let began = Instant::now();
+    let until = began + ROUND;
+    let mut tasks = Vec::new();
+    let methods: Arc<[Method]> = methods.into();
+    let places = channels.iter().flat_map(|channel| (0..in_flight).map(move |_| channel));
+    for (nth, channel) in places.enumerate() {
+        let (channel, methods) = (channel.clone(), Arc::clone(&methods));
+        tasks.push(tokio::spawn(async move {
+            let mut done = 0_u32;
+            let turns = methods.iter().cycle().skip(nth * methods.len() / 64);
+            for method in turns.take_while(|_| Instant::now() < until) {
+                assert_eq!(call(&channel, method).await.len(), length);
+                done += 1;
+            }
+            done
+        }));
+    }
+    let mut done = 0;
+    for task in tasks {
+        done += task.await.unwrap();
+    }
+    f64::from(done) / began.elapsed().as_secs_f64()
 }
 
 async fn connect(at: &str) -> Channel {
