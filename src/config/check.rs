@@ -39,14 +39,16 @@ impl Config {
         problems
     }
 
-    fn bounded(&self) -> [Bounded; 24] {
+    fn bounded(&self) -> [Bounded; 25] {
         let (limits, store, passwords) = (&self.limits, &self.store, &self.passwords);
+        let sign_ins = limits.sign_ins_per_minute.unwrap_or_default();
         let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
         [
             ("staleness_ms", self.staleness_ms, 100, 30_000),
             ("poll_ms", self.poll_ms, 10, 500),
             ("tokens.key_days", self.tokens.key_days.into(), 1, 3_650),
             ("limits.changes_per_minute", limits.changes_per_minute.into(), 0, 1_000_000),
+            ("limits.sign_ins_per_minute", sign_ins.into(), 0, 1_000_000),
             ("limits.account_depth", count(limits.account_depth), 1, 64),
             ("limits.user_depth", count(limits.user_depth), 1, 256),
             ("limits.message_bytes", count(limits.message_bytes), 4 << 10, 64 << 20),

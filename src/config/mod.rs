@@ -120,6 +120,8 @@ pub struct Tokens {
 pub struct Limits {
     /// Changes a principal a minute; 0 = as many as it likes.
     pub changes_per_minute: u32,
+    /// Sign-ins from one source a minute; 0 = as many as come, absent = half of the changes.
+    pub sign_ins_per_minute: Option<u32>,
     /// Levels of the account tree; the root is the first.
     pub account_depth: usize,
     /// Levels of a forest of users.
@@ -232,6 +234,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             changes_per_minute: 120,
+            sign_ins_per_minute: None,
             account_depth: 8,
             user_depth: 32,
             message_bytes: 4 << 20,
@@ -309,6 +312,9 @@ impl Config {
             connections_per_source: limits.connections_per_source,
             in_flight: limits.in_flight,
             changes_per_minute: limits.changes_per_minute,
+            sign_ins_per_minute: limits
+                .sign_ins_per_minute
+                .unwrap_or(limits.changes_per_minute / 2),
             message_bytes: limits.message_bytes,
             body_deadline: Duration::from_secs(limits.body_seconds),
             deadlines: Deadlines {

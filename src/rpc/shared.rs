@@ -17,7 +17,7 @@ use super::preview::Rehearsed;
 use crate::crypto::{ConsistencyToken, KeyRing};
 use crate::decision::{Ask, Caller, Snapshot, sees_user};
 use crate::feed::Feed;
-use crate::layers::{Call, Credentials, method_name, status};
+use crate::layers::{Call, Credentials, Rate, method_name, status};
 use crate::model::{AccountId, Change, Clock, Image, User, UserId};
 use crate::proto::v1 as pb;
 use crate::store::{Begun, Error, Notice, Opening, Outcome, Refusal, Store, Tx};
@@ -57,6 +57,8 @@ pub struct Shared {
     pub settings: Arc<Settings>,
     /// What is kept of passwords, and where that is worked out.
     pub passwords: Passwords,
+    /// How often one source may sign in.
+    pub sign_ins: Arc<Rate<String>>,
     /// Rung when there is a message to be sent.
     pub bell: Arc<Notify>,
     /// Where heavy work is done.

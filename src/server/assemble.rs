@@ -17,7 +17,7 @@ use super::{Config, Error};
 use crate::admin::Report;
 use crate::crypto::KeyRing;
 use crate::feed::{Feed, Signing};
-use crate::layers::{Access, ChangeRate, Credentials, Door, Forms, Gate, Places, Rules, Sources};
+use crate::layers::{Access, Credentials, Door, Forms, Gate, Places, Rate, Rules, Sources};
 use crate::post::Post;
 use crate::proto::v1::account_service_server::AccountServiceServer;
 use crate::proto::v1::authorization_service_server::AuthorizationServiceServer;
@@ -68,7 +68,7 @@ pub(super) async fn house(
         rules: Arc::new(rules),
         forms: Forms::compile(&pool)?,
         sources: Sources::trusting(&config.trusted_proxies)?,
-        rate: ChangeRate::new(config.changes_per_minute),
+        rate: Rate::new(config.changes_per_minute),
         message_bytes: config.message_bytes,
         body_deadline: config.body_deadline,
     };
@@ -108,6 +108,7 @@ impl House {
             credentials: Arc::clone(&self.credentials),
             settings: Arc::new(config.rpc.clone()),
             passwords: self.passwords.clone(),
+            sign_ins: Arc::new(Rate::new(config.sign_ins_per_minute)),
             bell: Arc::clone(&self.bell),
             heavy: Heavy::default(),
         };

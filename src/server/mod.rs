@@ -61,6 +61,8 @@ pub struct Config {
     pub in_flight: usize,
     /// Changes a principal a minute; 0 = as many as it likes.
     pub changes_per_minute: u32,
+    /// Sign-ins from one source a minute; 0 = as many as come.
+    pub sign_ins_per_minute: u32,
     /// The longest message, in bytes.
     pub message_bytes: usize,
     /// How long a message may take to arrive, and a connection's first byte.

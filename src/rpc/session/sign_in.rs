@@ -8,7 +8,7 @@ use super::issue::no_randomness;
 use crate::crypto::secret;
 use crate::crypto::token::{Secret, TokenKind};
 use crate::decision::{Principal, Snapshot};
-use crate::layers::status;
+use crate::layers::{network, status};
 use crate::model::{AccountId, Session, SessionId, SessionKind, UserKind, fold};
 use crate::proto::v1 as pb;
 use crate::rpc::passwords::Sent;
@@ -23,6 +23,7 @@ impl SessionApi {
         user_agent: String,
     ) -> Result<pb::CreateSessionResponse, Status> {
         let password = Sent::new(request.password);
+        self.0.sign_ins.take(network(&source))?;
         let home = self.0.home_of(&request.account).await?;
         let found = home.as_ref().and_then(|(account, world)| {
             who(world, *account, &request.user_name).map(|user| (world, user))
