@@ -8,7 +8,7 @@ use super::issue::jti;
 use crate::crypto::jwt::{self, AccessClaims, AssertionClaims};
 use crate::crypto::token;
 use crate::decision::{Anchor, Snapshot};
-use crate::layers::{ACCESS, BadCredential, Source, status};
+use crate::layers::{ACCESS, BadCredential, Gone, Source, status};
 use crate::model::{ApiToken, EffectiveStatus, TokenId};
 use crate::proto::v1 as pb;
 use crate::rpc::wire::timestamp;
@@ -40,7 +40,7 @@ impl SessionApi {
             // Registered elsewhere a moment ago, or ended: the newest head knows.
             world = self.0.feed.fresh(tenant).await?;
         }
-        let facts = world.token(TokenId(id.0)).ok_or(BadCredential::Revoked)?;
+        let facts = world.token(TokenId(id.0)).ok_or(BadCredential::Revoked(Gone::Ended))?;
         let key = facts.token.key.as_ref().ok_or(BadCredential::Invalid)?;
         let issuer = &self.0.credentials.access().parties.issuer;
         let said = jwt::verify_assertion(text, key, issuer, now).map_err(BadCredential::from)?;
@@ -103,7 +103,7 @@ impl SessionApi {
 
 fn stands(world: &Snapshot, key: &ApiToken) -> Result<(), Status> {
     let user = world.user(key.user).filter(|user| user.enabled);
-    let user = user.ok_or(BadCredential::Revoked)?;
+    let user = user.ok_or(BadCredential::Revoked(Gone::User))?;
     if world.effective_status(user.account) != Some(EffectiveStatus::Active) {
         return Err(crate::decision::Refused::AccountNotActive.into());
     }
