@@ -2,6 +2,7 @@
 
 mod access;
 mod assuming;
+mod doors;
 mod ending;
 mod keyed;
 mod keys;

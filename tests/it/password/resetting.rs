@@ -18,6 +18,7 @@ fn is_dead(set: Result<(), Status>) {
     refused(set, Code::Unauthenticated, "TOKEN_INVALID");
 }
 
+/// A18: an account is active from its first moment on; what a first password opens is the door for its user.
 #[tokio::test]
 async fn a_link_sets_a_password_once() {
     for engine in engines() {

@@ -3,18 +3,8 @@
 //! After each: what was acknowledged is there, no change is there by half, the ledger is whole and says what the rows
 //! say, and a request that was not answered, sent again, is done once.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
-
-#[expect(dead_code, clippy::expect_used, reason = "shared with the tests of the service")]
-#[path = "it/support.rs"]
-mod support;
-
 use std::collections::HashMap;
-use std::io::{BufRead as _, BufReader};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, mpsc};
-use std::time::Duration;
+use std::sync::Arc;
 
 use chancery::model::{AccountId, Revision, SystemClock};
 use chancery::proto::v1 as pb;
@@ -26,90 +16,15 @@ use prost_types::FieldMask;
 use tempfile::TempDir;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
-use tonic::service::interceptor::InterceptedService;
-use tonic::transport::Channel;
-use tonic::{Code, Request, Status};
+use tonic::{Code, Status};
 use uuid::Uuid;
 
-use support::{Engine, KEY, engines};
+use crate::server::{Dice, PATIENCE, Server, connect, prepare};
+use crate::support::{As, Engine, engines};
 
 const KILLS: u64 = 20;
 const WRITERS: u64 = 4;
 const SEED: u64 = 0x0c4a_9ce2;
-const PATIENCE: Duration = Duration::from_secs(30);
-
-/// Numbers that look random and are the same every time (`SplitMix64`).
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % sides
-    }
-
-    fn uuid(&mut self) -> Uuid {
-        Uuid::from_u64_pair(self.roll(u64::MAX), self.roll(u64::MAX))
-    }
-}
-
-fn chancery(url: &str, folder: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_chancery"));
-    command.current_dir(folder).env_clear();
-    for (name, value) in [
-        ("CHANCERY_DATABASE_URL", url),
-        ("CHANCERY_MASTER_KEY", KEY),
-        ("CHANCERY_LISTEN", "127.0.0.1:0"),
-        ("CHANCERY_ADMIN_LISTEN", "127.0.0.1:0"),
-        ("CHANCERY_LOG__FORMAT", "json"),
-        ("CHANCERY_LIMITS__CHANGES_PER_MINUTE", "0"),
-    ] {
-        command.env(name, value);
-    }
-    command
-}
-
-/// A server that is going to be killed.
-struct Server {
-    child: Child,
-    address: String,
-}
-
-impl Server {
-    fn start(url: &str, folder: &Path) -> Self {
-        let mut child = chancery(url, folder).arg("serve").stderr(Stdio::piped()).spawn().unwrap();
-        let log = BufReader::new(child.stderr.take().unwrap());
-        let (tell, told) = mpsc::channel();
-        // Reads on to the end, so that the server never waits for somebody to read its log.
-        std::thread::spawn(move || {
-            for line in log.lines().map_while(Result::ok) {
-                let said: serde_json::Value = serde_json::from_str(&line).unwrap_or_default();
-                let text = |key: &str| said.get(key).and_then(serde_json::Value::as_str);
-                if let (Some("serving"), Some(address)) = (text("message"), text("grpc")) {
-                    let _ = tell.send(address.to_owned());
-                } else if text("level").is_none_or(|level| level == "ERROR") {
-                    eprintln!("{line}");
-                }
-            }
-        });
-        let address = told.recv_timeout(PATIENCE).expect("it does not serve");
-        Self { child, address }
-    }
-
-    /// SIGKILL: no handler, no goodbye.
-    fn kill(mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-    }
-}
 
 /// What a change was to do.
 #[derive(Debug, Clone)]
@@ -139,31 +54,13 @@ struct Sent {
     answer: Option<String>,
 }
 
-type With = InterceptedService<Channel, Bearer>;
-
-#[derive(Clone)]
-struct Bearer(String);
-
-impl tonic::service::Interceptor for Bearer {
-    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
-        request.metadata_mut().insert("authorization", self.0.parse().unwrap());
-        Ok(request)
-    }
-}
-
 #[derive(Clone)]
 struct Client {
-    with: With,
+    with: As,
     tenant: String,
 }
 
 impl Client {
-    async fn connect(address: &str, token: &str) -> With {
-        let endpoint = Channel::from_shared(format!("http://{address}")).unwrap();
-        let channel = endpoint.connect().await.unwrap();
-        InterceptedService::new(channel, Bearer(format!("Bearer {token}")))
-    }
-
     async fn send(&self, sent: &Sent) -> Result<String, Status> {
         let request_id = sent.id.to_string();
         let mut users = UserServiceClient::new(self.with.clone());
@@ -291,29 +188,18 @@ impl Book {
     }
 }
 
-fn run(mut command: Command) {
-    let done = command.output().unwrap();
-    assert!(done.status.success(), "{command:?}: {}", String::from_utf8_lossy(&done.stderr));
-}
-
 async fn killed_again_and_again(engine: Engine) {
     let folder = TempDir::new().unwrap();
     let url = engine.fresh(&folder).await;
-    let mut migrate = chancery(&url, folder.path());
-    migrate.arg("migrate");
-    run(migrate);
-    let mut bootstrap = chancery(&url, folder.path());
-    bootstrap.args(["bootstrap", "--user-name", "admin", "--token-file", "token"]);
-    run(bootstrap);
-    let token = std::fs::read_to_string(folder.path().join("token")).unwrap().trim().to_owned();
+    let token = prepare(&url, folder.path(), &[]);
     let config = StoreConfig { url: url.clone(), ..StoreConfig::default() };
     let store = Store::open(&config, Arc::new(SystemClock)).await.unwrap();
 
-    let mut server = Server::start(&url, folder.path());
+    let mut server = Server::start(&url, folder.path(), &[]);
     let tenant = tenant(&server, &token, &store).await;
     let (mut dice, mut book, mut open) = (Dice(SEED), Book::default(), 0);
     for _ in 0..KILLS {
-        let with = Client::connect(&server.address, &token).await;
+        let with = connect(&server.address, &token).await;
         let client = Client { with, tenant: tenant.clone() };
         let answers = Arc::new(Semaphore::new(0));
         let writers: Vec<_> = (0..WRITERS)
@@ -333,8 +219,8 @@ async fn killed_again_and_again(engine: Engine) {
         for writer in writers {
             book.sent.extend(writer.await.unwrap());
         }
-        server = Server::start(&url, folder.path());
-        let with = Client::connect(&server.address, &token).await;
+        server = Server::start(&url, folder.path(), &[]);
+        let with = connect(&server.address, &token).await;
         let client = Client { with, tenant: tenant.clone() };
         open += book.repeat(&client).await;
         book.check(&store, tenant.parse().unwrap()).await;
@@ -351,7 +237,7 @@ async fn tenant(server: &Server, token: &str, store: &Store) -> String {
         account: Some(account),
         ..Default::default()
     };
-    let with = Client::connect(&server.address, token).await;
+    let with = connect(&server.address, token).await;
     let made = AccountServiceClient::new(with).create_account(request).await.unwrap();
     made.into_inner().account.unwrap().account_id
 }
