@@ -118,6 +118,7 @@ pub fn token(n: usize, user: usize) -> ApiToken {
         origin: None,
         create_time: NOW,
         expire_time: None,
+        key: None,
     }
 }
 

@@ -41,16 +41,16 @@ impl Config {
 
     fn bounded(&self) -> [Bounded; 25] {
         let (limits, store, passwords) = (&self.limits, &self.store, &self.passwords);
-        let sign_ins = limits.sign_ins_per_minute.unwrap_or_default();
         let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
         [
             ("staleness_ms", self.staleness_ms, 100, 30_000),
             ("poll_ms", self.poll_ms, 10, 500),
             ("tokens.key_days", self.tokens.key_days.into(), 1, 3_650),
             ("limits.changes_per_minute", limits.changes_per_minute.into(), 0, 1_000_000),
-            ("limits.sign_ins_per_minute", sign_ins.into(), 0, 1_000_000),
+            ("limits.sign_ins_per_minute", limits.sign_ins_per_minute.into(), 0, 1_000_000),
             ("limits.account_depth", count(limits.account_depth), 1, 64),
             ("limits.user_depth", count(limits.user_depth), 1, 256),
+            ("limits.documents_per_user", count(limits.documents_per_user), 1, 100_000),
             ("limits.message_bytes", count(limits.message_bytes), 4 << 10, 64 << 20),
             ("limits.in_flight", count(limits.in_flight), 1, 1_000_000),
             ("limits.request_seconds", limits.request_seconds, 1, 3_600),

@@ -120,12 +120,14 @@ pub struct Tokens {
 pub struct Limits {
     /// Changes a principal a minute; 0 = as many as it likes.
     pub changes_per_minute: u32,
-    /// Sign-ins from one source a minute; 0 = as many as come, absent = half of the changes.
-    pub sign_ins_per_minute: Option<u32>,
+    /// Sign-ins from one source a minute; 0 = as many as come, as where changes are not limited.
+    pub sign_ins_per_minute: u32,
     /// Levels of the account tree; the root is the first.
     pub account_depth: usize,
     /// Levels of a forest of users.
     pub user_depth: usize,
+    /// The most rights documents that are assigned to one user.
+    pub documents_per_user: usize,
     /// The longest message, in bytes.
     pub message_bytes: usize,
     /// Requests worked on at once.
@@ -234,9 +236,10 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             changes_per_minute: 120,
-            sign_ins_per_minute: None,
+            sign_ins_per_minute: 60,
             account_depth: 8,
             user_depth: 32,
+            documents_per_user: 1000,
             message_bytes: 4 << 20,
             in_flight: 1024,
             request_seconds: 10,
@@ -312,9 +315,11 @@ impl Config {
             connections_per_source: limits.connections_per_source,
             in_flight: limits.in_flight,
             changes_per_minute: limits.changes_per_minute,
-            sign_ins_per_minute: limits
-                .sign_ins_per_minute
-                .unwrap_or(limits.changes_per_minute / 2),
+            sign_ins_per_minute: if limits.changes_per_minute == 0 {
+                0
+            } else {
+                limits.sign_ins_per_minute
+            },
             message_bytes: limits.message_bytes,
             body_deadline: Duration::from_secs(limits.body_seconds),
             deadlines: Deadlines {
@@ -337,6 +342,7 @@ impl Config {
             rpc: rpc::Settings {
                 account_depth: limits.account_depth,
                 user_depth: limits.user_depth,
+                documents_per_user: limits.documents_per_user,
                 base_url: self.base_url.trim_end_matches('/').to_owned(),
                 default_account: self.default_account.clone(),
                 return_uris: self.links.return_uris.clone(),

@@ -83,8 +83,8 @@ impl Snapshot {
         } else {
             Arc::from(user.user_name.as_str())
         };
-        let (held, tokens, documents) = old.as_ref().map_or_else(Default::default, |old| {
-            (old.held.clone(), old.tokens.clone(), old.documents.clone())
+        let (held, tokens, documents, sums) = old.as_ref().map_or_else(Default::default, |old| {
+            (old.held.clone(), old.tokens.clone(), old.documents.clone(), old.sums.clone())
         });
         let principal = Principal {
             id: user.id,
@@ -100,6 +100,7 @@ impl Snapshot {
             held,
             tokens,
             documents,
+            sums,
             session_marks: (!user.session_marks.is_empty())
                 .then(|| Arc::new(user.session_marks.clone())),
         };

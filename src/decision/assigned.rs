@@ -4,15 +4,17 @@
 //! a user tree, costs by what changed and not by who is below (`edges.md` §7). Whoever holds many is looked up by place: an
 //! index tells which documents say anything about a resource or an account.
 
+use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher as _};
 use std::sync::Arc;
 
 use super::documents::{CompiledDocument, DocumentKind};
 use super::snapshot::{BrokenWorld, Principal, Set, Snapshot};
+use crate::model::catalogue::Permission;
 use crate::model::{AccountId, Assignment, DocId, Named, ResourcePath, RightsDocument, UserId};
 
 /// Up to so many documents of one holder are looked at one by one; more are found by place.
-const FEW: usize = 8;
+pub(super) const FEW: usize = 8;
 
 /// Where a document says something, as a number. Two places may share one: what is found by it is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -129,11 +131,13 @@ impl Snapshot {
         })
     }
 
-    /// Finds a document that holds for `user` and passes `test`, among those that say anything about `path`.
+    /// Finds a document that holds for `user` and passes `test`, among those that say anything about `path`. `worth`: whether
+    /// one of a holder's many may.
     pub(super) fn find_document<'a>(
         &'a self,
         user: &'a Principal,
         path: &ResourcePath,
+        worth: &dyn Fn(&Principal) -> bool,
         test: &dyn Fn(&CompiledDocument) -> bool,
     ) -> Option<(&'a Principal, &'a Arc<CompiledDocument>)> {
         let mut places: Option<Vec<Place>> = None;
@@ -144,6 +148,9 @@ impl Snapshot {
             if holder.documents.len() <= FEW {
                 let held = holder.documents.iter().filter_map(|id| self.documents.get(id));
                 return held.filter(good).map(|document| (holder, document)).next();
+            }
+            if !worth(holder) {
+                return None;
             }
             let places = places.get_or_insert_with(|| places_of(self.tenant, user.account, path));
             let system = self.catalogue.system_documents().iter().map(|document| document.id);
@@ -157,18 +164,24 @@ impl Snapshot {
         })
     }
 
-    /// Walks the documents that may say something about a path, whoever holds them; some of them more than once.
-    pub(super) fn documents_about(
+    /// Walks the documents that give a permission on a path, whoever holds them, in the order of their ids.
+    pub(super) fn documents_giving(
         &self,
+        permission: Permission,
         path: &ResourcePath,
     ) -> impl Iterator<Item = &Arc<CompiledDocument>> {
+        let mut places = places_of(self.tenant, path.account, path);
+        if self.catalogue.is_shared_down(permission) {
+            // Then documents of the accounts below speak of it as well.
+            let below = self.account_tree(path.account).into_iter().skip(1);
+            places.extend(below.map(|account| Place::all(account, false)));
+        }
         let system = self.catalogue.system_documents().iter().map(|document| document.id);
-        // By what is shared down, documents of the accounts below speak of it as well.
-        let below = self.account_tree(path.account).into_iter();
-        let places = below.flat_map(|account| places_of(self.tenant, account, path));
-        let there = places.filter_map(|place| self.places.get(&place)).flatten().copied();
-        let found: Vec<DocId> = system.chain(there).collect();
-        found.into_iter().filter_map(|id| self.documents.get(&id))
+        let there = places.iter().filter_map(|place| self.places.get(place)).flatten().copied();
+        let found: BTreeSet<DocId> = system.chain(there).collect();
+        let found = found.into_iter().filter_map(|id| self.documents.get(&id));
+        let path = path.clone();
+        found.filter(move |document| document.gives(permission, &path))
     }
 
     pub(super) fn put_system_documents(&mut self) {
@@ -194,21 +207,28 @@ impl Snapshot {
             self.places.entry(place).or_default().insert(id);
         }
         self.things.replace([], self.in_document(&compiled));
-        let assigned = self.assignees(id).count();
+        let assigned: Vec<UserId> = self.assignees(id).collect();
         match (was, compiled.cascade) {
-            (false, true) => self.cascading += assigned,
-            (true, false) => self.cascading = self.cascading.saturating_sub(assigned),
+            (false, true) => self.cascading += assigned.len(),
+            (true, false) => self.cascading = self.cascading.saturating_sub(assigned.len()),
             _ => {}
         }
-        self.documents.insert(id, Arc::new(compiled));
+        let compiled = Arc::new(compiled);
+        let old = self.documents.insert(id, Arc::clone(&compiled));
+        for user in assigned {
+            self.recount(user, old.as_deref(), Some(&compiled));
+        }
     }
 
     pub(super) fn remove_document(&mut self, id: DocId) {
         self.forget_places(id);
-        if let Some(old) = self.documents.remove(&id)
-            && let Some(old) = old.own()
-        {
-            self.owned.remove(&(old.owner, id));
+        let Some(old) = self.documents.remove(&id) else { return };
+        if let Some(own) = old.own() {
+            self.owned.remove(&(own.owner, id));
+        }
+        let assigned: Vec<UserId> = self.assignees(id).collect();
+        for user in assigned {
+            self.recount(user, Some(&old), None);
         }
     }
 
@@ -236,6 +256,10 @@ impl Snapshot {
         if new && self.documents.get(&document).is_some_and(|document| document.cascade) {
             self.cascading += 1;
         }
+        if new {
+            let document = self.documents.get(&document).map(Arc::clone);
+            self.recount(user, None, document.as_deref());
+        }
         Ok(())
     }
 
@@ -250,7 +274,17 @@ impl Snapshot {
         }
         self.change_user(user, entity, |user| {
             user.documents.remove(&document);
-        })
+        })?;
+        let document = self.documents.get(&document).map(Arc::clone);
+        self.recount(user, document.as_deref(), None);
+        Ok(())
+    }
+
+    /// Returns whether a document holds for a user, by whomever.
+    pub fn has_document(&self, user: &Principal, id: DocId) -> bool {
+        let cascade = self.documents.get(&id).is_some_and(|document| document.cascade);
+        let mut holders = self.holders_for(user);
+        holders.any(|holder| (cascade || holder.id == user.id) && holder.documents.contains(&id))
     }
 }
 

@@ -271,8 +271,10 @@ impl Case<'_> {
         {
             return sifting.take(&|| because.clone(), None, Ok(()), counts);
         }
-        // Nobody has hurried: either all are asked for, or what is nearest.
-        if W::HASTY && !sifting.is_empty() {
+        if W::HASTY {
+            if sifting.is_empty() {
+                sifting.missed(by_document.nearest(there, about_user));
+            }
             return false;
         }
         self.worlds.home.documents_for(self.user).any(|(holder, document)| {

@@ -112,7 +112,8 @@ pub fn effective(
     match account {
         None => found,
         Some(account) => {
-            found.into_iter().filter_map(|right| within(world, right, account)).collect()
+            let home = user.account;
+            found.into_iter().filter_map(|right| within(world, right, home, account)).collect()
         }
     }
 }
@@ -276,10 +277,11 @@ impl Listing<'_> {
     }
 }
 
-/// Cuts a right to one account; `None` where it does not hold there.
+/// Cuts a right of a user of `home` to one account; `None` where it does not hold there.
 fn within(
     world: &Snapshot,
     mut right: EffectiveRight,
+    home: AccountId,
     account: AccountId,
 ) -> Option<EffectiveRight> {
     if right.place.account().is_some_and(|at| at != account) {
@@ -292,8 +294,9 @@ fn within(
     if reached && !confined {
         return Some(right);
     }
-    // What is shared down is held on the resources of the accounts above too.
-    if !reached && !world.is_above(account, right.account) {
+    // What is shared down is held on the resources of the accounts above too, by who holds it on all that its own account has.
+    let whole = right.account == home && right.place == Place::All;
+    if !reached && (!whole || !world.is_above(account, home)) {
         return None;
     }
     let catalogue = world.catalogue();

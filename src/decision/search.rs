@@ -118,7 +118,7 @@ fn document_holders<'a>(
 ) -> Vec<Source<'a, UserId>> {
     let mut sources: Vec<Source<'a, UserId>> = Vec::new();
     let mut cascading = Vec::new();
-    for document in world.documents.values().filter(|one| one.gives(permission, path)) {
+    for document in world.documents_giving(permission, path) {
         let id = document.id;
         if document.cascade {
             cascading.extend(world.assignees(id));

@@ -4,7 +4,9 @@ use chrono::{DateTime, Utc};
 
 use super::ask::Caller;
 use super::question::{Answer, Because};
+use super::rule::{Access, Rule};
 use super::snapshot::Snapshot;
+use crate::model::catalogue::Catalogue;
 use crate::model::{AccountId, DocId, Named, ResourcePath, UserId, UserKind};
 
 /// Returns whether the caller is permitted this, by the engine that serves `Authorize`.
@@ -44,6 +46,19 @@ fn answer(
 ) -> Option<Answer> {
     let permission = home.catalogue().parse(permission)?;
     Some(caller.ask(home, Some(there), permission, path, now))
+}
+
+/// Returns whether the caller's credential leaves it to read what a call of this rule is about. What is its own it sees with
+/// any, but that something is there is less than what it says.
+pub fn may_be_shown(caller: &Caller, rule: &Rule, catalogue: &Catalogue) -> bool {
+    let Access::Checked { main, or, .. } = &rule.access else { return true };
+    let actor = caller.actor.as_ref().map(|actor| &actor.caller);
+    let limits = || std::iter::once(caller).chain(actor).filter_map(|who| who.limits.as_deref());
+    std::iter::once(main).chain(or).any(|check| {
+        let kind = check.permission.split('.').next().unwrap_or_default();
+        let read = catalogue.permission(kind, "read");
+        read.is_none_or(|read| limits().all(|limits| limits.allows(read)))
+    })
 }
 
 /// Returns whether the caller sees an account: its own, or one that it may read.
@@ -99,7 +114,7 @@ pub fn sees_document(
         return true;
     }
     let me = there.user(caller.user);
-    if me.is_some_and(|me| there.documents_for(me).any(|(_, held)| held.id == id)) {
+    if me.is_some_and(|me| there.has_document(me, id)) {
         return true;
     }
     let mut at = std::iter::once(own.owner).chain(there.assignees(id));

@@ -12,6 +12,7 @@ use super::assigned::Place;
 use super::documents::CompiledDocument;
 use super::grants::Grants;
 use super::limits::Limits;
+use super::sums::Sums;
 use super::things::Things;
 use crate::model::catalogue::{Catalogue, Part, RoleIx};
 use crate::model::{
@@ -121,6 +122,8 @@ pub struct Principal {
     pub tokens: Vec<TokenId>,
     /// The rights documents assigned to it.
     pub documents: Set<DocId>,
+    /// What they come to; `None` = they are few.
+    pub(super) sums: Option<Box<Sums>>,
     /// What its sessions are worth; `None` = nothing was ever said of them.
     pub session_marks: Option<Arc<SessionMarks>>,
 }

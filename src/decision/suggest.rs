@@ -203,12 +203,10 @@ impl Trial<'_> {
         }
         let mut found: Vec<(usize, DocId)> = at
             .home
-            .documents_about(resource)
-            .filter(|document| document.gives(permission, resource))
+            .documents_giving(permission, resource)
             .map(|document| (document.anywhere.len(), document.id))
             .collect();
         found.sort_unstable();
-        found.dedup();
         let seen = found.into_iter().filter(|(_, id)| (self.viewer.document)(*id));
         seen.take(MOST_DOCUMENTS).map(|(_, id)| Proposed::AssignDocument(id)).collect()
     }

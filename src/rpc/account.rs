@@ -47,7 +47,7 @@ impl pb::account_service_server::AccountService for AccountApi {
         let id = account_of(&call.ask, "account_id")?;
         let by = reader(&call)?;
         let account = by.there.account(id).ok_or_else(|| Refusal::unseen("account", id))?;
-        let account = Some(self.show(&by.there, account));
+        let account = Some(self.show(&by, &by.there, account));
         Ok(with_revision(Response::new(pb::GetAccountResponse { account }), &by.there))
     }
 
@@ -222,9 +222,9 @@ impl AccountApi {
     where
         A: for<'t> FnOnce(&'t mut Tx, &'t Caller) -> Acting<'t, AccountId> + Send + 'static,
     {
-        let Reader { caller, .. } = reader(&call)?;
+        let by = reader(&call)?;
         let done = self.0.change(call, act).await?;
-        let account = self.show_changed(&caller, &done).await?;
+        let account = self.show_changed(by, &done).await?;
         Ok((done, account))
     }
 

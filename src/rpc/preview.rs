@@ -98,10 +98,11 @@ impl Rehearsed {
         ((!seen.is_empty()).then_some(warning), !unseen.is_empty())
     }
 
-    /// Who is gone afterwards was seen before.
+    /// Who would be seen by the change alone is not seen by asking about it; who would come to be is.
     fn sees(&self, id: UserId) -> bool {
-        let Self { caller, home, now, .. } = self;
-        [&self.before, &self.after].iter().any(|world| sees_user(caller, home, world, id, *now))
+        let Self { caller, home, before, after, now, .. } = self;
+        let world = if before.user(id).is_some() { before } else { after };
+        sees_user(caller, home, world, id, *now)
     }
 
     fn sees_token(&self, id: TokenId) -> bool {

@@ -111,8 +111,8 @@ impl pb::rights_document_service_server::RightsDocumentService for RightsDocumen
         });
         let done = done.await?;
         let gone = match &done.outcome.was {
-            Some(was) => self.shown(&by, view::kept(was)),
-            None => pb::RightsDocument { rights_doc_id: id.to_string(), ..Default::default() },
+            Some(was) if !done.hidden => self.shown(&by, view::kept(was)),
+            _ => pb::RightsDocument { rights_doc_id: id.to_string(), ..Default::default() },
         };
         let preview = done.preview().map(|preview| pb::Preview {
             others_affected: preview.others_affected || done.outcome.others_affected,
@@ -138,6 +138,7 @@ impl pb::rights_document_service_server::RightsDocumentService for RightsDocumen
             users: users.collect::<Result<_, _>>()?,
             force: request.force,
             etag: request.etag,
+            most: self.0.settings.documents_per_user,
         };
         let done = self.0.change(call, move |tx, caller| {
             Box::pin(async move { tx.assign_document(caller, giving) })
@@ -163,7 +164,7 @@ impl pb::rights_document_service_server::RightsDocumentService for RightsDocumen
         });
         let done = done.await?;
         Ok(done.respond(pb::UnassignRightsDocumentResponse {
-            assignment: Some(self.assignment(&by, &done.outcome.assignment)),
+            assignment: (!done.hidden).then(|| self.assignment(&by, &done.outcome.assignment)),
             consistency_token: done.consistency_token(),
             preview: done.preview(),
         }))
@@ -335,7 +336,7 @@ impl RightsDocumentApi {
         let id = done.outcome.document;
         let (world, now) = (&done.world, self.0.clock.now());
         let home = if by.home.tenant() == world.tenant() { world } else { &by.home };
-        if done.repeat && !sees_document(&by.caller, home, world, id, now) {
+        if done.hidden || (done.repeat && !sees_document(&by.caller, home, world, id, now)) {
             return None;
         }
         let mut document = self.shown(by, view::document(world, id, by.caller.account)?);
@@ -361,7 +362,7 @@ impl RightsDocumentApi {
             let (world, now) = (&done.world, self.0.clock.now());
             let home = if by.home.tenant() == world.tenant() { world } else { &by.home };
             let mut users = outcome.users.clone();
-            users.retain(|user| sees_user(&by.caller, home, world, *user, now));
+            users.retain(|id| !done.hidden && sees_user(&by.caller, home, world, *id, now));
             let kept = self.0.store.assignments(world.tenant(), outcome.document, &users).await?;
             let of = |user: &UserId| kept.iter().find(|one| one.user == *user);
             return Ok(users.iter().filter_map(of).map(|one| self.assignment(by, one)).collect());

@@ -117,7 +117,7 @@ impl pb::role_service_server::RoleService for RoleApi {
         });
         let done = done.await.map_err(|error| target.missed(&written, error))?;
         let RoleDeleted { role, was, notices } = &done.outcome;
-        let gone = match was {
+        let gone = match was.as_ref().filter(|_| !done.hidden) {
             // What it includes and comes to is named as before.
             Some(was) => view::custom(&by.there, was, true),
             None => pb::Role { role: role.to_string(), ..Default::default() },
@@ -194,8 +194,9 @@ impl pb::role_service_server::RoleService for RoleApi {
         });
         let done = done.await?;
         let RoleTaken { grants, notices, .. } = &done.outcome;
+        let taken = grants.iter().filter(|_| !done.hidden);
         Ok(done.respond(pb::RemoveUserRoleResponse {
-            role_grants: grants.iter().map(|grant| self.grant(&by, &done.world, grant)).collect(),
+            role_grants: taken.map(|grant| self.grant(&by, &done.world, grant)).collect(),
             consistency_token: done.consistency_token(),
             preview: done.preview_with(notices),
         }))
@@ -235,7 +236,7 @@ impl pb::role_service_server::RoleService for RoleApi {
         let file = files.find(|file| file.name == done.outcome.name);
         let effect = done.outcome.effect.take();
         Ok(done.respond(pb::ApplyCatalogueResponse {
-            catalogue: file.map(|file| view::catalogue(&compiled, file)),
+            catalogue: file.filter(|_| !done.hidden).map(|file| view::catalogue(&compiled, file)),
             consistency_token: done.consistency_token(),
             preview: effect::preview(done.preview(), effect),
         }))
@@ -276,7 +277,7 @@ impl RoleApi {
 
     /// Shows a role after a change; on a repeat as it is now, if it is there and visible.
     fn role_after<T>(&self, by: &Reader, done: &Done<T>, id: RoleId) -> Option<pb::Role> {
-        let found = done.world.role(id)?;
+        let found = done.world.role(id).filter(|_| !done.hidden)?;
         let now = self.0.clock.now();
         if done.repeat && !sees_role(&by.caller, home(by, done), &done.world, &found.role, now) {
             return None;
@@ -307,7 +308,8 @@ impl RoleApi {
             let shown = self.grant(by, &done.world, grant);
             return Ok(Some(pb::RoleGrant { created_on: created_on(shown.clone()), ..shown }));
         }
-        if !sees_user(&by.caller, home(by, done), &done.world, *user, self.0.clock.now()) {
+        let now = self.0.clock.now();
+        if done.hidden || !sees_user(&by.caller, home(by, done), &done.world, *user, now) {
             return Ok(None);
         }
         let grants = self.0.store.grants_of(*user).await?;

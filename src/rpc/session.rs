@@ -216,7 +216,8 @@ impl SessionApi {
             return Ok(Some(pb::Session { kind, actor_user_id, user_id, ..Default::default() }));
         }
         let now = self.0.clock.now();
-        if done.repeat && !sees_user(&by.caller, &by.home, &done.world, user, now) {
+        let sees = || sees_user(&by.caller, &by.home, &done.world, user, now);
+        if done.hidden || (done.repeat && !sees()) {
             return Ok(None);
         }
         let Some(session) = self.0.store.session(id).await? else { return Ok(None) };

@@ -15,7 +15,7 @@ use super::heavy::Heavy;
 use super::passwords::Passwords;
 use super::preview::Rehearsed;
 use crate::crypto::{ConsistencyToken, KeyRing};
-use crate::decision::{Ask, Caller, Snapshot, sees_user};
+use crate::decision::{Ask, Caller, Snapshot, may_be_shown, sees_user};
 use crate::feed::Feed;
 use crate::layers::{Call, Credentials, Rate, method_name, status};
 use crate::model::{AccountId, Change, Clock, Image, User, UserId};
@@ -32,6 +32,8 @@ pub struct Settings {
     pub account_depth: usize,
     /// The most levels of users in an account (`edges.md` §1).
     pub user_depth: usize,
+    /// The most rights documents that are assigned to one user.
+    pub documents_per_user: usize,
     /// What sign-in links begin with.
     pub base_url: String,
     /// Where a user signs in who names no account.
@@ -75,6 +77,8 @@ pub(super) struct Done<T> {
     pub(super) outcome: T,
     /// Whether the same request had been done before.
     pub(super) repeat: bool,
+    /// Whether a repeat was sent with a credential that may not read what it is about: it is answered without that.
+    pub(super) hidden: bool,
     /// Whether nothing was to be kept.
     pub(super) dry_run: bool,
     /// Whoever reads with it sees the change.
@@ -207,8 +211,11 @@ impl Shared {
         let Reader { caller, home, there } = reader(&call)?;
         let dry_run = call.ask.fields().number("validate_only") == Some(1);
         let began = Instant::now();
-        let mut tx = match self.begin(&call, &caller, home, there, dry_run).await? {
-            Begun::Repeat(outcome) => return self.repeated(outcome).await,
+        let mut tx = match self.begin(&call, &caller, home, Arc::clone(&there), dry_run).await? {
+            Begun::Repeat(outcome) => {
+                let shown = may_be_shown(&caller, call.ask.rule(), there.catalogue());
+                return self.repeated(outcome, !shown).await;
+            }
             Begun::Fresh(tx) => tx,
         };
         tx.judge(&caller, &call.ask)?;
@@ -237,6 +244,7 @@ impl Shared {
         Ok(Done {
             outcome,
             repeat: false,
+            hidden: false,
             dry_run,
             token: committed.token,
             world,
@@ -270,13 +278,18 @@ impl Shared {
         }
     }
 
-    async fn repeated<T: DeserializeOwned>(&self, outcome: Outcome) -> Result<Done<T>, Status> {
+    async fn repeated<T: DeserializeOwned>(
+        &self,
+        outcome: Outcome,
+        hidden: bool,
+    ) -> Result<Done<T>, Status> {
         let token = outcome.token;
         let world = self.feed.at_least(&token).await?;
         let outcome = serde_json::from_value(outcome.value).map_err(|_| status::internal())?;
         Ok(Done {
             outcome,
             repeat: true,
+            hidden,
             dry_run: false,
             token,
             world,

@@ -14,7 +14,7 @@ use super::wire::{field, time, timestamp};
 use crate::crypto::KeyRing;
 use crate::crypto::secret::{self, NoRandomness};
 use crate::crypto::token::{Secret, TokenKind};
-use crate::decision::{Caller, Refused, Snapshot, sees_user};
+use crate::decision::{Caller, Refused, sees_user};
 use crate::layers::{Call, status};
 use crate::model::{ApiToken, ChangeKind, EffectiveStatus, Image, TokenId, UserId, UserKind};
 use crate::proto::v1 as pb;
@@ -169,7 +169,7 @@ impl pb::token_service_server::TokenService for TokenApi {
         let by_secret = !request.token.is_empty();
         let done = done.map_err(|error| if by_secret { alike(error, false) } else { error })?;
         let Ended { token, last_used_time } = &done.outcome;
-        let seen = !done.repeat || self.sees(&by, &done.world, token.user);
+        let seen = self.still_sees(&by, &done, token.user);
         let as_it_was = KeptToken { token: token.clone(), last_used_time: *last_used_time };
         Ok(done.respond(pb::DeleteApiTokenResponse {
             api_token: seen.then(|| self.shown_to(&by, as_it_was)),
@@ -310,7 +310,7 @@ impl TokenApi {
             };
             return Ok(Some(if done.dry_run { would_be(made) } else { made }));
         }
-        if !self.sees(by, &done.world, done.outcome.user) {
+        if !self.still_sees(by, done, done.outcome.user) {
             return Ok(None);
         }
         let kept = self.0.store.token(id).await?;
@@ -323,8 +323,10 @@ impl TokenApi {
         wire(kept, created_by)
     }
 
-    fn sees(&self, by: &Reader, world: &Snapshot, user: UserId) -> bool {
-        sees_user(&by.caller, &by.home, world, user, self.0.clock.now())
+    /// Returns whether the credentials of a user are shown to whoever ends or makes one; of a repeat, if they still can be.
+    fn still_sees<T>(&self, by: &Reader, done: &Done<T>, user: UserId) -> bool {
+        let sees = || sees_user(&by.caller, &by.home, &done.world, user, self.0.clock.now());
+        !done.repeat || (!done.hidden && sees())
     }
 }
 

@@ -43,13 +43,13 @@ impl pb::user_service_server::UserService for UserApi {
             })
             .await?;
         self.0.bell.notify_one();
-        let login_uri = self.login_uri(&done).await?;
         // What the caller has just made it knows, whatever it may read later.
         let fresh = !done.repeat;
         let user = self
             .answer(by, &done, fresh)
             .await?
             .map(|user| if done.dry_run { view::without_id(user) } else { user });
+        let login_uri = if user.is_some() { self.login_uri(&done).await? } else { String::new() };
         Ok(done.respond(pb::CreateUserResponse {
             user,
             login_uri,
@@ -272,7 +272,7 @@ impl UserApi {
     ) -> Result<Option<pb::User>, Status> {
         let eye = Eye::after(by, done, self.0.clock.now());
         let Some(user) = self.0.user_after(done, done.outcome.user).await? else { return Ok(None) };
-        if known || eye.sees(user.id) {
+        if !done.hidden && (known || eye.sees(user.id)) {
             let shown = eye.user(&user);
             return Ok(Some(if done.dry_run { view::without_times(shown) } else { shown }));
         }
@@ -284,7 +284,7 @@ impl UserApi {
     async fn moved(&self, by: Reader, done: &Done<UserDone>) -> Result<Vec<pb::User>, Status> {
         let now = self.0.clock.now();
         // Who only tries sees no more by it than before.
-        let moved = done.outcome.moved.iter().copied();
+        let moved = done.outcome.moved.iter().copied().filter(|_| !done.hidden);
         let moved: Vec<UserId> = moved
             .filter(|id| !done.dry_run || sees_user(&by.caller, &by.home, &by.there, *id, now))
             .collect();

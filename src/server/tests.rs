@@ -61,6 +61,7 @@ fn config() -> Config {
         rpc: rpc::Settings {
             account_depth: 8,
             user_depth: 32,
+            documents_per_user: 1000,
             base_url: "http://localhost".to_owned(),
             default_account: None,
             return_uris: Vec::new(),

@@ -18,7 +18,16 @@ async fn send(
     method: &MethodDescriptor,
     message: &DynamicMessage,
 ) -> Result<DynamicMessage, Status> {
-    let by = service.by(&service.root.token);
+    send_by(service, &service.root.token, method, message).await
+}
+
+async fn send_by(
+    service: &Service,
+    token: &str,
+    method: &MethodDescriptor,
+    message: &DynamicMessage,
+) -> Result<DynamicMessage, Status> {
+    let by = service.by(token);
     let bytes = call(by, &path(method), message.encode_to_vec()).await?;
     Ok(DynamicMessage::decode(method.output(), bytes).unwrap())
 }
@@ -180,5 +189,41 @@ async fn what_is_sent_twice_is_done_once() {
         }
         let root = service.root.account_id.clone();
         service.verify(&root).await;
+    }
+}
+
+/// Whether a part of an answer tells of an object no more than which one it is, and that it is gone.
+fn names_alone(value: &Value) -> bool {
+    match value {
+        Value::Message(object) => object.fields().all(|(field, _)| {
+            let name = field.name();
+            name.ends_with("_id") || ["role", "delete_time"].contains(&name)
+        }),
+        Value::List(objects) => objects.iter().all(names_alone),
+        _ => true,
+    }
+}
+
+/// Another credential of the same user is the same caller, but may see less (`edges.md` §4).
+#[tokio::test]
+async fn a_credential_that_may_not_read_a_thing_is_not_shown_it_by_sending_a_request_again() {
+    for engine in engines() {
+        let service = Service::start(&engine).await;
+        let (_, narrow) = service.mint(&service.root.user_id, &["decision.evaluate"]).await;
+        let mut scene = Scene::new(&service).await;
+        // Keys that tokens are signed with anybody may read.
+        for method in changing().into_iter().filter(|method| method.name() != "RotateSigningKey") {
+            let name = method.full_name().to_owned();
+            let [example, _] = scene.example(&method).await;
+            let request = named(&example, Uuid::new_v4());
+            let first = send(&service, &method, &request).await;
+            let first = first.unwrap_or_else(|e| panic!("{name}: {e:?}"));
+            let again = send_by(&service, &narrow, &method, &request).await;
+            let again = again.unwrap_or_else(|e| panic!("{name}, again: {e:?}"));
+            let tokens = [&first, &again].map(|answer| text(answer, "consistency_token"));
+            assert_eq!(tokens[0], tokens[1], "{name}");
+            let bare = again.fields().all(|(_, value)| names_alone(value));
+            assert!(bare, "{name}: {}", shown(&again));
+        }
     }
 }

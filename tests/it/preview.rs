@@ -173,6 +173,83 @@ async fn who_may_not_make_or_not_preview_a_change_is_not_told_what_it_would_do()
     }
 }
 
+/// Makes a role that is on some users of the boss's account.
+async fn relation(
+    service: &Service,
+    boss: &Person,
+    name: &str,
+    permits: &[&str],
+    on: pb::Relation,
+) {
+    let role = pb::Role {
+        name: Some(name.to_owned()),
+        permits: permits.iter().map(|one| (*one).to_owned()).collect(),
+        on: Some(on.into()),
+        ..Default::default()
+    };
+    let (account_id, role) = (boss.account_id.clone(), Some(role));
+    let request = pb::CreateRoleRequest { account_id, role, ..Default::default() };
+    service.roles(boss).create_role(request).await.unwrap();
+}
+
+/// Who could bring others below himself does not get to know them by asking what it would do.
+#[tokio::test]
+async fn nobody_is_named_whom_the_caller_would_see_by_the_change_alone() {
+    for engine in engines() {
+        let service = Service::start(&engine).await;
+        let acme = service.tenant("Acme").await;
+        let boss = service.person(&acme, "boss", &["SUPER_USER"]).await;
+        let whole = pb::Relation::Account;
+        relation(&service, &boss, "mover", &["user.move", "decision.preview"], whole).await;
+        let under = pb::Relation::Subtree;
+        relation(&service, &boss, "reader", &["user.read", "gate.read"], under).await;
+        let below = async |by: &Person, name, roles: &[&str]| {
+            service.person_under(&acme, Some(by), name, roles).await
+        };
+        let mover = below(&boss, "the_mover", &["mover", "reader"]).await;
+        let far = below(&boss, "far", &[]).await;
+        let hidden = below(&far, "hidden", &[]).await;
+        let document = pb::RightsDocument {
+            rights_doc_name: Some("Gates".to_owned()),
+            resource_permissions: vec![pb::ResourcePermissions {
+                resource_type: "GATE".to_owned(),
+                resource_id: "5".to_owned(),
+                permissions: vec!["READ".to_owned()],
+                ..Default::default()
+            }],
+            cascade: Some(true),
+            ..Default::default()
+        };
+        let request = pb::CreateRightsDocumentRequest {
+            user_id: boss.user_id.clone(),
+            rights_document: Some(document),
+            ..Default::default()
+        };
+        let made = service.rights(&boss).create_rights_document(request).await.unwrap();
+        let assign = pb::AssignRightsDocumentRequest {
+            rights_doc_id: made.into_inner().rights_document.unwrap().rights_doc_id,
+            user_ids: vec![mover.user_id.clone()],
+            force: true,
+            ..Default::default()
+        };
+        service.rights(&boss).assign_rights_document(assign).await.unwrap();
+        let change = Change::MoveUser(pb::MoveUserRequest {
+            user_id: far.user_id.clone(),
+            parent_user_id: mover.user_id.clone(),
+            ..Default::default()
+        });
+        let wanted = [far.user_id.clone(), hidden.user_id.clone()];
+        for (by, names) in [(&boss, &wanted[..]), (&mover, &[])] {
+            let told = preview(&service, by, Some(change.clone()), 0, "").await.unwrap();
+            let told = told.preview.unwrap();
+            let named: Vec<String> = told.users.into_iter().map(|user| user.user_id).collect();
+            assert_eq!(named, names);
+            assert_eq!(usize::try_from(told.users_gaining).unwrap(), names.len());
+            assert_eq!(told.others_affected, names.is_empty());
+        }
+    }
+}
+
 #[tokio::test]
 async fn everybody_concerned_is_named_page_by_page() {
     for engine in engines() {

@@ -34,7 +34,10 @@ struct Acme {
 
 impl Acme {
     async fn start(engine: &Engine) -> Self {
-        let service = Service::start(engine).await;
+        Self::of(Service::start(engine).await).await
+    }
+
+    async fn of(service: Service) -> Self {
         let account = service.tenant("Acme").await;
         let boss = service.person(&account, "boss", &["SUPER_USER"]).await;
         let roles = ["MANAGE_RIGHTS", "MANAGE_USERS"];

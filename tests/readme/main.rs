@@ -70,7 +70,6 @@ fn every_setting_is_in_the_readme_with_its_name_and_its_default() {
         "mail.smtp_url",
         "mail.webhook_url",
         "mail.webhook_secret",
-        "limits.sign_ins_per_minute",
     ] {
         rows.push(row(unset, ""));
     }

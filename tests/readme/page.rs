@@ -88,7 +88,10 @@ fn is_whole(command: &str) -> bool {
 }
 
 fn secret() -> Regex {
-    Regex::new(r"\b(chy_[a-z]+_|eyJ)(?:[0-9A-Za-z_-]+\.[0-9A-Za-z_-]+\.[0-9A-Za-z_-]+|[0-9A-Za-z]{42}|…)").unwrap()
+    Regex::new(
+        r"\b(chy_[a-z]+_|eyJ)(?:[0-9A-Za-z_-]+\.[0-9A-Za-z_-]+\.[0-9A-Za-z_-]+|[0-9A-Za-z]{42}|…)",
+    )
+    .unwrap()
 }
 
 /// Puts the same words for what is another in every run. Ids are numbered, so that the same one must stand where it stood.
@@ -106,7 +109,8 @@ impl Default for Plain {
             ids: HashMap::new(),
             id: Regex::new(r"\b(acc|usr|rol|tok|ses|doc)_[0-9a-z]{26}\b").unwrap(),
             time: Regex::new(r"\b\d{4}-\d\d-\d\dT[\d:.]+Z").unwrap(),
-            opaque: Regex::new(r#""(etag|consistencyToken|decisionId|userAgent)": "[^"]+""#).unwrap(),
+            opaque: Regex::new(r#""(etag|consistencyToken|decisionId|userAgent)": "[^"]+""#)
+                .unwrap(),
             secret: secret(),
         }
     }

@@ -78,6 +78,9 @@ pub enum BadCondition {
     /// CEL has it, conditions have not.
     #[error("{0} cannot be used in a condition")]
     NotHere(&'static str),
+    /// It could never hold.
+    #[error("can come to nothing but {0}, never to true or false")]
+    NeverBool(&'static str),
 }
 
 /// Why a condition could not be evaluated. It holds no values but those that its own text has.
@@ -116,6 +119,9 @@ impl Condition {
             .parse(text)
             .map_err(|errors| BadCondition::Syntax(said(&errors)))?;
         let shape = Shape::of(&expression)?;
+        if let Some(what) = shape::surely(&expression.expr) {
+            return Err(BadCondition::NeverBool(what));
+        }
         Ok(Self { text: text.into(), program: Some(Program { expression, shape }) })
     }
 

@@ -161,7 +161,9 @@ impl<'a> Reading<'a> {
             _ => return Err(BadCondition::UnknownFunction(name.to_owned())),
         }
         match (name, call.args.as_slice()) {
-            (operators::ADD, [one, other]) if !is_number(&one.expr) && !is_number(&other.expr) => {
+            (operators::ADD, [one, other])
+                if surely(&one.expr) != Some(NUMBER) && surely(&other.expr) != Some(NUMBER) =>
+            {
                 return Err(BadCondition::NotHere(
                     "`+` of two values of which neither is plainly a number, a time or a duration, \
                      as `int(…)` is,",
@@ -218,29 +220,65 @@ fn field(of: &Expr, field: &str) -> Result<(), BadCondition> {
     }
 }
 
-/// Returns whether this can be nothing but a number, an instant or a duration.
-fn is_number(at: &Expr) -> bool {
+/// What `+` adds.
+const NUMBER: &str = "a number, a time or a duration";
+const TEXT: &str = "a text";
+const MAP: &str = "a map";
+
+/// Returns what a value can be nothing but, whatever is put in; `None` = that cannot be told, or true or false.
+pub(super) fn surely(at: &Expr) -> Option<&'static str> {
     match at {
-        Expr::Literal(literal) => matches!(
-            literal,
-            LiteralValue::Int(_) | LiteralValue::UInt(_) | LiteralValue::Double(_)
-        ),
-        Expr::Ident(name) => name == "now",
-        Expr::Call(call) => match call.func_name.as_str() {
+        Expr::Literal(literal) => match literal {
+            LiteralValue::Boolean(_) => None,
+            LiteralValue::Int(_) | LiteralValue::UInt(_) | LiteralValue::Double(_) => Some(NUMBER),
+            LiteralValue::String(_) => Some(TEXT),
+            LiteralValue::Bytes(_) => Some("bytes"),
+            LiteralValue::Null => Some("null"),
+        },
+        Expr::List(_) => Some("a list"),
+        Expr::Map(_) => Some(MAP),
+        // No loop's variable has the name of one of these.
+        Expr::Ident(name) if name == "now" => Some(NUMBER),
+        Expr::Ident(name) if VARIABLES.contains(&name.as_str()) => Some(MAP),
+        Expr::Select(select) if !select.test => of_field(&select.operand.expr, &select.field),
+        Expr::Call(call) => of_call(call),
+        _ => None,
+    }
+}
+
+fn of_field(of: &Expr, field: &str) -> Option<&'static str> {
+    let Expr::Ident(name) = of else { return None };
+    FIELDS.iter().find(|(variable, _)| variable == name)?;
+    Some(if field == "properties" { MAP } else { TEXT })
+}
+
+fn of_call(call: &CallExpr) -> Option<&'static str> {
+    match (call.func_name.as_str(), call.args.as_slice()) {
+        ("string", _) => Some(TEXT),
+        (
             "int"
             | "uint"
             | "double"
             | "size"
             | "timestamp"
             | "duration"
+            // Of texts or lists it is refused.
+            | operators::ADD
             | operators::SUBSTRACT
             | operators::MULTIPLY
             | operators::DIVIDE
             | operators::MODULO
-            | operators::NEGATE => true,
-            operators::ADD => call.args.iter().any(|argument| is_number(&argument.expr)),
-            name => name.starts_with("get"),
+            | operators::NEGATE,
+            _,
+        ) => Some(NUMBER),
+        (operators::INDEX, [of, at]) => match &at.expr {
+            Expr::Literal(LiteralValue::String(name)) => of_field(&of.expr, name.inner()),
+            _ => None,
         },
-        _ => false,
+        (operators::CONDITIONAL, [_, yes, no]) => {
+            let (yes, no) = (surely(&yes.expr)?, surely(&no.expr)?);
+            Some(if yes == no { yes } else { "no bool" })
+        }
+        (name, _) => name.starts_with("get").then_some(NUMBER),
     }
 }

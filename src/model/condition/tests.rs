@@ -99,6 +99,38 @@ fn a_condition_that_is_none_is_refused_with_what_is_wrong() {
 }
 
 #[test]
+fn a_condition_that_can_never_be_true_or_false_is_refused_with_what_it_is() {
+    for (text, what) in [
+        ("1", "a number, a time or a duration"),
+        ("1 + 1", "a number, a time or a duration"),
+        ("-context.level", "a number, a time or a duration"),
+        ("now", "a number, a time or a duration"),
+        ("now.getHours()", "a number, a time or a duration"),
+        ("size(context.list) % 2", "a number, a time or a duration"),
+        ("'x'", "a text"),
+        ("string(context.level)", "a text"),
+        ("resource.path", "a text"),
+        ("resource['path']", "a text"),
+        ("b'x'", "bytes"),
+        ("null", "null"),
+        ("[1]", "a list"),
+        ("{}", "a map"),
+        ("context", "a map"),
+        ("subject.properties", "a map"),
+        ("context.a ? 'yes' : 'no'", "a text"),
+        ("context.a ? 'yes' : 0", "no bool"),
+    ] {
+        assert_eq!(Condition::compile(text), Err(BadCondition::NeverBool(what)), "{text}");
+    }
+    // What hangs on what is sent is found out when it is sent.
+    for text in
+        ["context.a", "context['a']", "[true][0]", "context.a ? true : 0", "has(subject.id)"]
+    {
+        assert!(Condition::compile(text).is_ok(), "{text}");
+    }
+}
+
+#[test]
 fn conditions_are_equal_if_their_texts_are() {
     let condition = |text| Condition::compile(text).unwrap();
     assert_eq!(condition("context.a"), condition("context.a"));
@@ -300,6 +332,15 @@ proptest! {
         let start = Instant::now();
         let _ = Condition::compile(&text);
         prop_assert!(start.elapsed() < Duration::from_secs(2), "{text}");
+    }
+
+    #[test]
+    fn nothing_that_could_hold_is_refused_as_never_true_or_false(text in expressions()) {
+        if let Err(BadCondition::NeverBool(what)) = Condition::compile(&text) {
+            let expression = PrattParser::new().parse(&text).unwrap();
+            let came = cel::Value::resolve(&expression, view().context());
+            prop_assert!(!matches!(came, Ok(cel::Value::Bool(_))), "{text} is no {what}");
+        }
     }
 
     #[test]

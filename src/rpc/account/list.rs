@@ -1,6 +1,6 @@
 //! Lists of accounts, cut to what the caller sees.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use tonic::{Response, Status};
@@ -9,7 +9,7 @@ use super::AccountApi;
 use super::show::has_status;
 use crate::decision::{Facts, Snapshot, sees_account};
 use crate::layers::{Call, status};
-use crate::model::{Account, AccountId};
+use crate::model::{Account, AccountId, User, UserId};
 use crate::proto::v1 as pb;
 use crate::rpc::page::Page;
 use crate::rpc::shared::{Reader, account_of, reader, with_revision};
@@ -66,7 +66,7 @@ impl AccountApi {
             .filter(|account| has_status(account, wanted.status))
             .filter(|account| sees_account(&by.caller, &by.home, there, account.id, now))
             .take(wanted.page.size + 1)
-            .map(|account| self.show(there, account))
+            .map(|account| self.show(by, there, account))
             .collect()
     }
 
@@ -91,10 +91,10 @@ impl AccountApi {
             let ids: Vec<_> = rows.iter().map(|row| (row.id, row.tenant)).collect();
             let tenants = self.tenants_of(by, rows).await?;
             for (id, tenant) in ids {
-                let Some(there) = tenants.get(&tenant) else { continue };
-                let Some(account) = there.account(id) else { continue };
-                if sees_account(&by.caller, &by.home, there, id, now) {
-                    shown.push(self.show(there, account));
+                let Some(by) = tenants.get(&tenant) else { continue };
+                let Some(account) = by.there.account(id) else { continue };
+                if sees_account(&by.caller, &by.home, &by.there, id, now) {
+                    shown.push(self.show(by, &by.there, account));
                 }
                 if shown.len() == most {
                     return Ok(shown);
@@ -103,23 +103,38 @@ impl AccountApi {
         }
     }
 
-    /// Makes of each tenant as much of a snapshot as these accounts need: themselves and those above them.
+    /// Makes of each tenant as much of a snapshot as these accounts need: themselves, who made them, and what is above both.
     async fn tenants_of(
         &self,
         by: &Reader,
-        accounts: Vec<Account>,
-    ) -> Result<HashMap<AccountId, Snapshot>, Status> {
-        let mut tenants: HashMap<AccountId, Vec<Account>> = HashMap::new();
-        for account in self.0.store.with_those_above(accounts).await? {
-            tenants.entry(account.tenant).or_default().push(account);
+        mut accounts: Vec<Account>,
+    ) -> Result<HashMap<AccountId, Reader>, Status> {
+        let store = &self.0.store;
+        let makers: BTreeSet<UserId> =
+            accounts.iter().filter_map(|account| account.created_by).collect();
+        let makers = store.users(&makers.into_iter().collect::<Vec<_>>()).await?;
+        let homes: BTreeSet<AccountId> = makers.iter().map(|maker| maker.account).collect();
+        accounts.extend(store.accounts(&homes.into_iter().collect::<Vec<_>>()).await?);
+        let mut tenants: HashMap<AccountId, Facts> = HashMap::new();
+        let mut tenant_of = HashMap::new();
+        for account in store.with_those_above(accounts).await? {
+            tenant_of.insert(account.id, account.tenant);
+            tenants.entry(account.tenant).or_default().accounts.push(account);
         }
-        let catalogue = by.home.catalogue();
+        for maker in makers {
+            let facts = tenant_of.get(&maker.account).and_then(|tenant| tenants.get_mut(tenant));
+            if let Some(facts) = facts {
+                // From another account than its own nobody is seen by where it stands among others.
+                facts.users.push(User { parent: None, ..maker });
+            }
+        }
         tenants
             .into_iter()
-            .map(|(tenant, accounts)| {
-                let facts = Facts { tenant: Some(tenant), accounts, ..Facts::default() };
-                let built = Snapshot::build(Arc::clone(catalogue), facts);
-                Ok((tenant, built.map_err(|_| status::internal())?))
+            .map(|(tenant, facts)| {
+                let facts = Facts { tenant: Some(tenant), ..facts };
+                let built = Snapshot::build(Arc::clone(by.home.catalogue()), facts);
+                let there = Arc::new(built.map_err(|_| status::internal())?);
+                Ok((tenant, Reader { there, ..by.clone() }))
             })
             .collect()
     }

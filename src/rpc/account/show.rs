@@ -6,13 +6,13 @@ use super::AccountApi;
 use crate::decision::{Anchor, Caller, Snapshot, sees_account};
 use crate::model::{Account, AccountId, AccountStatus, EffectiveStatus, Image};
 use crate::proto::v1 as pb;
-use crate::rpc::shared::Done;
+use crate::rpc::shared::{Done, Reader};
 use crate::rpc::wire::timestamp;
 use crate::store::account_etag;
 
 impl AccountApi {
-    /// Shows an account beside those that stand above it.
-    pub(super) fn show(&self, world: &Snapshot, account: &Account) -> pb::Account {
+    /// Shows an account beside those that stand above it, and who made it, if the reader may know.
+    pub(super) fn show(&self, by: &Reader, world: &Snapshot, account: &Account) -> pb::Account {
         let known = world.account(account.id).is_some();
         // A main account that this very change opens stands right below the root, which always works.
         let effective = world.effective_status(account.id).unwrap_or(account.own_status());
@@ -30,7 +30,7 @@ impl AccountApi {
             login_alias: account.login_alias.clone(),
             login_uri: self.login_uri(account),
             depth: u32::try_from(depth).unwrap_or(u32::MAX),
-            created_by: account.created_by.map(|id| id.to_string()).unwrap_or_default(),
+            created_by: by.name(account.created_by, self.0.clock.now()),
             create_time: Some(timestamp(account.create_time)),
             update_time: Some(timestamp(account.update_time)),
             etag: account_etag(account),
@@ -40,12 +40,15 @@ impl AccountApi {
     /// Shows the account of a change as the change left it; on a repeat as it is now, if it is still seen.
     pub(super) async fn show_changed(
         &self,
-        caller: &Caller,
+        by: Reader,
         done: &Done<AccountId>,
     ) -> Result<Option<pb::Account>, Status> {
         let id = done.outcome;
+        if done.hidden {
+            return Ok(None);
+        }
         if done.repeat {
-            return self.show_again(caller, id).await;
+            return self.show_again(by.caller, id).await;
         }
         let image =
             done.after(|image| matches!(image, Image::Account(account) if account.id == id));
@@ -56,7 +59,7 @@ impl AccountApi {
                 None => return Ok(None),
             },
         };
-        let mut shown = self.show(&done.world, account);
+        let mut shown = self.show(&by, &done.world, account);
         if done.dry_run && changed {
             // What would be, without what is made only when it is.
             shown.update_time = None;
@@ -67,15 +70,16 @@ impl AccountApi {
 
     async fn show_again(
         &self,
-        caller: &Caller,
+        caller: Caller,
         id: AccountId,
     ) -> Result<Option<pb::Account>, Status> {
         let feed = &self.0.feed;
         let Some(tenant) = feed.tenant_of(Anchor::Account(id)).await? else { return Ok(None) };
         let (home, there) = (feed.tenant(caller.tenant).await?, feed.tenant(tenant).await?);
-        let Some(account) = there.account(id) else { return Ok(None) };
-        let seen = sees_account(caller, &home, &there, id, self.0.clock.now());
-        Ok(seen.then(|| self.show(&there, account)))
+        let by = Reader { caller, home, there };
+        let Some(account) = by.there.account(id) else { return Ok(None) };
+        let seen = sees_account(&by.caller, &by.home, &by.there, id, self.0.clock.now());
+        Ok(seen.then(|| self.show(&by, &by.there, account)))
     }
 
     fn login_uri(&self, account: &Account) -> String {

@@ -66,7 +66,7 @@ impl TokenApi {
             .0
             .change(call, move |tx, _| Box::pin(async move { tx.end_key(id, &request.etag) }));
         let done: Done<ApiToken> = act.await?;
-        let seen = !done.repeat || self.sees(&by, &done.world, done.outcome.user);
+        let seen = self.still_sees(&by, &done, done.outcome.user);
         let as_it_was = KeptToken { token: done.outcome.clone(), last_used_time: None };
         Ok(done.respond(pb::DeleteServiceKeyResponse {
             service_key: seen.then(|| wire(self.used(as_it_was))),
@@ -101,7 +101,7 @@ impl TokenApi {
             };
             return Ok(Some(if done.dry_run { would_be(made) } else { made }));
         }
-        if !self.sees(by, &done.world, done.outcome.user) {
+        if !self.still_sees(by, done, done.outcome.user) {
             return Ok(None);
         }
         let kept = self.0.store.token(id).await?;

@@ -28,6 +28,8 @@ pub struct Assigning {
     pub force: bool,
     /// The document's etag as the caller read it; empty asks for nothing.
     pub etag: String,
+    /// How many documents a user has at most.
+    pub most: usize,
 }
 
 /// A document was assigned.
@@ -85,6 +87,7 @@ impl Tx {
         }
         let reached = reached(self, &giving.users, document.cascade)?;
         let notices = self.tokens_gaining(caller, &reached, giving.force)?;
+        have_room(&users, id, giving.most)?;
         have_it_not(&users, id)?;
         for user in users {
             let (user, account, created_by) = (user.id, user.account, Some(caller.user));
@@ -168,6 +171,18 @@ fn fits(
         return Err(Refusal::invalid("INVALID_FIELD", field, why));
     }
     Ok(())
+}
+
+fn have_room(users: &[&Arc<Principal>], id: DocId, most: usize) -> Result<(), Refusal> {
+    let is_full =
+        |user: &&&Arc<Principal>| user.documents.len() >= most && !user.documents.contains(&id);
+    match users.iter().find(is_full) {
+        None => Ok(()),
+        Some(full) => {
+            let why = format!("`{}` has {most} documents already, which is the limit", full.id);
+            Err(Refusal::precondition("TOO_LARGE", why))
+        }
+    }
 }
 
 fn have_it_not(users: &[&Arc<Principal>], id: DocId) -> Result<(), Refusal> {

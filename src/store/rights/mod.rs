@@ -120,7 +120,7 @@ impl Tx {
     fn may_use(&self, caller: &Caller, document: &CompiledDocument) -> bool {
         let (world, home) = (self.world(), self.home());
         let me = world.user(caller.user);
-        if me.is_some_and(|me| world.documents_for(me).any(|(_, held)| held.id == document.id)) {
+        if me.is_some_and(|me| world.has_document(me, document.id)) {
             return true;
         }
         let owner = document.own().map(|own| own.owner);

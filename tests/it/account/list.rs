@@ -77,6 +77,30 @@ async fn the_platform_lists_main_accounts_or_everything_with_their_effective_sta
 }
 
 #[tokio::test]
+async fn who_made_an_account_is_named_to_those_alone_who_see_that_user() {
+    for engine in engines() {
+        let tree = Tree::grow(&engine).await;
+        let service = &tree.service;
+        let made = super::create(service, &tree.ann, super::new(&tree.left, "New")).await.unwrap();
+        assert_eq!(made.created_by, tree.ann.user_id);
+        // He reads his own account, and its users, and nothing above.
+        let clerk = service.person(&made.account_id, "clerk", &["ONBOARDING"]).await;
+        let shown = super::get(service, &clerk, &made.account_id).await.unwrap();
+        assert_eq!(shown, pb::Account { created_by: String::new(), ..made.clone() });
+        for (by, parent) in [
+            (&tree.ann, &tree.left),
+            (&tree.operator, &tree.left),
+            (&tree.operator, &service.root.account_id),
+        ] {
+            assert_eq!(super::get(service, by, &made.account_id).await.unwrap(), made);
+            let listed = list(service, by, below(parent, true)).await.unwrap().accounts;
+            assert!(listed.contains(&made));
+        }
+        tree.done().await;
+    }
+}
+
+#[tokio::test]
 async fn a_status_narrows_the_list_to_accounts_of_that_status_of_their_own() {
     for engine in engines() {
         let tree = Tree::grow(&engine).await;

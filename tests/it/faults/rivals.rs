@@ -156,7 +156,7 @@ async fn a_role_and_a_document_given_at_once_are_both_held_and_both_in_the_ledge
                 user_id: ann.user_id.clone(),
                 ..Default::default()
             };
-            let listed = one.rights(&one.root).list_assigned_rights_documents(of).await.unwrap();
+            let listed = two.rights(&two.root).list_assigned_rights_documents(of).await.unwrap();
             assert_eq!(listed.into_inner().rights_documents.len(), 1);
             let entries = one.store.entries(tenant, head, 1_000).await.unwrap();
             let told: BTreeSet<&str> = entries.iter().map(|one| one.change.kind.name()).collect();

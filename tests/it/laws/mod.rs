@@ -9,6 +9,7 @@ mod metamorphic;
 mod naive;
 mod previews;
 mod questions;
+mod rights;
 mod searching;
 mod words;
 mod worlds;

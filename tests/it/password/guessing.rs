@@ -133,7 +133,11 @@ async fn a_source_that_fails_for_many_is_held_up_and_others_are_not() {
 #[tokio::test]
 async fn who_signs_in_too_often_from_one_source_waits() {
     for engine in engines() {
-        let settings = [("limits.sign_ins_per_minute", "2"), ("trusted_proxies", "127.0.0.1")];
+        let settings = [
+            ("limits.changes_per_minute", "1000"),
+            ("limits.sign_ins_per_minute", "2"),
+            ("trusted_proxies", "127.0.0.1"),
+        ];
         let (service, hook) = start_with(&engine, &settings).await;
         let acme = service.tenant("Acme").await;
         with_password(&service, &hook, &acme, "ann").await;

@@ -45,3 +45,28 @@ async fn what_concerns_too_many_users_is_not_done_at_once() {
         replica.stop().await;
     }
 }
+
+#[tokio::test]
+async fn a_user_has_so_many_documents_and_no_more() {
+    for engine in engines() {
+        let settings = [("limits.changes_per_minute", "0"), ("limits.documents_per_user", "2")];
+        let acme = super::Acme::of(Service::start_with(&engine, &settings).await).await;
+        let (one, two) =
+            (acme.below(&acme.boss, "one", &[]).await, acme.below(&acme.boss, "two", &[]).await);
+        let mut ids = Vec::new();
+        for name in ["A", "B", "C"] {
+            ids.push(acme.made(document(name, &["READ"])).await);
+        }
+        for id in ids.iter().take(2) {
+            acme.give(&acme.boss, id, &[&one]).await.unwrap();
+        }
+        let more = acme.give(&acme.boss, &ids[2], &[&two, &one]).await;
+        refused(more, Code::FailedPrecondition, "TOO_LARGE");
+        let again = acme.give(&acme.boss, &ids[1], &[&one]).await;
+        refused(again, Code::AlreadyExists, "ALREADY_ASSIGNED");
+        acme.give(&acme.boss, &ids[2], &[&two]).await.unwrap();
+        acme.take(&acme.boss, &ids[0], &one).await.unwrap();
+        acme.give(&acme.boss, &ids[2], &[&one]).await.unwrap();
+        acme.service.verify(&acme.account).await;
+    }
+}

@@ -103,6 +103,44 @@ async fn a_machine_signs_for_itself_and_gets_what_its_key_may() {
     }
 }
 
+/// Whoever made the key may have kept it.
+#[tokio::test]
+async fn what_is_made_with_a_key_is_known_to_whoever_made_the_key() {
+    for engine in engines() {
+        let service = Service::start(&engine).await;
+        let acme = service.tenant("Acme").await;
+        let boss = service.person(&acme, "boss", &["SUPER_USER"]).await;
+        let robot = service.machine(&acme, "robot", &[]).await;
+        let ended =
+            pb::DeleteApiTokenRequest { token_id: robot.token_id.clone(), ..Default::default() };
+        service.tokens(&service.root).delete_api_token(ended).await.unwrap();
+        let request =
+            pb::CreateServiceKeyRequest { scopes: vec!["*".to_owned()], ..create(&robot) };
+        let key = made(&service, &boss, request).await;
+        let reply = exchanged(&service, &key.sign(&key.claims(beginning().timestamp()))).await;
+        let by = Person { token: reply.unwrap().access_token, ..robot.clone() };
+        let request =
+            pb::CreateApiTokenRequest { scopes: vec!["*".to_owned()], ..Default::default() };
+        let token = service.tokens(&by).create_api_token(request).await.unwrap().into_inner();
+        let token = token.api_token.unwrap();
+        assert_eq!(token.created_by, robot.user_id);
+        let ended =
+            pb::DeleteServiceKeyRequest { key_id: key.key.key_id.clone(), ..Default::default() };
+        service.tokens(&boss).delete_service_key(ended).await.unwrap();
+        let give = pb::AddUserRoleRequest {
+            user_id: robot.user_id.clone(),
+            role_type: "AUDITOR".to_owned(),
+            ..Default::default()
+        };
+        let given = service.roles(&service.root).add_user_role(give.clone()).await;
+        let told = refused(given, Code::FailedPrecondition, "CREDENTIALS_BY_OTHERS");
+        assert!(told.message().contains(&token.token_id), "{}", told.message());
+        service.roles(&boss).add_user_role(give).await.unwrap();
+        service.verify(&acme).await;
+        service.stop().await;
+    }
+}
+
 /// V25: here one code says that an assertion is none, and the log why.
 #[tokio::test]
 #[expect(clippy::too_many_lines, reason = "one list of what is refused, case by case")]

@@ -148,3 +148,64 @@ async fn there_are_at_most_sixty_four_catalogues() {
         apply(&service, root, "{ catalogue: file_7, version: 2 }").await.unwrap();
     }
 }
+
+/// A file may be a megabyte long, and what it unfolds to may be far more.
+#[tokio::test]
+async fn a_file_that_unfolds_or_nests_without_end_is_refused_and_holds_nobody_up() {
+    let lines = |count: usize, line: &dyn Fn(usize) -> String| {
+        (0..count).map(line).collect::<Vec<_>>().join("\n")
+    };
+    let head = "catalogue: house\nversion: 1\nuses: [core]\n";
+    let laughs = lines(30, &|n| match n {
+        0 => "l0: &l0 [user.read, user.read]".to_owned(),
+        n => format!("l{n}: &l{n} [{}]", vec![format!("*l{}", n - 1); 9].join(", ")),
+    });
+    let roles = |count, role: &dyn Fn(usize) -> String| {
+        let roles = lines(count, &|n| format!("  R{n}: {}", role(n)));
+        format!("{head}roles:\n{roles}")
+    };
+    let texts = [
+        format!("{laughs}\n{head}"),
+        format!("{head}roles: {}", "[".repeat(500_000)),
+        format!("{head}roles: {}", "{a: ".repeat(200_000)),
+        format!("{head}roles:\n{}", lines(1_000, &|n| format!("{}a:", " ".repeat(n)))),
+        format!("{head}notes: &a {}\nroles: {{ A: *a }}", "x".repeat(1_000_000)),
+        format!("&a {head}roles: {{ A: {{ includes: *a }} }}"),
+        roles(10_000, &|_| "{}".to_owned()),
+        roles(5_000, &|_| "{ permits: [user.read] }".to_owned()),
+        roles(4_000, &|n| format!("{{ includes: [R{}] }}", n + 1)),
+        roles(1, &|_| format!("{{ permits: [{}] }}", "a.b, ".repeat(150_000))),
+        roles(1, &|_| format!("{{ permits: [{}] }}", lines(90_000, &|n| format!("x{n}.y,")))),
+        roles(1, &|_| format!("{{ permits: [user.read], when: \"{}\" }}", "(".repeat(900_000))),
+    ];
+    for engine in engines() {
+        // A machine that does much else may be slow.
+        let service = Service::start_with(&engine, &[("limits.request_seconds", "60")]).await;
+        for (at, yaml) in texts.iter().enumerate() {
+            let result = rehearse(&service, &service.root, yaml).await;
+            let status = result.map(drop).expect_err("this should have been refused");
+            assert_eq!(status.code(), Code::InvalidArgument, "{at}: {status:?}");
+            assert!(status.message().len() < 10_000, "{at}");
+        }
+        // As large as one may be, and whole.
+        let whole = roles(3_000, &|n| {
+            let includes = lines(n.min(30), &|m| format!("R{},", n - m - 1));
+            format!(
+                "{{ permits: [\"user.*\", \"*.read\"], except: [user.read], includes: [{includes}] }}"
+            )
+        });
+        let result = rehearse(&service, &service.root, &whole).await;
+        let status = result.map(drop).expect_err("too many are included");
+        assert_eq!(status.code(), Code::InvalidArgument, "{status:?}");
+        let whole = roles(3_500, &|n| {
+            let n = n / 10 * 10;
+            format!(
+                "{{ permits: [\"user.*\", \"*.read\"], except: [user.read], includes: [{}] }}",
+                if n == 0 { String::new() } else { "R0, R1, R2".to_owned() }
+            )
+        });
+        rehearse(&service, &service.root, &whole).await.unwrap();
+        apply(&service, &service.root, &whole).await.unwrap();
+        service.verify(&service.root.account_id).await;
+    }
+}
