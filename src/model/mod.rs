@@ -16,6 +16,7 @@ mod session;
 mod signing_key;
 mod token;
 mod user;
+mod user_filter;
 
 pub use account::{Account, AccountStatus, EffectiveStatus};
 pub use clock::{Clock, HeldClock, SystemClock};
@@ -37,3 +38,4 @@ pub use session::{Assumed, Ended, Session, SessionKind, SessionMarks};
 pub use signing_key::{SigningAlgorithm, SigningKey};
 pub use token::ApiToken;
 pub use user::{RegionalSettings, User, UserKind};
+pub use user_filter::UserFilter;

@@ -6,6 +6,7 @@
 mod assertion;
 mod key;
 mod provider;
+mod public;
 #[cfg(test)]
 mod tests;
 
@@ -17,8 +18,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{AccountId, KeyId, SessionId, SigningKeyId, TokenId, UserId};
 
-pub use assertion::{AssertionClaims, REMEMBERED, key_of, make_key, read_public, verify_assertion};
+pub use assertion::{AssertionClaims, REMEMBERED, key_of, make_key, verify_assertion};
 pub use key::{KeySecret, Pair};
+pub use public::read_public;
 
 /// What a token's header calls its type.
 const TYPE: &str = "at+jwt";

@@ -121,7 +121,7 @@ fn halves(pem: &str) -> Result<(Option<Private>, PublicKey), Status> {
         return Ok((Some(made.0), made.1));
     }
     let key = jwt::read_public(pem).map_err(|_| {
-        let why = "is no public key in PEM: of P-256, Ed25519, or RSA of 2048 bits at least";
+        let why = "is no public key in PEM: of P-256, Ed25519, or RSA of 2048 to 8192 bits";
         status::bad_field("INVALID_FIELD", "public_key_pem", why)
     })?;
     Ok((None, key))

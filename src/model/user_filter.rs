@@ -1,15 +1,18 @@
-//! The filter of `ListUsers`: AIP-160 as far as equality goes.
+//! Filters of users, as `ListUsers` takes them: AIP-160 as far as equality goes.
 //!
 //! `OR` binds closer than `AND`, as AIP-160 has it; words that join are in capitals.
 
-use crate::model::{Folded, User, UserKind, fold};
+use super::{Folded, User, UserKind, fold};
 
 /// So deep parentheses and NOTs may stand in each other.
 const DEPTH: usize = 8;
 
 /// What a user must be to be listed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Filter {
+pub struct UserFilter(Filter);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Filter {
     All(Vec<Filter>),
     Any(Vec<Filter>),
     Not(Box<Filter>),
@@ -18,7 +21,7 @@ pub(super) enum Filter {
 
 /// One comparison, as equality.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Is {
+enum Is {
     /// `None` = a text that is no name, so nobody's.
     UserName(Option<Folded>),
     FirstName(String),
@@ -30,14 +33,14 @@ pub(super) enum Is {
     Application(String),
 }
 
-impl Filter {
+impl UserFilter {
     /// Reads a filter, or says what is wrong with it.
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
+    pub fn parse(text: &str) -> Result<Self, String> {
         let tokens = tokens(text)?;
         let mut reading = Reading { tokens: &tokens };
         let filter = reading.all(0)?;
         match reading.next() {
-            None => Ok(filter),
+            None => Ok(Self(filter)),
             Some(token) => {
                 Err(format!("{} stands where AND, OR or the end was expected", token.shown()))
             }
@@ -45,7 +48,13 @@ impl Filter {
     }
 
     /// Returns whether a user is to be listed.
-    pub(super) fn holds(&self, user: &User) -> bool {
+    pub fn holds(&self, user: &User) -> bool {
+        self.0.holds(user)
+    }
+}
+
+impl Filter {
+    fn holds(&self, user: &User) -> bool {
         match self {
             Self::All(parts) => parts.iter().all(|part| part.holds(user)),
             Self::Any(parts) => parts.iter().any(|part| part.holds(user)),
@@ -296,7 +305,7 @@ mod tests {
             ("NOT NOT enabled = true", true),
             ("application_id = \"\"", true),
         ] {
-            assert_eq!(Filter::parse(filter).unwrap().holds(&ann()), holds, "{filter}");
+            assert_eq!(UserFilter::parse(filter).unwrap().holds(&ann()), holds, "{filter}");
         }
     }
 
@@ -321,15 +330,15 @@ mod tests {
             "!enabled",
             "()",
         ] {
-            assert!(Filter::parse(bad).is_err(), "{bad}");
+            assert!(UserFilter::parse(bad).is_err(), "{bad}");
         }
-        assert!(Filter::parse("((((((((enabled = true))))))))").is_ok());
+        assert!(UserFilter::parse("((((((((enabled = true))))))))").is_ok());
     }
 
     proptest! {
         #[test]
         fn no_text_panics(text in ".{0,200}") {
-            if let Ok(filter) = Filter::parse(&text) {
+            if let Ok(filter) = UserFilter::parse(&text) {
                 filter.holds(&ann());
             }
         }
