@@ -39,7 +39,7 @@ impl Config {
         problems
     }
 
-    fn bounded(&self) -> [Bounded; 25] {
+    fn bounded(&self) -> [Bounded; 26] {
         let (limits, store, passwords) = (&self.limits, &self.store, &self.passwords);
         let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
         [

@@ -1,6 +1,12 @@
 //! The program itself, as a process of its own: killed without warning, and watched for what it gives away.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may panic")]
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test may panic"
+)]
 
 mod crash;
 #[expect(dead_code, reason = "shared with the tests of the service")]

@@ -297,12 +297,14 @@ fn fill(message: &mut DynamicMessage, canary: &str, depth: usize) {
             Kind::String if redacted => {
                 message.set_field(&field, Value::String(canary.to_owned()));
             }
-            Kind::Message(of) if depth > 0 && of.full_name().starts_with("chancery.") => {
-                if field.containing_oneof().is_none() {
-                    let mut inner = DynamicMessage::new(of);
-                    fill(&mut inner, canary, depth - 1);
-                    message.set_field(&field, Value::Message(inner));
-                }
+            Kind::Message(of)
+                if depth > 0
+                    && of.full_name().starts_with("chancery.")
+                    && field.containing_oneof().is_none() =>
+            {
+                let mut inner = DynamicMessage::new(of);
+                fill(&mut inner, canary, depth - 1);
+                message.set_field(&field, Value::Message(inner));
             }
             _ => {}
         }
@@ -316,7 +318,7 @@ fn forms(secret: &str) -> Vec<String> {
         (None, Some((_, signature))) => signature,
         (None, None) => secret,
     };
-    let hex: String = core.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let hex = chancery::crypto::chain::hex(core.as_bytes());
     let list: Vec<String> = core.bytes().map(|byte| byte.to_string()).collect();
     vec![core.to_owned(), hex.clone(), hex.to_uppercase(), STANDARD.encode(core), list.join(", ")]
 }
