@@ -1,6 +1,6 @@
 //! Inputs that are like those of a corpus, and a little beside them.
 
-/// Foreseeable chance: SplitMix64 from zero.
+/// Foreseeable chance: `SplitMix64` from zero.
 #[derive(Default)]
 pub(crate) struct Chance(u64);
 
