@@ -11,6 +11,7 @@ pub mod decision;
 pub mod feed;
 pub mod layers;
 pub mod model;
+pub mod outside;
 pub mod post;
 pub mod proto;
 pub mod rpc;

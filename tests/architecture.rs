@@ -15,11 +15,12 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("proto", &[]),
     ("model", &[]),
     ("telemetry", &[]),
+    ("outside", &[]),
     ("decision", &["model"]),
     ("crypto", &["model"]),
     ("store", &["model", "decision", "crypto"]),
     ("feed", &["model", "decision", "crypto", "store"]),
-    ("post", &["model", "crypto", "store"]),
+    ("post", &["model", "outside", "crypto", "store"]),
     ("layers", &["proto", "model", "decision", "crypto", "store", "feed"]),
     ("rpc", &["proto", "model", "decision", "crypto", "store", "feed", "layers"]),
     ("admin", &["telemetry", "feed"]),
@@ -78,11 +79,11 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("argon2", &["crypto"]),
     ("zxcvbn", &["crypto"]),
     ("lettre", &["post"]),
-    ("hyper_util", &["post"]),
+    ("hyper_util", &["outside"]),
     ("hmac", &["crypto"]),
     ("sha2", &["crypto"]),
     ("jsonwebtoken", &["crypto"]),
-    ("tokio", &["store", "feed", "post", "layers", "rpc", "admin", "server", "cli"]),
+    ("tokio", &["outside", "store", "feed", "post", "layers", "rpc", "admin", "server", "cli"]),
 ];
 
 const LONGEST_FILE: usize = 400;
