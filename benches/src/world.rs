@@ -89,6 +89,7 @@ pub fn user(n: usize, account: AccountId) -> User {
         update_time: NOW,
         delete_time: None,
         session_marks: chancery::model::SessionMarks::default(),
+        identity: None,
     }
 }
 
@@ -118,6 +119,7 @@ pub fn token(n: usize, user: usize) -> ApiToken {
         origin: None,
         create_time: NOW,
         expire_time: None,
+        key: None,
     }
 }
 
