@@ -9,6 +9,7 @@ pub mod config;
 pub mod crypto;
 pub mod decision;
 pub mod feed;
+pub mod issuers;
 pub mod layers;
 pub mod model;
 pub mod outside;

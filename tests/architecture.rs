@@ -21,8 +21,9 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("store", &["model", "decision", "crypto"]),
     ("feed", &["model", "decision", "crypto", "store"]),
     ("post", &["model", "outside", "crypto", "store"]),
+    ("issuers", &["model", "outside", "crypto"]),
     ("layers", &["proto", "model", "decision", "crypto", "store", "feed"]),
-    ("rpc", &["proto", "model", "decision", "crypto", "store", "feed", "layers"]),
+    ("rpc", &["proto", "model", "decision", "crypto", "store", "feed", "issuers", "layers"]),
     ("admin", &["telemetry", "feed"]),
     (
         "server",
@@ -34,6 +35,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "store",
             "feed",
             "post",
+            "issuers",
             "layers",
             "rpc",
             "admin",
@@ -42,7 +44,19 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("client", &["proto"]),
     (
         "config",
-        &["model", "telemetry", "crypto", "store", "feed", "post", "layers", "rpc", "server"],
+        &[
+            "model",
+            "telemetry",
+            "outside",
+            "crypto",
+            "store",
+            "feed",
+            "post",
+            "issuers",
+            "layers",
+            "rpc",
+            "server",
+        ],
     ),
     (
         "cli",
@@ -83,7 +97,10 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("hmac", &["crypto"]),
     ("sha2", &["crypto"]),
     ("jsonwebtoken", &["crypto"]),
-    ("tokio", &["outside", "store", "feed", "post", "layers", "rpc", "admin", "server", "cli"]),
+    (
+        "tokio",
+        &["outside", "store", "feed", "post", "issuers", "layers", "rpc", "admin", "server", "cli"],
+    ),
 ];
 
 const LONGEST_FILE: usize = 400;
