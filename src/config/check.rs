@@ -27,6 +27,7 @@ impl Config {
             }
         }
         problems.extend(self.mail.sender(self.store().engine().ok()).err());
+        problems.extend(self.sso.check());
         if let Err(why) = Sources::trusting(&self.trusted_proxies) {
             problems.push(problem("trusted_proxies", why.to_string()));
         }
@@ -144,6 +145,6 @@ fn out_of_bounds((key, value, least, most): Bounded) -> Option<Problem> {
     (value < least || value > most).then(|| problem(key, why()))
 }
 
-fn problem(key: &str, why: String) -> Problem {
+pub(super) fn problem(key: &str, why: String) -> Problem {
     Problem { key: key.to_owned(), why }
 }

@@ -6,6 +6,7 @@
 mod check;
 mod mail;
 mod read;
+mod sso;
 #[cfg(test)]
 mod tests;
 mod url;
@@ -29,6 +30,7 @@ use crate::{feed, rpc, server};
 
 pub use mail::{Mail, MailSender};
 pub use read::{Problem, Problems, Sources};
+pub use sso::{Sso, SsoIssuer};
 
 /// Every setting. The names of the fields are those of the file; `CHANCERY_LIMITS__IN_FLIGHT` is `limits.in_flight`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -62,6 +64,8 @@ pub struct Config {
     pub trusted_proxies: Vec<String>,
     /// The access tokens of sessions.
     pub tokens: Tokens,
+    /// Identity providers by which users sign in.
+    pub sso: Sso,
     /// How long answers may rest on what the store has not confirmed, in milliseconds (`edges.md` §4).
     pub staleness_ms: u64,
     /// How often the store is asked for what is new, in milliseconds.
@@ -195,6 +199,7 @@ impl Default for Config {
             passwords: Passwords::default(),
             trusted_proxies: Vec::new(),
             tokens: Tokens::default(),
+            sso: Sso::default(),
             staleness_ms: 5_000,
             poll_ms: 300,
             log: LogConfig::default(),
@@ -348,6 +353,7 @@ impl Config {
                 return_uris: self.links.return_uris.clone(),
             },
             trusted_proxies: self.trusted_proxies.clone(),
+            issuers: self.sso.issuers.iter().map(SsoIssuer::config).collect(),
             // What is wrong with it was told when it was loaded.
             sender: self.mail.sender(self.store().engine().ok()).unwrap_or(SenderConfig::None),
             passwords: rpc::PasswordSettings {

@@ -161,6 +161,12 @@ pub fn unavailable() -> Status {
     retry(Code::Unavailable, "STORE_UNAVAILABLE", "the store cannot be reached: try again", after)
 }
 
+/// An identity provider is away: whether it has signed something cannot be told.
+pub fn issuer_away() -> Status {
+    let message = "the keys of the token's issuer cannot be fetched: try again";
+    retry(Code::Unavailable, "ISSUER_UNAVAILABLE", message, Duration::from_secs(10))
+}
+
 impl From<BadCredential> for Status {
     fn from(bad: BadCredential) -> Self {
         let (reason, message) = match bad {

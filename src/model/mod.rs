@@ -37,5 +37,5 @@ pub use service_key::{KeyAlgorithm, PublicKey};
 pub use session::{Assumed, Ended, Session, SessionKind, SessionMarks};
 pub use signing_key::{SigningAlgorithm, SigningKey};
 pub use token::ApiToken;
-pub use user::{RegionalSettings, User, UserKind};
+pub use user::{Identity, RegionalSettings, User, UserKind};
 pub use user_filter::UserFilter;

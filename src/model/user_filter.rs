@@ -282,6 +282,7 @@ mod tests {
             update_time: then,
             delete_time: None,
             session_marks: SessionMarks::default(),
+            identity: None,
         }
     }
 

@@ -5,8 +5,9 @@ use lettre::message::header::ContentType;
 use lettre::{AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor};
 use secrecy::ExposeSecret as _;
 
-use super::{Letter, NotSent, is_plain};
+use super::{Letter, NotSent};
 use crate::model::MessageKind;
+use crate::outside::is_plain;
 
 /// The settings name no server, or nobody who sends.
 #[derive(Debug, thiserror::Error)]

@@ -3,6 +3,7 @@
 mod exchange;
 mod issue;
 mod sign_in;
+mod single;
 
 use tonic::{Request, Response, Status};
 
@@ -45,8 +46,9 @@ impl pb::session_service_server::SessionService for SessionApi {
         &self,
         request: Request<pb::ExchangeTokenRequest>,
     ) -> Result<Response<pb::ExchangeTokenResponse>, Status> {
+        let agent = issue::user_agent(request.metadata());
         let (call, request) = open(request)?;
-        self.exchange(request, &call.source).await.map(Response::new)
+        self.exchange(request, call.source, agent).await.map(Response::new)
     }
 
     async fn revoke_session(

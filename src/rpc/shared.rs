@@ -17,6 +17,7 @@ use super::preview::Rehearsed;
 use crate::crypto::{ConsistencyToken, KeyRing};
 use crate::decision::{Ask, Caller, Snapshot, may_be_shown, sees_user};
 use crate::feed::Feed;
+use crate::issuers::Issuers;
 use crate::layers::{Call, Credentials, Rate, method_name, status};
 use crate::model::{AccountId, Change, Clock, Image, User, UserId};
 use crate::proto::v1 as pb;
@@ -65,6 +66,8 @@ pub struct Shared {
     pub bell: Arc<Notify>,
     /// Where heavy work is done.
     pub heavy: Heavy,
+    /// Identity providers by which users sign in.
+    pub issuers: Issuers,
 }
 
 /// An act under way.

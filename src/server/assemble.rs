@@ -17,6 +17,7 @@ use super::{Config, Error};
 use crate::admin::Report;
 use crate::crypto::KeyRing;
 use crate::feed::{Feed, Signing};
+use crate::issuers::Issuers;
 use crate::layers::{Access, Credentials, Door, Forms, Gate, Places, Rate, Rules, Sources};
 use crate::post::Post;
 use crate::proto::v1::account_service_server::AccountServiceServer;
@@ -44,6 +45,7 @@ pub(super) struct House {
     passwords: Passwords,
     bell: Arc<Notify>,
     pub(super) post: Post,
+    pub(super) issuers: Issuers,
     pool: DescriptorPool,
 }
 
@@ -55,6 +57,7 @@ pub(super) async fn house(
 ) -> Result<House, Error> {
     let pool = proto::pool()?;
     let clock = Arc::clone(store.clock());
+    let issuers = Issuers::start(&config.issuers, &clock)?;
     let feed = Feed::start(store.clone(), config.feed).await?;
     let rules = Rules::read(&pool, &*feed.catalogue().await?)?;
     let signing =
@@ -82,7 +85,19 @@ pub(super) async fn house(
         places: Places::new(config.in_flight),
         deadlines: config.deadlines,
     };
-    Ok(House { store, feed, signing, credentials, door, keys, passwords, bell, post, pool })
+    Ok(House {
+        store,
+        feed,
+        signing,
+        credentials,
+        door,
+        keys,
+        passwords,
+        bell,
+        post,
+        issuers,
+        pool,
+    })
 }
 
 impl House {
@@ -111,6 +126,7 @@ impl House {
             sign_ins: Arc::new(Rate::new(config.sign_ins_per_minute)),
             bell: Arc::clone(&self.bell),
             heavy: Heavy::default(),
+            issuers: self.issuers.clone(),
         };
         let account = AccountServiceServer::new(AccountApi(shared.clone()));
         let user = UserServiceServer::new(UserApi(shared.clone()));

@@ -45,6 +45,7 @@ fn config() -> Config {
         deadlines: Deadlines { default: PATIENCE, most: PATIENCE },
         feed: feed::Config::default(),
         trusted_proxies: Vec::new(),
+        issuers: Vec::new(),
         sender: SenderConfig::None,
         passwords: rpc::PasswordSettings {
             cost: Cost::default(),

@@ -18,6 +18,7 @@ mod first;
 mod hints;
 mod history;
 mod idempotency;
+mod identities;
 mod keys;
 mod last_super_user;
 mod lock;

@@ -20,7 +20,7 @@ use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::sync::Mutex;
 
-use chancery::model::{AccountId, Clock as _, Revision};
+use chancery::model::{AccountId, Clock as _, Identity, Revision};
 use chancery::proto::v1 as pb;
 use chrono::TimeDelta;
 use prost::Message as _;
@@ -261,6 +261,9 @@ async fn keep_up(service: &Service, tenant: AccountId) {
     store.claim_messages(2).await.unwrap();
     store.heads(&[root, tenant]).await.unwrap();
     store.probe().await.unwrap();
+    let there = Identity { issuer: "https://id.example".to_owned(), subject: "a".to_owned() };
+    store.user_of_identity(tenant, &there).await.unwrap();
+    store.user_awaiting(tenant, "somebody@example.com").await.unwrap();
     store.hash_at(tenant, Revision(1)).await.unwrap();
     store.entries(tenant, Revision(1), 1).await.unwrap();
     store.verify(tenant).await.unwrap();

@@ -9,6 +9,7 @@ mod keys;
 mod minting;
 mod refreshing;
 mod signing_in;
+mod single;
 
 use chancery::proto::v1 as pb;
 use tonic::Status;

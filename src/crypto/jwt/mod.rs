@@ -4,6 +4,8 @@
 //! claim is there and of its one type, or the token is none. Times are held against the clock that is handed in.
 
 mod assertion;
+mod id_token;
+mod jwks;
 mod key;
 mod provider;
 mod public;
@@ -19,6 +21,8 @@ use serde::{Deserialize, Serialize};
 use crate::model::{AccountId, KeyId, SessionId, SigningKeyId, TokenId, UserId};
 
 pub use assertion::{AssertionClaims, REMEMBERED, key_of, make_key, verify_assertion};
+pub use id_token::{IdClaims, IdToken, Wanted};
+pub use jwks::{BadJwks, Jwks};
 pub use key::{KeySecret, Pair};
 pub use public::read_public;
 

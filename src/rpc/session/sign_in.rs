@@ -1,4 +1,4 @@
-//! Opening a session with a password.
+//! Opening a session; and doing so with a password.
 
 use chrono::{DateTime, Utc};
 use tonic::Status;
@@ -14,6 +14,20 @@ use crate::proto::v1 as pb;
 use crate::rpc::passwords::Sent;
 use crate::rpc::sign_in::Attempt;
 use crate::store::{ABSOLUTE, SLIDING};
+
+/// How a session is opened.
+pub(super) struct Opening {
+    /// With what.
+    pub(super) kind: SessionKind,
+    /// When the user has proved who it is.
+    pub(super) auth_time: DateTime<Utc>,
+    /// Whether refreshes put its end off.
+    pub(super) sliding: bool,
+    /// Where it comes from.
+    pub(super) source: String,
+    /// With which program.
+    pub(super) user_agent: String,
+}
 
 impl SessionApi {
     pub(super) async fn sign_in(
@@ -41,14 +55,35 @@ impl SessionApi {
         self.0.check_password(attempt).await?;
         let found = found.zip(auth_time);
         let ((world, user), auth_time) = found.ok_or_else(status::sign_in_failed)?;
-        let sliding = request.stay_logged_in;
+        let opening = Opening {
+            kind: SessionKind::Password,
+            auth_time,
+            sliding: request.stay_logged_in,
+            source,
+            user_agent,
+        };
+        let account = world.account(user.account);
+        let account_display_name =
+            account.map(|account| account.display_name.clone()).unwrap_or_default();
+        let session = Some(self.open_session(world, user, opening).await?);
+        Ok(pb::CreateSessionResponse { session, account_display_name })
+    }
+
+    /// Opens a session of a user who has proved who it is, and shows it with its first tokens.
+    pub(super) async fn open_session(
+        &self,
+        world: &Snapshot,
+        user: &Principal,
+        opening: Opening,
+    ) -> Result<pb::Session, Status> {
+        let Opening { kind, auth_time, sliding, source, user_agent } = opening;
         let now = self.0.clock.now();
         let session = Session {
             id: SessionId::new(&*self.0.clock),
             user: user.id,
             account: user.account,
             tenant: world.tenant(),
-            kind: SessionKind::Password,
+            kind,
             actor: None,
             auth_time,
             create_time: now,
@@ -60,11 +95,7 @@ impl SessionApi {
         };
         let secret = Secret::mint(TokenKind::Ref, secret::system).map_err(no_randomness)?;
         self.0.store.open_session(session.clone(), secret.digest(&self.0.keys)).await?;
-        let account = world.account(session.account);
-        let account_display_name =
-            account.map(|account| account.display_name.clone()).unwrap_or_default();
-        let session = Some(self.issue(session, Some(secret)).await?);
-        Ok(pb::CreateSessionResponse { session, account_display_name })
+        self.issue(session, Some(secret)).await
     }
 }
 

@@ -88,6 +88,7 @@ fn ann() -> User {
         regional_settings: RegionalSettings::default(),
         enabled: true,
         sso: false,
+        identity: None,
         application: None,
         create_time: then,
         update_time: then,
