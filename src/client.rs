@@ -10,6 +10,7 @@ use crate::proto::v1 as pb;
 use crate::proto::v1::authorization_service_client::AuthorizationServiceClient;
 use crate::proto::v1::rights_document_service_client::RightsDocumentServiceClient;
 use crate::proto::v1::role_service_client::RoleServiceClient;
+use crate::proto::v1::token_service_client::TokenServiceClient;
 
 /// Why there is no reply.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +41,7 @@ pub struct Client {
     authorization: AuthorizationServiceClient<Channel>,
     rights: RightsDocumentServiceClient<Channel>,
     roles: RoleServiceClient<Channel>,
+    tokens: TokenServiceClient<Channel>,
     bearer: AsciiMetadataValue,
 }
 
@@ -55,7 +57,8 @@ impl Client {
         let channel = channel.map_err(|error| NoReply::Unreachable(url.to_owned(), error))?;
         let authorization = AuthorizationServiceClient::new(channel.clone());
         let rights = RightsDocumentServiceClient::new(channel.clone());
-        Ok(Self { authorization, rights, roles: RoleServiceClient::new(channel), bearer })
+        let roles = RoleServiceClient::new(channel.clone());
+        Ok(Self { authorization, rights, roles, tokens: TokenServiceClient::new(channel), bearer })
     }
 
     /// Asks why a question is decided as it is.
@@ -92,6 +95,15 @@ impl Client {
     ) -> Result<pb::ApplyCatalogueResponse, NoReply> {
         let request = self.signed(request);
         Ok(self.roles.apply_catalogue(request).await?.into_inner())
+    }
+
+    /// Asks which checks a credential passes.
+    pub async fn explain_token(
+        &mut self,
+        request: pb::ExplainTokenRequest,
+    ) -> Result<pb::ExplainTokenResponse, NoReply> {
+        let request = self.signed(request);
+        Ok(self.tokens.explain_token(request).await?.into_inner())
     }
 
     fn signed<R>(&self, message: R) -> Request<R> {

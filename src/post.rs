@@ -8,7 +8,6 @@ mod smtp;
 mod webhook;
 
 use std::fmt;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -242,19 +241,6 @@ fn log(letter: &Letter) {
     tracing::info!(id, ?kind, to, link = link.expose_secret(), "a message to a user");
 }
 
-/// Tells whether an address sends in plain text, and further than to this machine.
-fn is_plain(url: &str, scheme: &str) -> bool {
-    let Some(rest) = url.strip_prefix(scheme).and_then(|rest| rest.strip_prefix("://")) else {
-        return false;
-    };
-    let host = rest.split(['/', '?']).next().unwrap_or_default();
-    let host = host.rsplit('@').next().unwrap_or_default();
-    let local = |host: &str| host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
-    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
-    let name = name.trim_start_matches('[').trim_end_matches(']');
-    !(name == "localhost" || local(name))
-}
-
 /// Writes a text as it stands in a link.
 fn encoded(text: &str) -> String {
     use std::fmt::Write as _;
@@ -281,21 +267,6 @@ mod tests {
             "https%3A%2F%2Fa.example%2Fx%3Fy%3D1%26z%23w"
         );
         assert_eq!(encoded("ü-._~"), "%C3%BC-._~");
-    }
-
-    #[test]
-    fn only_this_machine_is_sent_to_in_plain_text() {
-        for local in ["smtp://localhost", "smtp://127.0.0.1:25/x", "smtp://a:b@[::1]:25?x=y"] {
-            assert!(!is_plain(local, "smtp"), "{local}");
-        }
-        for far in [
-            "smtp://mail.example.com",
-            "smtp://localhost@192.0.2.1",
-            "smtp://localhost.example.com:25",
-        ] {
-            assert!(is_plain(far, "smtp"), "{far}");
-        }
-        assert!(!is_plain("smtps://mail.example.com", "smtp"));
     }
 
     #[test]

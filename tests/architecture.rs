@@ -15,13 +15,15 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("proto", &[]),
     ("model", &[]),
     ("telemetry", &[]),
+    ("outside", &[]),
     ("decision", &["model"]),
     ("crypto", &["model"]),
     ("store", &["model", "decision", "crypto"]),
     ("feed", &["model", "decision", "crypto", "store"]),
-    ("post", &["model", "crypto", "store"]),
+    ("post", &["model", "outside", "crypto", "store"]),
+    ("issuers", &["model", "outside", "crypto"]),
     ("layers", &["proto", "model", "decision", "crypto", "store", "feed"]),
-    ("rpc", &["proto", "model", "decision", "crypto", "store", "feed", "layers"]),
+    ("rpc", &["proto", "model", "decision", "crypto", "store", "feed", "issuers", "layers"]),
     ("admin", &["telemetry", "feed"]),
     (
         "server",
@@ -33,6 +35,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "store",
             "feed",
             "post",
+            "issuers",
             "layers",
             "rpc",
             "admin",
@@ -41,7 +44,19 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("client", &["proto"]),
     (
         "config",
-        &["model", "telemetry", "crypto", "store", "feed", "post", "layers", "rpc", "server"],
+        &[
+            "model",
+            "telemetry",
+            "outside",
+            "crypto",
+            "store",
+            "feed",
+            "post",
+            "issuers",
+            "layers",
+            "rpc",
+            "server",
+        ],
     ),
     (
         "cli",
@@ -78,11 +93,14 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("argon2", &["crypto"]),
     ("zxcvbn", &["crypto"]),
     ("lettre", &["post"]),
-    ("hyper_util", &["post"]),
+    ("hyper_util", &["outside"]),
     ("hmac", &["crypto"]),
     ("sha2", &["crypto"]),
     ("jsonwebtoken", &["crypto"]),
-    ("tokio", &["store", "feed", "post", "layers", "rpc", "admin", "server", "cli"]),
+    (
+        "tokio",
+        &["outside", "store", "feed", "post", "issuers", "layers", "rpc", "admin", "server", "cli"],
+    ),
 ];
 
 const LONGEST_FILE: usize = 400;

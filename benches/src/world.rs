@@ -89,6 +89,7 @@ pub fn user(n: usize, account: AccountId) -> User {
         update_time: NOW,
         delete_time: None,
         session_marks: chancery::model::SessionMarks::default(),
+        identity: None,
     }
 }
 

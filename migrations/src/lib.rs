@@ -10,6 +10,8 @@ mod m0004_catalogue_uses;
 mod m0005_sessions;
 mod m0006_passwords;
 mod m0007_service_keys;
+mod m0009_identities;
+mod m0010_expiring_tokens;
 mod parts;
 
 /// Runs the steps in order. Whoever calls it holds the lock that keeps a second process out.
@@ -26,6 +28,8 @@ impl MigratorTrait for Migrator {
             Box::new(m0005_sessions::Migration),
             Box::new(m0006_passwords::Migration),
             Box::new(m0007_service_keys::Migration),
+            Box::new(m0009_identities::Migration),
+            Box::new(m0010_expiring_tokens::Migration),
         ]
     }
 }

@@ -14,6 +14,7 @@ mod rights;
 mod rules;
 mod serve;
 mod settings;
+mod token;
 mod tree;
 mod who_can;
 
@@ -70,6 +71,9 @@ enum Command {
     /// Shows what a catalogue file would change, or applies it
     #[command(subcommand)]
     Catalogue(catalogue::Wanted),
+    /// Tells what a credential is, and why it works or does not
+    #[command(subcommand)]
+    Token(token::Wanted),
 }
 
 /// Runs the command that the command line names.
@@ -106,6 +110,7 @@ async fn dispatch(settings: &Settings, command: Command) -> Outcome {
         Command::Rights(wanted) => rights::run(settings, wanted).await,
         Command::WhoCan(wanted) => who_can::run(settings, wanted).await,
         Command::Catalogue(wanted) => catalogue::run(settings, wanted).await,
+        Command::Token(wanted) => token::run(settings, wanted).await,
     }
 }
 

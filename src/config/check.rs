@@ -27,6 +27,7 @@ impl Config {
             }
         }
         problems.extend(self.mail.sender(self.store().engine().ok()).err());
+        problems.extend(self.sso.check());
         if let Err(why) = Sources::trusting(&self.trusted_proxies) {
             problems.push(problem("trusted_proxies", why.to_string()));
         }
@@ -39,7 +40,7 @@ impl Config {
         problems
     }
 
-    fn bounded(&self) -> [Bounded; 25] {
+    fn bounded(&self) -> [Bounded; 26] {
         let (limits, store, passwords) = (&self.limits, &self.store, &self.passwords);
         let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
         [
@@ -47,6 +48,7 @@ impl Config {
             ("poll_ms", self.poll_ms, 10, 500),
             ("tokens.key_days", self.tokens.key_days.into(), 1, 3_650),
             ("limits.changes_per_minute", limits.changes_per_minute.into(), 0, 1_000_000),
+            ("limits.sign_ins_per_minute", limits.sign_ins_per_minute.into(), 0, 1_000_000),
             ("limits.account_depth", count(limits.account_depth), 1, 64),
             ("limits.user_depth", count(limits.user_depth), 1, 256),
             ("limits.documents_per_user", count(limits.documents_per_user), 1, 100_000),
@@ -143,6 +145,6 @@ fn out_of_bounds((key, value, least, most): Bounded) -> Option<Problem> {
     (value < least || value > most).then(|| problem(key, why()))
 }
 
-fn problem(key: &str, why: String) -> Problem {
+pub(super) fn problem(key: &str, why: String) -> Problem {
     Problem { key: key.to_owned(), why }
 }

@@ -6,6 +6,7 @@
 mod check;
 mod mail;
 mod read;
+mod sso;
 #[cfg(test)]
 mod tests;
 mod url;
@@ -29,6 +30,7 @@ use crate::{feed, rpc, server};
 
 pub use mail::{Mail, MailSender};
 pub use read::{Problem, Problems, Sources};
+pub use sso::{Sso, SsoIssuer};
 
 /// Every setting. The names of the fields are those of the file; `CHANCERY_LIMITS__IN_FLIGHT` is `limits.in_flight`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -62,6 +64,8 @@ pub struct Config {
     pub trusted_proxies: Vec<String>,
     /// The access tokens of sessions.
     pub tokens: Tokens,
+    /// Identity providers by which users sign in.
+    pub sso: Sso,
     /// How long answers may rest on what the store has not confirmed, in milliseconds (`edges.md` §4).
     pub staleness_ms: u64,
     /// How often the store is asked for what is new, in milliseconds.
@@ -120,6 +124,8 @@ pub struct Tokens {
 pub struct Limits {
     /// Changes a principal a minute; 0 = as many as it likes.
     pub changes_per_minute: u32,
+    /// Sign-ins from one source a minute; 0 = as many as come, as where changes are not limited.
+    pub sign_ins_per_minute: u32,
     /// Levels of the account tree; the root is the first.
     pub account_depth: usize,
     /// Levels of a forest of users.
@@ -193,6 +199,7 @@ impl Default for Config {
             passwords: Passwords::default(),
             trusted_proxies: Vec::new(),
             tokens: Tokens::default(),
+            sso: Sso::default(),
             staleness_ms: 5_000,
             poll_ms: 300,
             log: LogConfig::default(),
@@ -234,6 +241,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             changes_per_minute: 120,
+            sign_ins_per_minute: 60,
             account_depth: 8,
             user_depth: 32,
             documents_per_user: 1000,
@@ -312,6 +320,11 @@ impl Config {
             connections_per_source: limits.connections_per_source,
             in_flight: limits.in_flight,
             changes_per_minute: limits.changes_per_minute,
+            sign_ins_per_minute: if limits.changes_per_minute == 0 {
+                0
+            } else {
+                limits.sign_ins_per_minute
+            },
             message_bytes: limits.message_bytes,
             body_deadline: Duration::from_secs(limits.body_seconds),
             deadlines: Deadlines {
@@ -340,6 +353,7 @@ impl Config {
                 return_uris: self.links.return_uris.clone(),
             },
             trusted_proxies: self.trusted_proxies.clone(),
+            issuers: self.sso.issuers.iter().map(SsoIssuer::config).collect(),
             // What is wrong with it was told when it was loaded.
             sender: self.mail.sender(self.store().engine().ok()).unwrap_or(SenderConfig::None),
             passwords: rpc::PasswordSettings {

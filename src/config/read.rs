@@ -59,6 +59,19 @@ struct Leaf {
     value: Value,
 }
 
+impl Leaf {
+    /// Names the place in a list that a fault is at.
+    fn inside(&self, path: &[String]) -> String {
+        let mut place = String::new();
+        for step in path.iter().skip(self.key.split('.').count()) {
+            let number = step.parse::<usize>().is_ok();
+            let (before, behind) = if number { ("[", "]") } else { (".", "") };
+            place.extend([before, step, behind]);
+        }
+        self.origin.replacen(&self.key, &format!("{}{place}", self.key), 1)
+    }
+}
+
 /// What has been read so far.
 struct Reader {
     defaults: Dict,
@@ -148,6 +161,7 @@ impl Reader {
         // What the built-in value is tells how to read the text: a name made of digits stays a name.
         let value = match self.default(&key) {
             Some(Value::Bool(..)) => text.parse::<bool>().map_or_else(|_| plain(), Value::from),
+            Some(Value::Array(..)) if text.trim_start().starts_with('[') => list(text),
             Some(Value::Array(..)) => {
                 let words = text.split(',').map(str::trim).filter(|word| !word.is_empty());
                 Value::from(words.collect::<Vec<_>>())
@@ -183,8 +197,9 @@ impl Reader {
                 match alone.extract::<Config>() {
                     Ok(_) => self.taken = self.taken.clone().merge(value),
                     Err(error) => {
+                        let origin = leaf.inside(&error.path);
                         let why = why(&leaf, error.kind);
-                        self.complain(leaf.origin, why);
+                        self.complain(origin, why);
                     }
                 }
             }
@@ -215,6 +230,13 @@ impl Reader {
             }
         }
     }
+}
+
+/// Reads a list as the file would hold it. What is none stays a text, and is complained about as one.
+fn list(text: &str) -> Value {
+    let table = format!("list = {text}").parse::<toml::Table>().ok();
+    let list = table.and_then(|table| Value::serialize(table.get("list")?).ok());
+    list.unwrap_or_else(|| Value::from(text))
 }
 
 /// Lists the values of a table and of the tables in it, by their dotted keys.

@@ -173,6 +173,63 @@ fn a_sender_is_told_what_it_lacks_and_its_secrets_are_not_shown() {
     assert!(printed.contains("[redacted]") && !printed.contains("geheim"), "{printed}");
 }
 
+const ISSUER: &str =
+    "[[sso.issuers]]\nissuer = 'https://id.example'\naudiences = ['us']\naccount = 'acme'\n";
+
+#[test]
+fn an_issuer_is_told_what_it_lacks_by_its_place_and_field() {
+    let config = from_file(ISSUER).unwrap();
+    let issuer = &config.sso.issuers[0];
+    assert_eq!((&*issuer.claim, issuer.algorithms.len()), ("email", 3));
+    let text = "[{ issuer = 'https://id.example', audiences = ['us'], account = 'acme' }]";
+    let same = from_environment(&[("CHANCERY_SSO__ISSUERS", text)]).unwrap();
+    assert_eq!(same.to_toml().unwrap(), config.to_toml().unwrap());
+    assert_eq!(
+        from_file(&config.to_toml().unwrap()).unwrap().to_toml().unwrap(),
+        same.to_toml().unwrap()
+    );
+
+    let jwk = "jwks = '{\"keys\":[{\"kty\":\"oct\",\"k\":\"c2VjcmV0\"}]}'";
+    for (line, field) in [
+        ("issuer = 'http://id.example'", "issuer"),
+        ("issuer = 'id.example'", "issuer"),
+        ("issuer = 'https://id.example?tenant=1'", "issuer"),
+        ("audiences = []", "audiences"),
+        ("audiences = ['']", "audiences"),
+        ("audiences = 'us'", "audiences"),
+        ("account = ' '", "account"),
+        ("claim = ''", "claim"),
+        ("algorithms = []", "algorithms"),
+        ("algorithms = ['ES256', 'none']", "algorithms[1]"),
+        ("algorithms = ['HS256']", "algorithms[0]"),
+        ("jwks = '{}'", "jwks"),
+        (jwk, "jwks"),
+        ("jwks_uri = 'http://id.example/keys'", "jwks_uri"),
+        ("jwks_file = 'a'\njwks_uri = 'https://id.example/keys'", "jwks"),
+    ] {
+        let name = line.split(" = ").next().unwrap();
+        let kept = ISSUER.lines().filter(|line| !line.starts_with(&format!("{name} = ")));
+        let other =
+            "[[sso.issuers]]\nissuer = 'http://localhost:1'\naudiences = ['us']\naccount = 'a'\n";
+        let file = format!("{other}{}\n{line}\n", kept.collect::<Vec<_>>().join("\n"));
+        let (keys, text) = problems(from_file(&file));
+        assert_eq!(keys.len(), 1, "{text}");
+        let wanted = format!("sso.issuers[1].{field}");
+        assert!(keys[0] == wanted || keys[0].starts_with(&format!("{wanted} (in ")), "{text}");
+        assert!(!text.contains("c2VjcmV0"), "{text}");
+    }
+    let (keys, _) = problems(from_file(&ISSUER.replace("account = 'acme'\n", "")));
+    assert!(keys[0].starts_with("sso.issuers[0]"), "{keys:?}");
+    let (_, text) = problems(from_file(&ISSUER.replace("account", "acount")));
+    assert!(text.contains("acount"), "{text}");
+    let (keys, text) = problems(from_file(&ISSUER.repeat(2)));
+    assert_eq!(keys, ["sso.issuers[1].issuer"], "{text}");
+    for text in ["https://id.example", "[{]", "[7]"] {
+        let (keys, _) = problems(from_environment(&[("CHANCERY_SSO__ISSUERS", text)]));
+        assert!(keys[0].starts_with("sso.issuers"), "{keys:?}");
+    }
+}
+
 #[test]
 fn what_is_printed_can_be_given_back() {
     let config = from_environment(&[("CHANCERY_LIMITS__IN_FLIGHT", "9")]).unwrap();

@@ -47,10 +47,16 @@ impl TokenKind {
     }
 }
 
-/// The text is no token: wrong form, letters, length or checksum. Says no more, for it may be half a secret.
+/// The text is no token. Says no more, for it may be half a secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("this is not an API token")]
-pub struct Malformed;
+pub enum Malformed {
+    /// Wrong beginning, letters or length.
+    #[error("this has not the form of a token: `chy_`, a kind, `_`, and 42 letters or digits")]
+    Form,
+    /// It was cut, changed or made up.
+    #[error("this has the form of a token, and its checksum is wrong")]
+    Checksum,
+}
 
 /// A token's secret, fresh from the mint: shown once, wiped when dropped, printed by no `Debug`.
 pub struct Secret(SecretString);
@@ -149,15 +155,22 @@ impl fmt::Debug for ParsedToken<'_> {
 
 /// Reads a token's text, which must be one to the letter: no space around it, nothing after it.
 pub fn parse(text: &str) -> Result<ParsedToken<'_>, Malformed> {
-    let (head, tail) = text.split_at_checked(LENGTH - CHECKSUM_LENGTH).ok_or(Malformed)?;
-    let (kind, letters) =
-        head.strip_prefix("chy_").and_then(|rest| rest.split_once('_')).ok_or(Malformed)?;
-    let kind =
-        TokenKind::ALL.iter().copied().find(|known| known.name() == kind).ok_or(Malformed)?;
-    let alphabet = letters.bytes().all(|letter| letter.is_ascii_alphanumeric());
+    let parts = text.split_at_checked(LENGTH - CHECKSUM_LENGTH);
+    let (head, tail) = parts.ok_or(Malformed::Form)?;
+    let named = head.strip_prefix("chy_").and_then(|rest| rest.split_once('_'));
+    let (kind, letters) = named.ok_or(Malformed::Form)?;
+    let kind = TokenKind::ALL.iter().copied().find(|known| known.name() == kind);
+    let kind = kind.ok_or(Malformed::Form)?;
+    let alphabet = |text: &str| text.bytes().all(|letter| letter.is_ascii_alphanumeric());
+    let lengths = letters.len() == RANDOM_LENGTH && tail.len() == CHECKSUM_LENGTH;
+    if !lengths || !alphabet(letters) || !alphabet(tail) {
+        return Err(Malformed::Form);
+    }
     // The checksum is no secret: whoever sent the text could have computed it.
-    let whole = letters.len() == RANDOM_LENGTH && tail.as_bytes() == checksum(head.as_bytes());
-    if alphabet && whole { Ok(ParsedToken { kind, text }) } else { Err(Malformed) }
+    if tail.as_bytes() != checksum(head.as_bytes()) {
+        return Err(Malformed::Checksum);
+    }
+    Ok(ParsedToken { kind, text })
 }
 
 /// Returns what the store keeps of a secret: its HMAC-SHA-256 under the token key. Stores find tokens by it,
@@ -257,13 +270,13 @@ mod tests {
             text.replacen("chy_", "CHY_", 1),
             text.replacen("_pat_", "_svc_", 1),
         ] {
-            assert_eq!(parse(&near), Err(Malformed));
+            assert!(parse(&near).is_err());
         }
         // A right checksum does not help a wrong kind or letter.
         for head in [format!("chy_xyz_{}", "0".repeat(36)), format!("chy_pat_{}-", "0".repeat(35))]
         {
             let tail = checksum(head.as_bytes()).map(char::from);
-            assert_eq!(parse(&head.chars().chain(tail).collect::<String>()), Err(Malformed));
+            assert!(parse(&head.chars().chain(tail).collect::<String>()).is_err());
         }
     }
 
@@ -282,7 +295,7 @@ mod tests {
             let mut bytes = secret.expose().as_bytes().to_vec();
             bytes[at] ^= 1 << bit;
             let text = String::from_utf8(bytes).unwrap();
-            prop_assert_eq!(parse(&text), Err(Malformed));
+            prop_assert!(parse(&text).is_err());
         }
 
         #[test]

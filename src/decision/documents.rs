@@ -128,7 +128,8 @@ impl CompiledDocument {
             let mut made = Entry::new(kind, &entry.resource_id, act(&entry.permissions, &on));
             made.direct = act(&entry.permissions, &lies);
             if entry.cascade {
-                made.within = act(&entry.permissions, &|p| catalogue.lies_in(p, kind));
+                made.within = all(&entry.permissions);
+                made.within.intersect_with(&catalogue.inside(kind));
             }
             entries.push(made);
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::authn::{BadCredential, Credentials, Known, Owner};
+use super::authn::{BadCredential, CredentialForm, Credentials, Gone, Known, Owner};
 use crate::crypto::jwt::{self, AccessClaims, Act, BadJwt, Parties};
 use crate::crypto::token;
 use crate::decision::{Actor, Caller, CallerSession, Snapshot};
@@ -35,7 +35,12 @@ impl Credentials {
             Err(BadCredential::Invalid) => return Ok(None),
             Err(error) => return Err(error),
         };
-        Ok(Some(Owner { token: None, user: claims.sub, tenant: claims.ten }))
+        let form = match (claims.key, &claims.act) {
+            (Some(_), _) => CredentialForm::Key,
+            (None, Some(_)) => CredentialForm::Assumed,
+            (None, None) => CredentialForm::Session,
+        };
+        Ok(Some(Owner { form, token: None, user: claims.sub, tenant: claims.ten }))
     }
 
     /// Returns the caller behind an access token, if it is good now.
@@ -50,7 +55,7 @@ impl Credentials {
             return self.stands_by(known).await;
         }
         let session = session_of(claims)?;
-        let mut world = self.tenant(claims.ten).await?.ok_or(BadCredential::Revoked)?;
+        let mut world = self.tenant(claims.ten).await?.ok_or(Gone::User)?;
         // Begun elsewhere a moment ago: the newest head knows.
         let unknown = |world: &Snapshot| {
             let user = world.any_user(claims.sub);
@@ -61,9 +66,9 @@ impl Credentials {
             world = self.feed.fresh(claims.ten).await?;
         }
         let user = world.user(claims.sub).filter(|user| user.enabled);
-        let user = user.filter(|user| user.account == claims.acc).ok_or(BadCredential::Revoked)?;
+        let user = user.filter(|user| user.account == claims.acc).ok_or(Gone::User)?;
         if user.voids(session.id, session.auth_time) {
-            return Err(BadCredential::Revoked);
+            return Err(Gone::Ended.into());
         }
         let mut caller = Caller {
             user: user.id,
@@ -77,7 +82,7 @@ impl Credentials {
         };
         if let Some(act) = &claims.act {
             if !is_assumed(user, claims, now) {
-                return Err(BadCredential::Revoked);
+                return Err(Gone::Ended.into());
             }
             let actor = self.actor(act, &caller, &world, now).await?;
             caller.actor = Some(Arc::new(actor));
@@ -93,14 +98,14 @@ impl Credentials {
         world: &Snapshot,
         now: DateTime<Utc>,
     ) -> Result<Actor, BadCredential> {
-        let gone = || BadCredential::Revoked;
+        let gone = || Gone::Actor;
         let home = self.tenant(act.ten).await?.ok_or_else(gone)?;
         let user = home.user(act.sub).filter(|user| user.enabled).ok_or_else(gone)?;
         if home.effective_status(user.account) != Some(EffectiveStatus::Active) {
-            return Err(gone());
+            return Err(gone().into());
         }
         if act.sid.is_some_and(|(id, at)| time(at).is_none_or(|at| user.voids(id, at))) {
-            return Err(gone());
+            return Err(gone().into());
         }
         let limits = match act.tok {
             None => None,
@@ -123,7 +128,7 @@ impl Credentials {
             ResourcePath::account(target.account).with("user", Named::Id(target.user.to_string()));
         let assume = home.catalogue().permission("user", "assume").ok_or_else(gone)?;
         if !caller.ask(&home, Some(world), assume, &path, now).is_permit() {
-            return Err(gone());
+            return Err(gone().into());
         }
         Ok(Actor { caller, home })
     }

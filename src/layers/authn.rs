@@ -42,15 +42,29 @@ pub enum BadCredential {
     /// Its time is over.
     #[error("the credential is expired")]
     Expired,
-    /// It was ended, or its user is disabled or gone.
-    #[error("the credential was revoked")]
-    Revoked,
+    /// It was good once.
+    #[error("the credential was revoked: {0}")]
+    Revoked(#[from] Gone),
     /// Its source has sent too many that are none of ours.
     #[error("too many unknown credentials came from this source")]
     TooMany,
     /// Whether it is good cannot be told now.
     #[error(transparent)]
     Unknowable(#[from] feed::Error),
+}
+
+/// Why a credential that was good is so no longer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Gone {
+    /// The token, the key or the session was ended.
+    #[error("it was ended")]
+    Ended,
+    /// Its user was.
+    #[error("its user is disabled, deleted or of another account now")]
+    User,
+    /// Who acts in an assumed session may do so no more.
+    #[error("who acts by it may do so no more")]
+    Actor,
 }
 
 /// Who answers for an unknown token: known tokens are looked up however many of the others came.
@@ -97,9 +111,24 @@ pub(super) struct Known {
     pub(super) tenant: AccountId,
 }
 
+/// What kind of credential it is that somebody has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CredentialForm {
+    /// An API token.
+    Token,
+    /// An access token given for a service user's key.
+    Key,
+    /// An access token of a session.
+    Session,
+    /// And of one in which somebody else acts.
+    Assumed,
+}
+
 /// Whose a credential is, good or not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Owner {
+    /// What it is.
+    pub form: CredentialForm,
     /// The API token, where it is one.
     pub token: Option<TokenId>,
     /// The user.
@@ -178,17 +207,17 @@ impl Credentials {
     /// Returns the caller behind a token or a key that is known, if it is good now.
     pub(super) async fn stands_by(&self, known: Known) -> Result<Caller, BadCredential> {
         let now = self.clock.now();
-        let mut world = self.tenant(known.tenant).await?.ok_or(BadCredential::Revoked)?;
+        let mut world = self.tenant(known.tenant).await?.ok_or(Gone::User)?;
         if world.token(known.token).is_none() && !self.ended.contains_key(&known.token) {
             // Minted elsewhere a moment ago, or ended: the newest head knows.
             world = self.feed.fresh(known.tenant).await?;
         }
         let Some(facts) = world.token(known.token) else {
             self.ended.insert(known.token, ()).await;
-            return Err(BadCredential::Revoked);
+            return Err(Gone::Ended.into());
         };
         let user = world.user(known.user).filter(|user| user.enabled);
-        let user = user.ok_or(BadCredential::Revoked)?;
+        let user = user.ok_or(Gone::User)?;
         if !facts.is_live(now) {
             return Err(BadCredential::Expired);
         }
@@ -217,7 +246,7 @@ impl Credentials {
             return Ok(None);
         };
         let there = self.tenant(tenant).await?.is_some();
-        Ok(there.then_some(Owner { token: Some(token), user, tenant }))
+        Ok(there.then_some(Owner { form: CredentialForm::Token, token: Some(token), user, tenant }))
     }
 
     /// Returns the tenant of a credential; `None` where a store that was turned back has lost it.

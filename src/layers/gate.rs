@@ -14,7 +14,7 @@ use tonic::body::Body;
 
 use super::authn::{Credentials, Owner, Source};
 use super::form::{Form, Forms};
-use super::rate::ChangeRate;
+use super::rate::Rate;
 use super::rules::Rules;
 use super::sources::Sources;
 use super::status::{self, FieldFault};
@@ -78,7 +78,7 @@ pub struct Gate {
     /// Where requests come from.
     pub sources: Sources,
     /// How many changes a principal may make.
-    pub rate: ChangeRate,
+    pub rate: Rate<UserId>,
     /// The most bytes of a message.
     pub message_bytes: usize,
     /// How long a message may take to arrive.
@@ -221,7 +221,7 @@ impl Gate {
         let secret = ask.fields().text("token").map(str::to_owned);
         if let (Some(secret), Some(caller)) = (secret, caller) {
             let owner = self.credentials.owner(&secret, Source::User(caller.user)).await?;
-            if let Some(Owner { token: Some(token), user, tenant }) = owner {
+            if let Some(Owner { token: Some(token), user, tenant, .. }) = owner {
                 let world = self.feed.tenant(tenant).await?;
                 if let Some(user) = world.user(user) {
                     ask.fill("token.account_id", user.account.to_string());

@@ -27,11 +27,13 @@ use tonic::body::Body;
 use tower::{Layer, Service};
 
 pub use access::{ACCESS, Access};
-pub use authn::{BadCredential, Credentials, Owner, Source, Strangers, network};
+pub use authn::{
+    BadCredential, CredentialForm, Credentials, Gone, Owner, Source, Strangers, network,
+};
 pub use deadline::Deadlines;
 pub use form::{FormError, Forms};
 pub use gate::{Call, Gate, Part};
-pub use rate::ChangeRate;
+pub use rate::Rate;
 pub use rules::{Rules, RulesError, known_method as method_name};
 use shed::Place;
 pub use shed::Places;

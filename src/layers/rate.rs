@@ -1,5 +1,6 @@
-//! How many changes one principal may make in a minute (`model.md` §10, `RATE_LIMITED`).
+//! How much one principal may change in a minute, and how often one source may sign in (`model.md` §10, `RATE_LIMITED`).
 
+use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -7,15 +8,14 @@ use moka::sync::Cache;
 use tonic::Status;
 
 use super::status;
-use crate::model::UserId;
 
 const MINUTE: Duration = Duration::from_mins(1);
 
-/// A bucket a principal: it holds a minute's worth and fills steadily.
+/// A bucket for each who is counted: it holds a minute's worth and fills steadily.
 #[derive(Debug)]
-pub struct ChangeRate {
+pub struct Rate<K: Hash + Eq + Send + Sync + 'static> {
     per_minute: u32,
-    buckets: Cache<UserId, Arc<Mutex<Bucket>>>,
+    buckets: Cache<K, Arc<Mutex<Bucket>>>,
 }
 
 #[derive(Debug)]
@@ -24,22 +24,22 @@ struct Bucket {
     at: Instant,
 }
 
-impl ChangeRate {
-    /// Allows `per_minute` changes to each principal; 0 = as many as it likes.
+impl<K: Hash + Eq + Send + Sync + 'static> Rate<K> {
+    /// Allows each so many a minute; 0 = as many as it likes.
     pub fn new(per_minute: u32) -> Self {
         let buckets = Cache::builder().max_capacity(100_000).time_to_idle(2 * MINUTE).build();
         Self { per_minute, buckets }
     }
 
-    /// Counts one change, or says when the next one is welcome.
-    pub(super) fn take(&self, user: UserId) -> Result<(), Status> {
+    /// Counts one more, or says when the next one is welcome.
+    pub fn take(&self, who: K) -> Result<(), Status> {
         if self.per_minute == 0 {
             return Ok(());
         }
         let full = f64::from(self.per_minute);
         let bucket = self
             .buckets
-            .get_with(user, || Arc::new(Mutex::new(Bucket { left: full, at: Instant::now() })));
+            .get_with(who, || Arc::new(Mutex::new(Bucket { left: full, at: Instant::now() })));
         let mut bucket = bucket.lock().unwrap_or_else(PoisonError::into_inner);
         let per_second = full / MINUTE.as_secs_f64();
         bucket.left = (bucket.left + bucket.at.elapsed().as_secs_f64() * per_second).min(full);

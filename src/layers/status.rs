@@ -79,7 +79,7 @@ pub fn overloaded() -> Status {
 
 /// The principal changes too much.
 pub(super) fn rate_limited(after: Duration) -> Status {
-    retry(Code::ResourceExhausted, "RATE_LIMITED", "too many changes in this minute", after)
+    retry(Code::ResourceExhausted, "RATE_LIMITED", "too many in this minute", after)
 }
 
 /// Time is up.
@@ -161,6 +161,12 @@ pub fn unavailable() -> Status {
     retry(Code::Unavailable, "STORE_UNAVAILABLE", "the store cannot be reached: try again", after)
 }
 
+/// An identity provider is away: whether it has signed something cannot be told.
+pub fn issuer_away() -> Status {
+    let message = "the keys of the token's issuer cannot be fetched: try again";
+    retry(Code::Unavailable, "ISSUER_UNAVAILABLE", message, Duration::from_secs(10))
+}
+
 impl From<BadCredential> for Status {
     fn from(bad: BadCredential) -> Self {
         let (reason, message) = match bad {
@@ -169,7 +175,7 @@ impl From<BadCredential> for Status {
             }
             BadCredential::Invalid => ("TOKEN_INVALID", "the token is not valid"),
             BadCredential::Expired => ("TOKEN_EXPIRED", "the token is expired"),
-            BadCredential::Revoked => ("TOKEN_REVOKED", "the token was revoked"),
+            BadCredential::Revoked(_) => ("TOKEN_REVOKED", "the token was revoked"),
             BadCredential::TooMany => {
                 let message = "too many unknown credentials from this source: try again later";
                 let after = Duration::from_mins(1);

@@ -109,6 +109,7 @@ kinds! {
     UserMove = "user.move";
     UserOffboard = "user.offboard";
     UserSendReset = "user.send_reset";
+    UserLink = "user.link_identity";
     PasswordReset = "password.reset";
     PasswordChange = "password.change";
     RoleCreate = "role.create";

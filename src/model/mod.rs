@@ -16,6 +16,7 @@ mod session;
 mod signing_key;
 mod token;
 mod user;
+mod user_filter;
 
 pub use account::{Account, AccountStatus, EffectiveStatus};
 pub use clock::{Clock, HeldClock, SystemClock};
@@ -36,4 +37,5 @@ pub use service_key::{KeyAlgorithm, PublicKey};
 pub use session::{Assumed, Ended, Session, SessionKind, SessionMarks};
 pub use signing_key::{SigningAlgorithm, SigningKey};
 pub use token::ApiToken;
-pub use user::{RegionalSettings, User, UserKind};
+pub use user::{Identity, RegionalSettings, User, UserKind};
+pub use user_filter::UserFilter;

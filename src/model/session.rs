@@ -121,12 +121,11 @@ impl SessionMarks {
         self.void_until.map_or(now, |until| now.max(until + TimeDelta::seconds(1)))
     }
 
-    /// Ends all sessions that began until now, but for `spared`.
+    /// Ends all sessions that began until now, but for `spared`: those too that began in this second knowing of an earlier end.
     #[must_use]
     pub fn with_all_ended(&self, now: DateTime<Utc>, spared: Option<SessionId>) -> Self {
         let ended = self.ended.iter().filter(|ended| now < ended.until).copied().collect();
-        let until = self.void_until.map_or(second(now), |until| until.max(second(now)));
-        Self { void_until: Some(until), spared, ended, assumed: Vec::new() }
+        Self { void_until: Some(self.next_auth_time(now)), spared, ended, assumed: Vec::new() }
     }
 
     /// Ends one session, whose access tokens have expired at `until`.
@@ -181,8 +180,18 @@ mod tests {
         assert!(!marks.voids(spared, at(0)));
         assert!(!marks.voids(old, marks.next_auth_time(at(1_400))));
         let again = marks.with_all_ended(at(0), None);
-        assert_eq!(again.void_until, marks.void_until, "a clock that is behind frees nothing");
+        assert!(again.void_until >= marks.void_until, "a clock that is behind frees nothing");
         assert!(again.voids(spared, at(0)));
+    }
+
+    #[test]
+    fn what_ends_all_twice_in_a_second_ends_what_began_in_between() {
+        let (between, after) = (id(), id());
+        let first = SessionMarks::default().with_all_ended(at(100), None);
+        let began = first.next_auth_time(at(200));
+        let second = first.with_all_ended(at(300), None);
+        assert!(second.voids(between, began));
+        assert!(!second.voids(after, second.next_auth_time(at(300))));
     }
 
     #[test]

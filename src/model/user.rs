@@ -32,6 +32,15 @@ pub struct RegionalSettings {
     pub time_format: String,
 }
 
+/// Who a user is elsewhere: at the identity provider of its account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// Who says so, to the letter.
+    pub issuer: String,
+    /// What the user is called there, for ever.
+    pub subject: String,
+}
+
 /// One user. Its grants and tokens are nouns of their own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct User {
@@ -72,9 +81,18 @@ pub struct User {
     /// What its sessions are worth. No part of its etag.
     #[serde(default, skip_serializing_if = "SessionMarks::is_empty")]
     pub session_marks: SessionMarks,
+    /// Who it was when it first signed in by an identity provider. Only of one that still does. No part of its etag.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<Identity>,
 }
 
 impl User {
+    /// Returns under what an e-mail address is found. Letters of ASCII alone are folded: two that look alike otherwise may be
+    /// two people's.
+    pub fn email_key(email: &str) -> String {
+        email.to_ascii_lowercase()
+    }
+
     /// Tells whether the links that were sent to it end when it becomes `after`: it signs in otherwise, or did not for a while.
     pub fn ends_links(&self, after: &Self) -> bool {
         let of = |user: &Self| {

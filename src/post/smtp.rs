@@ -5,8 +5,9 @@ use lettre::message::header::ContentType;
 use lettre::{AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor};
 use secrecy::ExposeSecret as _;
 
-use super::{Letter, NotSent, is_plain};
+use super::{Letter, NotSent};
 use crate::model::MessageKind;
+use crate::outside::is_plain;
 
 /// The settings name no server, or nobody who sends.
 #[derive(Debug, thiserror::Error)]
@@ -33,7 +34,7 @@ pub(super) struct Smtp {
 
 impl Smtp {
     pub(super) fn new(url: &str, from: &str) -> Result<Self, BadSmtp> {
-        let secured = url.starts_with("smtps://") || url.contains("tls=required");
+        let secured = url.starts_with("smtps://") || demands_tls(url);
         if !secured && is_plain(url, "smtp") {
             return Err(BadSmtp::Plain);
         }
@@ -55,6 +56,14 @@ impl Smtp {
             .map_err(|error| failed(&error))?;
         self.transport.send(message).await.map(drop).map_err(|error| failed(&error))
     }
+}
+
+/// Tells whether the setting that demands STARTTLS is there: as a setting, and not within a password.
+fn demands_tls(url: &str) -> bool {
+    let address = url.split_once('#').map_or(url, |(address, _)| address);
+    let (_, query) = address.split_once('?').unwrap_or_default();
+    let mut said = query.split('&').filter(|setting| setting.starts_with("tls=")).peekable();
+    said.peek().is_some() && said.all(|setting| setting == "tls=required")
 }
 
 fn subject(letter: &Letter) -> String {
@@ -81,4 +90,25 @@ fn text(letter: &Letter) -> String {
         "{what} `{user_name}` at {account_name}.\r\n\r\nTo choose one, open this link. It works once, until {expire_time}:\r\n\r\n\
          {link}\r\n\r\n{end}\r\n"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::demands_tls;
+
+    #[test]
+    fn only_the_setting_demands_tls() {
+        assert!(demands_tls("smtp://user:word@mail.example?tls=required"));
+        assert!(demands_tls("smtp://mail.example?x=1&tls=required"));
+        for plain in [
+            "smtp://mail.example",
+            "smtp://user:tls=required@mail.example",
+            "smtp://mail.example#?tls=required",
+            "smtp://mail.example?x=?tls=required",
+            "smtp://mail.example?tls=required&tls=opportunistic",
+            "smtp://mail.example?nottls=required",
+        ] {
+            assert!(!demands_tls(plain), "{plain}");
+        }
+    }
 }

@@ -7,7 +7,7 @@ use super::wire::timestamp;
 use crate::crypto::token::{self, TokenKind};
 use crate::decision::{Caller, Snapshot};
 use crate::layers::{BadCredential, Source};
-use crate::model::{AccountId, EffectiveStatus, Named, ResourcePath};
+use crate::model::{AccountId, EffectiveStatus, Named, ResourcePath, UserId};
 use crate::proto::v1 as pb;
 use crate::proto::v1::introspect_token_response::Credential;
 
@@ -38,7 +38,7 @@ impl Shared {
             return Ok(None);
         }
         let there = feed.tenant(of.tenant).await?;
-        if !is_active(&there, of.account) || !self.may_introspect(by, &there, &of) {
+        if !is_active(&there, of.account) || !self.may_introspect(by, &there, of.account, of.user) {
             return Ok(None);
         }
         let told = pb::IntrospectTokenResponse {
@@ -73,10 +73,16 @@ impl Shared {
 
     /// Asks the engine for what the method's rule declares. A caller whose own account does not work has come no further
     /// than the layers.
-    fn may_introspect(&self, by: &Reader, there: &Snapshot, of: &Caller) -> bool {
+    pub(super) fn may_introspect(
+        &self,
+        by: &Reader,
+        there: &Snapshot,
+        account: AccountId,
+        user: UserId,
+    ) -> bool {
         let wanted = by.home.catalogue().permission("decision", "introspect");
-        let path = ResourcePath::account(of.account)
-            .with("user", Named::Id(of.user.to_string()))
+        let path = ResourcePath::account(account)
+            .with("user", Named::Id(user.to_string()))
             .with("decision", Named::Any);
         wanted.is_some_and(|permission| {
             let now = self.clock.now();
@@ -99,11 +105,11 @@ fn good(stands: Result<Caller, BadCredential>) -> Result<Option<Caller>, Status>
     use BadCredential::{Expired, Invalid, Missing, Revoked, TooMany, Unknowable};
     match stands {
         Ok(caller) => Ok(Some(caller)),
-        Err(Missing | Invalid | Expired | Revoked) => Ok(None),
+        Err(Missing | Invalid | Expired | Revoked(_)) => Ok(None),
         Err(bad @ (TooMany | Unknowable(_))) => Err(bad.into()),
     }
 }
 
-fn is_active(world: &Snapshot, account: AccountId) -> bool {
+pub(super) fn is_active(world: &Snapshot, account: AccountId) -> bool {
     world.effective_status(account) == Some(EffectiveStatus::Active)
 }

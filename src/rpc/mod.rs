@@ -4,6 +4,7 @@ mod account;
 mod answer;
 mod asking;
 mod authorization;
+mod checks;
 mod explain;
 mod heavy;
 mod introspection;

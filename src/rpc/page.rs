@@ -22,6 +22,13 @@ pub(super) struct Page<C> {
     pub(super) after: Option<C>,
 }
 
+impl<C> Page<C> {
+    /// How many rows to read: one more than wanted tells whether there is another page.
+    pub(super) fn limit(&self) -> u64 {
+        u64::try_from(self.size).unwrap_or(u64::MAX).saturating_add(1)
+    }
+}
+
 impl Shared {
     /// Reads which page is asked for.
     pub(super) fn page<C: FromStr>(
@@ -56,6 +63,20 @@ impl Shared {
     /// Makes the token of the page behind `last`.
     pub(super) fn next_page(&self, call: &Call, last: &dyn Display) -> String {
         self.next_page_in(&context(call), last)
+    }
+
+    /// Cuts what was read to what a page holds; returns the token of the next page, nothing where there is none.
+    pub(super) fn cut<T, C: Display>(
+        &self,
+        call: &Call,
+        rows: &mut Vec<T>,
+        size: usize,
+        cursor: impl Fn(&T) -> C,
+    ) -> String {
+        let more = rows.len() > size;
+        rows.truncate(size);
+        let last = rows.last().filter(|_| more);
+        last.map(|last| self.next_page(call, &cursor(last))).unwrap_or_default()
     }
 
     /// Makes the token of the page behind `last`, of a request that says what it is bound to.

@@ -3,6 +3,7 @@
 mod exchange;
 mod issue;
 mod sign_in;
+mod single;
 
 use tonic::{Request, Response, Status};
 
@@ -45,8 +46,9 @@ impl pb::session_service_server::SessionService for SessionApi {
         &self,
         request: Request<pb::ExchangeTokenRequest>,
     ) -> Result<Response<pb::ExchangeTokenResponse>, Status> {
+        let agent = issue::user_agent(request.metadata());
         let (call, request) = open(request)?;
-        self.exchange(request, &call.source).await.map(Response::new)
+        self.exchange(request, call.source, agent).await.map(Response::new)
     }
 
     async fn revoke_session(
@@ -73,14 +75,9 @@ impl pb::session_service_server::SessionService for SessionApi {
         let (call, request) = open(request)?;
         let by = reader(&call)?;
         let page = self.0.page::<SessionId>(&call, request.page_size, &request.page_token)?;
-        // One more than wanted tells whether there is another page.
-        let limit = u64::try_from(page.size).unwrap_or(u64::MAX).saturating_add(1);
-        let user = user_of(&call)?;
+        let (user, size, limit) = (user_of(&call)?, page.size, page.limit());
         let mut found = self.0.store.sessions_of(user, page.after, limit).await?;
-        let more = found.len() > page.size;
-        found.truncate(page.size);
-        let last = found.last().filter(|_| more);
-        let next = last.map(|last| self.0.next_page(&call, &last.id)).unwrap_or_default();
+        let next = self.0.cut(&call, &mut found, size, |session| session.id);
         let now = self.0.clock.now();
         // What was ended is over, whether its row is gone or not.
         let live = found.into_iter().filter(|session| {

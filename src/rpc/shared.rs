@@ -17,7 +17,8 @@ use super::preview::Rehearsed;
 use crate::crypto::{ConsistencyToken, KeyRing};
 use crate::decision::{Ask, Caller, Snapshot, may_be_shown, sees_user};
 use crate::feed::Feed;
-use crate::layers::{Call, Credentials, method_name, status};
+use crate::issuers::Issuers;
+use crate::layers::{Call, Credentials, Rate, method_name, status};
 use crate::model::{AccountId, Change, Clock, Image, User, UserId};
 use crate::proto::v1 as pb;
 use crate::store::{Begun, Error, Notice, Opening, Outcome, Refusal, Store, Tx};
@@ -59,10 +60,14 @@ pub struct Shared {
     pub settings: Arc<Settings>,
     /// What is kept of passwords, and where that is worked out.
     pub passwords: Passwords,
+    /// How often one source may sign in.
+    pub sign_ins: Arc<Rate<String>>,
     /// Rung when there is a message to be sent.
     pub bell: Arc<Notify>,
     /// Where heavy work is done.
     pub heavy: Heavy,
+    /// Identity providers by which users sign in.
+    pub issuers: Issuers,
 }
 
 /// An act under way.

@@ -1,5 +1,6 @@
 //! The Token service: API tokens, and what a string is that may be one.
 
+mod expiring;
 mod keys;
 mod signing;
 
@@ -115,13 +116,9 @@ impl pb::token_service_server::TokenService for TokenApi {
         let (call, request) = open(request)?;
         let by = reader(&call)?;
         let page = self.0.page::<TokenId>(&call, request.page_size, &request.page_token)?;
-        // One more than wanted tells whether there is another page.
-        let limit = u64::try_from(page.size).unwrap_or(u64::MAX).saturating_add(1);
+        let (size, limit) = (page.size, page.limit());
         let mut kept = self.0.store.tokens_of(user_of(&call)?, page.after, limit).await?;
-        let more = kept.len() > page.size;
-        kept.truncate(page.size);
-        let last = kept.last().filter(|_| more);
-        let next = last.map(|last| self.0.next_page(&call, &last.token.id)).unwrap_or_default();
+        let next = self.0.cut(&call, &mut kept, size, |kept| kept.token.id);
         let tokens = kept.into_iter().map(|kept| self.shown_to(&by, self.used(kept))).collect();
         let reply = pb::ListApiTokensResponse { api_tokens: tokens, next_page_token: next };
         Ok(with_revision(Response::new(reply), &by.there))
@@ -199,6 +196,23 @@ impl pb::token_service_server::TokenService for TokenApi {
         let told = self.0.introspect(&by, &request.token).await?;
         // Beside the answer, too, there is nothing by which the unknown and the unseen could be told apart.
         Ok(with_revision(Response::new(told.unwrap_or_default()), &by.home))
+    }
+
+    async fn explain_token(
+        &self,
+        request: Request<pb::ExplainTokenRequest>,
+    ) -> Result<Response<pb::ExplainTokenResponse>, Status> {
+        let (call, request) = open(request)?;
+        let by = reader(&call)?;
+        let told = self.0.checked(&by, &request.token).await?;
+        Ok(with_revision(Response::new(told), &by.home))
+    }
+
+    async fn list_expiring(
+        &self,
+        request: Request<pb::ListExpiringRequest>,
+    ) -> Result<Response<pb::ListExpiringResponse>, Status> {
+        self.expiring(request).await
     }
 
     async fn report_leaked_token(

@@ -1,6 +1,5 @@
 //! The User service: the users of an account, each RPC from wire to store and back.
 
-mod filter;
 mod list;
 mod request;
 mod view;

@@ -17,7 +17,8 @@ use super::{Config, Error};
 use crate::admin::Report;
 use crate::crypto::KeyRing;
 use crate::feed::{Feed, Signing};
-use crate::layers::{Access, ChangeRate, Credentials, Door, Forms, Gate, Places, Rules, Sources};
+use crate::issuers::Issuers;
+use crate::layers::{Access, Credentials, Door, Forms, Gate, Places, Rate, Rules, Sources};
 use crate::post::Post;
 use crate::proto::v1::account_service_server::AccountServiceServer;
 use crate::proto::v1::authorization_service_server::AuthorizationServiceServer;
@@ -44,6 +45,7 @@ pub(super) struct House {
     passwords: Passwords,
     bell: Arc<Notify>,
     pub(super) post: Post,
+    pub(super) issuers: Issuers,
     pool: DescriptorPool,
 }
 
@@ -55,6 +57,7 @@ pub(super) async fn house(
 ) -> Result<House, Error> {
     let pool = proto::pool()?;
     let clock = Arc::clone(store.clock());
+    let issuers = Issuers::start(&config.issuers, &clock)?;
     let feed = Feed::start(store.clone(), config.feed).await?;
     let rules = Rules::read(&pool, &*feed.catalogue().await?)?;
     let signing =
@@ -68,7 +71,7 @@ pub(super) async fn house(
         rules: Arc::new(rules),
         forms: Forms::compile(&pool)?,
         sources: Sources::trusting(&config.trusted_proxies)?,
-        rate: ChangeRate::new(config.changes_per_minute),
+        rate: Rate::new(config.changes_per_minute),
         message_bytes: config.message_bytes,
         body_deadline: config.body_deadline,
     };
@@ -82,7 +85,19 @@ pub(super) async fn house(
         places: Places::new(config.in_flight),
         deadlines: config.deadlines,
     };
-    Ok(House { store, feed, signing, credentials, door, keys, passwords, bell, post, pool })
+    Ok(House {
+        store,
+        feed,
+        signing,
+        credentials,
+        door,
+        keys,
+        passwords,
+        bell,
+        post,
+        issuers,
+        pool,
+    })
 }
 
 impl House {
@@ -108,8 +123,10 @@ impl House {
             credentials: Arc::clone(&self.credentials),
             settings: Arc::new(config.rpc.clone()),
             passwords: self.passwords.clone(),
+            sign_ins: Arc::new(Rate::new(config.sign_ins_per_minute)),
             bell: Arc::clone(&self.bell),
             heavy: Heavy::default(),
+            issuers: self.issuers.clone(),
         };
         let account = AccountServiceServer::new(AccountApi(shared.clone()));
         let user = UserServiceServer::new(UserApi(shared.clone()));

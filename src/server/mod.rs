@@ -33,6 +33,7 @@ use tonic::transport::Server;
 use crate::admin::{self, Shown};
 use crate::crypto::KeyRing;
 use crate::crypto::jwt::Parties;
+use crate::issuers::{BadIssuer, IssuerConfig};
 use crate::layers::{BadNetwork, Deadlines, Door, FormError, RulesError};
 use crate::post::{BadSender, SenderConfig};
 use crate::store::Store;
@@ -61,6 +62,8 @@ pub struct Config {
     pub in_flight: usize,
     /// Changes a principal a minute; 0 = as many as it likes.
     pub changes_per_minute: u32,
+    /// Sign-ins from one source a minute; 0 = as many as come.
+    pub sign_ins_per_minute: u32,
     /// The longest message, in bytes.
     pub message_bytes: usize,
     /// How long a message may take to arrive, and a connection's first byte.
@@ -71,6 +74,8 @@ pub struct Config {
     pub feed: feed::Config,
     /// The proxies that are believed: addresses or networks.
     pub trusted_proxies: Vec<String>,
+    /// Identity providers by which users sign in.
+    pub issuers: Vec<IssuerConfig>,
     /// How access tokens are signed.
     pub signing: feed::SigningConfig,
     /// Who signs them, and for whom.
@@ -114,6 +119,9 @@ pub enum Error {
     /// Passwords.
     #[error(transparent)]
     Passwords(#[from] rpc::NoPasswords),
+    /// An identity provider.
+    #[error(transparent)]
+    Issuer(#[from] BadIssuer),
     /// Messages to users.
     #[error(transparent)]
     Sender(#[from] BadSender),
@@ -192,7 +200,8 @@ pub async fn start(
     let grpc = tokio::spawn(serve_grpc(config.clone(), house.door, routes, grpc, phases.clone()));
     let probing = tokio::spawn(probe::run(probe, reports, phases.clone()));
     let posting = tokio::spawn(house.post.run(phases.clone().reached(Phase::Closing)));
-    let upkeep = tokio::spawn(upkeep::run(house.store, house.credentials, house.signing, phases));
+    let kept = (house.credentials, house.signing, house.issuers);
+    let upkeep = tokio::spawn(upkeep::run(house.store, kept, phases));
 
     let (stop, stopped) = oneshot::channel();
     let tasks = Tasks { grpc, admin, others: [probing, posting, upkeep] };

@@ -39,11 +39,13 @@ fn config() -> Config {
         connections_per_source: 64,
         in_flight: 64,
         changes_per_minute: 0,
+        sign_ins_per_minute: 0,
         message_bytes: 1 << 20,
         body_deadline: Duration::from_secs(5),
         deadlines: Deadlines { default: PATIENCE, most: PATIENCE },
         feed: feed::Config::default(),
         trusted_proxies: Vec::new(),
+        issuers: Vec::new(),
         sender: SenderConfig::None,
         passwords: rpc::PasswordSettings {
             cost: Cost::default(),

@@ -1,4 +1,4 @@
-//! What happens by itself: tokens' last uses are noted, signing keys replaced, old requests and sessions forgotten.
+//! What happens by itself: tokens' last uses are noted, signing keys replaced, those of issuers fetched, old requests and sessions forgotten.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,6 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::phase::{Phase, Phases};
 use crate::feed::Signing;
+use crate::issuers::Issuers;
 use crate::layers::Credentials;
 use crate::store::{Error, Store};
 
@@ -21,10 +22,11 @@ const KNOWN: TimeDelta = TimeDelta::days(30);
 /// Does it every minute until the server is dead, and once more then.
 pub(super) async fn run(
     store: Store,
-    credentials: Arc<Credentials>,
-    signing: Signing,
+    (credentials, signing, issuers): (Arc<Credentials>, Signing, Issuers),
     phases: Phases,
 ) {
+    // Whoever signs in first does not wait for them.
+    issuers.keep().await;
     let dead = phases.reached(Phase::Dead);
     tokio::pin!(dead);
     loop {
@@ -36,6 +38,7 @@ pub(super) async fn run(
         if let Err(error) = signing.keep().await {
             tracing::warn!(%error, "could not look after the signing keys");
         }
+        issuers.keep().await;
         match store.forget_sessions().await {
             Ok(0) => {}
             Ok(count) => tracing::debug!(count, "forgot sessions that are over"),

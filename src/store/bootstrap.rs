@@ -267,6 +267,7 @@ fn user(made: Bootstrapped, first: Bootstrap, now: DateTime<Utc>) -> User {
         update_time: now,
         delete_time: None,
         session_marks: SessionMarks::default(),
+        identity: None,
     }
 }
 

@@ -22,8 +22,8 @@ pub fn user_etag(world: &Snapshot, user: &User) -> String {
         })
         .collect();
     roles.sort_unstable();
-    // A session that ends changes nothing of what is read of its user.
-    let user = User { session_marks: SessionMarks::default(), ..user.clone() };
+    // A session that ends changes nothing of what is read of its user, nor does its first sign-in.
+    let user = User { session_marks: SessionMarks::default(), identity: None, ..user.clone() };
     etag(&(user, roles))
 }
 

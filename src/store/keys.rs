@@ -6,6 +6,7 @@ use sea_orm::{
     ActiveValue::Set, ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _,
     QuerySelect as _,
 };
+use uuid::Uuid;
 
 use super::etags::{token_etag, unchanged};
 use super::rows::{api_token, assertion};
@@ -47,6 +48,11 @@ impl Store {
         let keys = keys.order_by_asc(api_token::Column::Id).limit(limit);
         let rows = keys.all(self.credentials()).await?;
         rows.into_iter().map(KeptToken::try_from).collect()
+    }
+
+    /// Notes that an ID token was used, as [`Store::use_assertion`] does; it is of no key of ours.
+    pub async fn use_id_token(&self, name: [u8; 32], end: DateTime<Utc>) -> Result<bool, Error> {
+        self.use_assertion(KeyId(Uuid::nil()), name, end).await
     }
 
     /// Notes that an assertion was used, whose name hashes to `jti` and which is worth nothing from `end` on; `false` if it

@@ -327,6 +327,42 @@ impl Store {
     }
 }
 
+/// Up to when tokens of an account are looked for, and where to go on.
+#[derive(Debug, Clone, Copy)]
+pub struct Expiring {
+    /// The account of their users.
+    pub account: AccountId,
+    /// The last instant that counts.
+    pub until: DateTime<Utc>,
+    /// The end and the id of the last one that is known.
+    pub after: Option<(DateTime<Utc>, TokenId)>,
+}
+
+impl Store {
+    /// Lists live tokens that end soon, the first to end first, at most `limit`.
+    pub async fn tokens_expiring(
+        &self,
+        wanted: Expiring,
+        limit: u64,
+    ) -> Result<Vec<KeptToken>, Error> {
+        use api_token::Column::{AccountId, EndTime, ExpireTime, Id};
+        let mut tokens = api_token::Entity::find()
+            .filter(AccountId.eq(wanted.account.0))
+            .filter(ExpireTime.gt(self.clock().now()))
+            .filter(ExpireTime.lte(wanted.until))
+            .filter(EndTime.is_null());
+        if let Some((end, id)) = wanted.after {
+            let later = Condition::any()
+                .add(ExpireTime.gt(end))
+                .add(Condition::all().add(ExpireTime.eq(end)).add(Id.gt(id.0)));
+            tokens = tokens.filter(ExpireTime.gte(end)).filter(later);
+        }
+        let tokens = tokens.order_by_asc(ExpireTime).order_by_asc(Id).limit(limit);
+        let rows = tokens.all(self.credentials()).await?;
+        rows.into_iter().map(KeptToken::try_from).collect()
+    }
+}
+
 async fn find<C: ConnectionTrait>(db: &C, id: TokenId) -> Result<Option<KeptToken>, Error> {
     let found = api_token::Entity::find_by_id(id.0).filter(api_token::Column::EndTime.is_null());
     found.one(db).await?.map(KeptToken::try_from).transpose()

@@ -12,6 +12,7 @@ pub(crate) async fn fill(meddler: &Meddler) {
     filler.users().await;
     filler.held().await;
     filler.documents().await;
+    filler.credentials().await;
     filler.done().await;
     meddler.run("analyze").await;
 }
@@ -154,6 +155,38 @@ impl<'m> Filler<'m> {
         );
         let into = "assignments (user_id, document_id, account_id, tenant_id, create_time)";
         self.rows(40_000, into, &values).await;
+    }
+
+    async fn credentials(&self) {
+        let Self { when, yes, .. } = self;
+        let (user, session) = (self.id(2, "n"), self.id(7, "n"));
+        let values = format!(
+            "{session}, {user}, {}, {}, 'PASSWORD', {when}, {when}, {when}, {when}, {yes}, '', ''",
+            self.id(1, "n / 10"),
+            self.tenant("n / 10"),
+        );
+        let into = "sessions (id, user_id, account_id, tenant_id, kind, auth_time, create_time, last_used_time, \
+                    expire_time, sliding, source, user_agent)";
+        self.rows(20_000, into, &values).await;
+        let values = format!("{}, {session}, {when}", self.digest("n"));
+        self.rows(20_000, "refresh_tokens (digest, session_id, create_time)", &values).await;
+        let values = format!("{user}, 'x', {when}");
+        self.rows(20_000, "passwords (user_id, hash, change_time)", &values).await;
+        let values = format!("{}, 1, {when}, {when}", self.digest("n"));
+        let into = "sign_in_failures (key, count, last_time, until)";
+        self.rows(20_000, into, &values).await;
+        let values = format!("{user}, 'source ' || n, {when}");
+        self.rows(20_000, "sign_in_sources (user_id, source, last_time)", &values).await;
+        let values = format!(
+            "{}, {user}, 'RESET', '', {}, {when}, {when}, 1",
+            self.id(8, "n"),
+            self.digest("n")
+        );
+        let into =
+            "outbox (id, user_id, kind, return_uri, digest, create_time, expire_time, tries)";
+        self.rows(20_000, into, &values).await;
+        let values = format!("{}, {}, {when}", self.id(9, "n"), self.digest("n"));
+        self.rows(20_000, "assertions (key_id, jti, expire_time)", &values).await;
     }
 
     async fn done(&self) {

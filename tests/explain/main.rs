@@ -20,7 +20,7 @@ use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::sync::Mutex;
 
-use chancery::model::{AccountId, Clock as _, Revision};
+use chancery::model::{AccountId, Clock as _, Identity, Revision};
 use chancery::proto::v1 as pb;
 use chrono::TimeDelta;
 use prost::Message as _;
@@ -34,8 +34,11 @@ use fill::fill;
 use meddle::Meddler;
 use support::{Service, ask, engines};
 
+/// A password that nobody guesses.
+const PASSWORD: &str = "kaufhaus tiger lampe";
+
 /// Tables that grow with use.
-const BIG: [&str; 10] = [
+const BIG: [&str; 17] = [
     "tenants",
     "accounts",
     "users",
@@ -46,7 +49,17 @@ const BIG: [&str; 10] = [
     "assignments",
     "ledger",
     "idempotency",
+    "sessions",
+    "refresh_tokens",
+    "passwords",
+    "sign_in_failures",
+    "sign_in_sources",
+    "outbox",
+    "assertions",
 ];
+
+/// The table that never does: of the platform's signing keys there are a few.
+const SMALL: &str = "signing_keys";
 
 /// The statements that were sent since it was last emptied.
 static SENT: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
@@ -101,7 +114,12 @@ async fn use_everything(service: &Service) {
             }
         }
     }
+    let day =
+        prost_types::Timestamp { seconds: support::beginning().timestamp() + 86_400, nanos: 0 };
+    let short = pb::CreateApiTokenRequest { expire_time: Some(day), ..Default::default() };
+    service.tokens(&service.root).create_api_token(short).await.unwrap();
     read_everything(service, &scene.tenant).await;
+    sign_in(service, &scene.tenant).await;
     keep_up(service, scene.tenant.parse().unwrap()).await;
 }
 
@@ -154,6 +172,8 @@ async fn read_everything(service: &Service, tenant: &str) {
         service.tokens(by).list_api_tokens(of).await.unwrap();
         let about = pb::IntrospectTokenRequest { token: person.token.clone() };
         service.tokens(by).introspect_token(about).await.unwrap();
+        let soon = pb::ListExpiringRequest { page_size: 1, ..Default::default() };
+        service.tokens(by).list_expiring(soon).await.unwrap();
         read_documents(service, by, &person.user_id).await;
         let own = format!("account/{tenant}");
         let mut question = ask(&person.user_id, "read", "account", &own);
@@ -161,6 +181,37 @@ async fn read_everything(service: &Service, tenant: &str) {
             Some(pb::Consistency { requirement: Some(pb::consistency::Requirement::Full(true)) });
         service.authorization(by).authorize(question).await.unwrap();
     }
+}
+
+/// What a user does with a password, and a guesser without one.
+async fn sign_in(service: &Service, tenant: &str) {
+    let ann = service.person(tenant, "signer", &[]).await;
+    service.password(&ann, PASSWORD).await;
+    for (name, password) in [("signer", "wrong"), ("nobody", "wrong"), ("signer", PASSWORD)] {
+        let told = service.sign_in(tenant, name, password).await;
+        assert_eq!(told.is_ok(), password == PASSWORD);
+    }
+    let session = service.sign_in(tenant, "signer", PASSWORD).await.unwrap().session.unwrap();
+    let mut sessions = service.sessions(&ann);
+    let refresh = pb::RefreshSessionRequest { refresh_token: session.refresh_token };
+    sessions.refresh_session(refresh).await.unwrap();
+    let of = pb::ListSessionsRequest { page_size: 1, ..Default::default() };
+    sessions.list_sessions(of).await.unwrap();
+    for user_name in ["signer", "nobody"] {
+        let ask = pb::RequestPasswordResetRequest {
+            account: tenant.to_owned(),
+            user_name: user_name.to_owned(),
+            ..Default::default()
+        };
+        sessions.request_password_reset(ask).await.unwrap();
+    }
+    let by = ann.with(&service.session(&ann).await);
+    let change = pb::ChangePasswordRequest {
+        current_password: PASSWORD.to_owned(),
+        new_password: "regen zwiebel turm 9".to_owned(),
+        ..Default::default()
+    };
+    service.sessions(&by).change_password(change).await.unwrap();
 }
 
 async fn read_documents(service: &Service, by: &support::Person, user_id: &str) {
@@ -203,8 +254,16 @@ async fn keep_up(service: &Service, tenant: AccountId) {
     let uses = [(service.root.token_id.parse().unwrap(), now)];
     store.touch_tokens(&uses).await.unwrap();
     store.forget_requests(now - TimeDelta::hours(25)).await.unwrap();
+    store.forget_sessions().await.unwrap();
+    store.forget_assertions().await.unwrap();
+    store.forget_sign_ins(now - TimeDelta::days(30)).await.unwrap();
+    store.forget_messages(now - TimeDelta::days(1)).await.unwrap();
+    store.claim_messages(2).await.unwrap();
     store.heads(&[root, tenant]).await.unwrap();
     store.probe().await.unwrap();
+    let there = Identity { issuer: "https://id.example".to_owned(), subject: "a".to_owned() };
+    store.user_of_identity(tenant, &there).await.unwrap();
+    store.user_awaiting(tenant, "somebody@example.com").await.unwrap();
     store.hash_at(tenant, Revision(1)).await.unwrap();
     store.entries(tenant, Revision(1), 1).await.unwrap();
     store.verify(tenant).await.unwrap();
@@ -217,6 +276,10 @@ async fn keep_up(service: &Service, tenant: AccountId) {
 async fn wrong(meddler: &Meddler, sql: &str) -> Option<String> {
     let first = sql.split_whitespace().next().unwrap_or_default().to_ascii_lowercase();
     if !["select", "insert", "update", "delete", "with"].contains(&first.as_str()) {
+        return None;
+    }
+    // A row of given values is looked for by its unique keys alone: there is nothing to plan.
+    if first == "insert" && !sql.to_ascii_lowercase().contains("select") {
         return None;
     }
     let plan = plan(meddler, sql).await;
@@ -233,9 +296,8 @@ async fn wrong(meddler: &Meddler, sql: &str) -> Option<String> {
         let sorted = line.contains("TEMP B-TREE FOR ORDER BY") || line.starts_with("Sort");
         sorted && sql.to_ascii_lowercase().contains(" limit ")
     };
-    // Of a table that stays small, all may be looked at.
-    let big = plan.iter().any(|line| line.split_whitespace().any(|word| BIG.contains(&word)));
-    let found = plan.iter().any(|line| walks(&line) || (big && sorts(&line)));
+    let small = plan.iter().any(|line| line.split_whitespace().any(|word| word == SMALL));
+    let found = plan.iter().any(|line| walks(&line) || (sorts(&line) && !small));
     found.then(|| format!("{sql}\n    {}", plan.join("\n    ")))
 }
 
@@ -250,7 +312,9 @@ async fn plan(meddler: &Meddler, sql: &str) -> Vec<String> {
         rest.get(..end)?.parse::<usize>().ok()
     });
     let values = values.max().unwrap_or_default();
-    meddler.run(&format!("prepare asked as {sql}")).await;
+    // The driver says what type a value has; of the values that a CASE chooses from, nothing else does.
+    let typed = sql.replacen("THEN $2 ", "THEN $2::timestamptz ", 1);
+    meddler.run(&format!("prepare asked as {typed}")).await;
     let list = vec!["null"; values].join(", ");
     let call = if values == 0 { String::new() } else { format!("({list})") };
     let rows = meddler.rows(&format!("explain (costs off) execute asked{call}")).await;

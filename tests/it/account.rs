@@ -216,6 +216,7 @@ pub(crate) fn user(account: &str, n: u128) -> User {
         update_time: crate::support::beginning(),
         delete_time: None,
         session_marks: SessionMarks::default(),
+        identity: None,
     }
 }
 

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
+use chancery::proto::v1 as pb;
 use tempfile::TempDir;
 
 use crate::support::{Service, engines};
@@ -146,5 +147,40 @@ async fn a_catalogue_file_is_shown_and_applied() {
         assert!(!good && said.contains("version 1"), "{said}");
         let (good, _, said) = asked(&service, token, &["catalogue", "apply", "/no/such"]).await;
         assert!(!good && said.contains("/no/such"), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn a_credential_is_inspected_alone_and_explained_by_a_server() {
+    for engine in engines() {
+        let service = Service::start(&engine).await;
+        let acme = service.tenant("acme").await;
+        let ann = service.person(&acme, "ann", &[]).await;
+        let root = &service.root.token;
+        let (good, told, _) = asked(&service, "", &["token", "inspect", &ann.token]).await;
+        assert!(good && told.starts_with("API token of a person"), "{told}");
+        assert!(!told.contains(&ann.token[8..]));
+        let (good, told, _) = asked(&service, "", &["token", "inspect", "garbage"]).await;
+        assert!(!good && told.starts_with("no credential"), "{told}");
+        let session = service.session(&ann).await;
+        let inspect = ["token", "inspect", "--json", &session.access_token];
+        let (good, told, _) = asked(&service, "", &inspect).await;
+        let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+        assert!(good && told["facts"]["sub"] == *ann.user_id, "{told}");
+
+        let (good, told, _) = asked(&service, root, &["token", "explain", &ann.token]).await;
+        assert!(good && told.starts_with("PAT: works\n├─ FORM PASSED\n"), "{told}");
+        let off = pb::SetUserActiveRequest { user_id: ann.user_id.clone(), ..Default::default() };
+        service.users(&service.root).set_user_active(off).await.unwrap();
+        let explain = ["token", "explain", "--json", &session.access_token];
+        let (good, told, _) = asked(&service, root, &explain).await;
+        let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+        assert!(!good && told["valid"] == false, "{told}");
+        let (_, told, _) = asked(&service, root, &["token", "explain", &ann.token]).await;
+        assert!(
+            told.contains("└─ ACCOUNT NOT_REACHED") && told.contains("USER FAILED: "),
+            "{told}"
+        );
+        service.stop().await;
     }
 }

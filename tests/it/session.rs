@@ -2,12 +2,14 @@
 
 mod access;
 mod assuming;
+mod doors;
 mod ending;
 mod keyed;
 mod keys;
 mod minting;
 mod refreshing;
 mod signing_in;
+mod single;
 
 use chancery::proto::v1 as pb;
 use tonic::Status;

@@ -1,6 +1,7 @@
 //! API tokens: made, rotated, ended, told. Cases R54 to R56 of `credentials.yaml` are among them.
 
 mod ending;
+mod expiring;
 mod listing;
 mod minting;
 mod rotating;

@@ -20,7 +20,8 @@ use crate::support::{Engine, Person, Service, engines};
 const MOST: usize = 5;
 
 /// What polls and probes ask, on connections of their own; they may come between.
-const BESIDE: [&str; 4] = ["store_time", "service_state", "seaql_migrations", "pg_notify"];
+const BESIDE: [&str; 5] =
+    ["store_time", "service_state", "seaql_migrations", "information_schema", "pg_notify"];
 
 /// What an administrator of the tenant changes in any case.
 const OWN: [&str; 9] = [

@@ -161,6 +161,7 @@ fn one_of_many(id: UserId, account: AccountId, parent: UserId, now: DateTime<Utc
         update_time: now,
         delete_time: None,
         session_marks: SessionMarks::default(),
+        identity: None,
     }
 }
 

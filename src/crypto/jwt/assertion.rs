@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde::Deserialize;
 
+use super::public::{BEFORE_ED25519, BEFORE_P256, bare};
 use super::{BadJwt, KeySecret, LONGEST, NoKey, install};
 use crate::model::{KeyAlgorithm, KeyId, PublicKey, SigningAlgorithm, UserId};
 
@@ -17,9 +18,6 @@ const HOUR: i64 = 3600;
 const TYPES: [&str; 2] = ["JWT", "jwt"];
 /// The most characters that an assertion may call itself by.
 const LONGEST_NAME: usize = 256;
-
-/// How the PEM of a public key begins.
-const LABELS: [&str; 2] = ["-----BEGIN PUBLIC KEY-----", "-----BEGIN RSA PUBLIC KEY-----"];
 
 /// What an assertion says, once it is verified.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -83,41 +81,16 @@ pub fn verify_assertion(
 /// How long after an assertion has expired it may still be taken, so that its name must be remembered; in seconds.
 pub const REMEMBERED: i64 = SKEW;
 
-/// Reads a public key from PEM: P-256, Ed25519, or RSA of 2048 bits at least.
-pub fn read_public(pem: &str) -> Result<PublicKey, NoKey> {
-    // A private key that somebody sends by mistake is not kept.
-    if !LABELS.iter().any(|label| pem.trim_start().starts_with(label)) {
+fn decoding(key: &PublicKey) -> Result<(Algorithm, DecodingKey), NoKey> {
+    let (algorithm, bare) = bare(&key.pem).ok_or(NoKey)?;
+    if algorithm != key.algorithm {
         return Err(NoKey);
     }
-    let bytes = pem.as_bytes();
-    let rsa = DecodingKey::from_rsa_pem(bytes).ok().filter(is_long);
-    let algorithm = if let Ok(key) = DecodingKey::from_ec_pem(bytes) {
-        // The other curves are longer.
-        let point = key.try_get_as_bytes().map_err(|_| NoKey)?;
-        (point.len() == 65).then_some(KeyAlgorithm::Es256)
-    } else if let Ok(key) = DecodingKey::from_ed_pem(bytes) {
-        let key = key.try_get_as_bytes().map_err(|_| NoKey)?;
-        (key.len() == 32).then_some(KeyAlgorithm::EdDsa)
-    } else {
-        rsa.map(|_| KeyAlgorithm::Rs256)
-    };
-    let algorithm = algorithm.ok_or(NoKey)?;
-    Ok(PublicKey { algorithm, pem: pem.trim().to_owned() + "\n" })
-}
-
-/// A modulus of 2048 bits and what stands around it are never shorter than this.
-fn is_long(key: &DecodingKey) -> bool {
-    key.try_get_as_bytes().is_ok_and(|der| der.len() >= 260)
-}
-
-fn decoding(key: &PublicKey) -> Result<(Algorithm, DecodingKey), NoKey> {
-    let pem = key.pem.as_bytes();
-    let (algorithm, decoding) = match key.algorithm {
-        KeyAlgorithm::Es256 => (Algorithm::ES256, DecodingKey::from_ec_pem(pem)),
-        KeyAlgorithm::EdDsa => (Algorithm::EdDSA, DecodingKey::from_ed_pem(pem)),
-        KeyAlgorithm::Rs256 => (Algorithm::RS256, DecodingKey::from_rsa_pem(pem)),
-    };
-    Ok((algorithm, decoding.map_err(|_| NoKey)?))
+    Ok(match algorithm {
+        KeyAlgorithm::Es256 => (Algorithm::ES256, DecodingKey::from_ec_der(&bare)),
+        KeyAlgorithm::EdDsa => (Algorithm::EdDSA, DecodingKey::from_ed_der(&bare)),
+        KeyAlgorithm::Rs256 => (Algorithm::RS256, DecodingKey::from_rsa_der(&bare)),
+    })
 }
 
 /// Makes a pair for a service user: what it keeps, in PEM, and what is kept of it.
@@ -125,19 +98,9 @@ pub fn make_key(
     algorithm: SigningAlgorithm,
 ) -> Result<(zeroize::Zeroizing<String>, PublicKey), NoKey> {
     let (secret, public) = KeySecret::generate(algorithm)?.halves(algorithm)?;
-    // `SubjectPublicKeyInfo`: what sort of key it is, in DER, and then the key.
     let (before, algorithm): (&[u8], _) = match algorithm {
-        SigningAlgorithm::Es256 => (
-            &[
-                0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06,
-                0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
-            ],
-            KeyAlgorithm::Es256,
-        ),
-        SigningAlgorithm::EdDsa => (
-            &[0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00],
-            KeyAlgorithm::EdDsa,
-        ),
+        SigningAlgorithm::Es256 => (&BEFORE_P256, KeyAlgorithm::Es256),
+        SigningAlgorithm::EdDsa => (&BEFORE_ED25519, KeyAlgorithm::EdDsa),
     };
     let der = [before, public.as_slice()].concat();
     let pem = pem("PUBLIC KEY", &der);

@@ -4,8 +4,11 @@
 //! claim is there and of its one type, or the token is none. Times are held against the clock that is handed in.
 
 mod assertion;
+mod id_token;
+mod jwks;
 mod key;
 mod provider;
+mod public;
 #[cfg(test)]
 mod tests;
 
@@ -17,8 +20,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{AccountId, KeyId, SessionId, SigningKeyId, TokenId, UserId};
 
-pub use assertion::{AssertionClaims, REMEMBERED, key_of, make_key, read_public, verify_assertion};
+pub use assertion::{AssertionClaims, REMEMBERED, key_of, make_key, verify_assertion};
+pub use id_token::{IdClaims, IdToken, Wanted};
+pub use jwks::{BadJwks, Jwks};
 pub use key::{KeySecret, Pair};
+pub use public::read_public;
 
 /// What a token's header calls its type.
 const TYPE: &str = "at+jwt";

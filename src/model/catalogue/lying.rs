@@ -3,9 +3,6 @@
 use super::set::PermissionSet;
 use super::types::Types;
 
-/// Deeper containment than this is no catalogue's; it only stops a circle.
-const CONTAINMENT: usize = 8;
-
 /// The permissions by the paths that their types can end. One may be in both sets.
 #[derive(Debug)]
 pub(super) struct Lying {
@@ -17,27 +14,10 @@ pub(super) struct Lying {
 
 impl Lying {
     pub(super) fn of(types: &Types) -> Self {
-        let such = |lies: &dyn Fn(&str) -> bool| {
-            types.all().iter().filter(|one| lies(types.kind_of(*one))).collect()
+        let within = |top: &str, around: &str| {
+            let kinds = std::iter::once(top).chain(types.inside(top, around));
+            kinds.flat_map(|kind| types.of_type(kind)).collect()
         };
-        Self {
-            under_users: such(&|kind| lies_under_user(types, kind, 0)),
-            elsewhere: such(&|kind| lies_elsewhere(types, kind, 0)),
-        }
+        Self { under_users: within("user", ""), elsewhere: within("account", "user") }
     }
-}
-
-fn lies_under_user(types: &Types, kind: &str, depth: usize) -> bool {
-    let parents = || types.get(kind).map(|kind| kind.parents.as_slice()).unwrap_or_default();
-    kind == "user"
-        || (depth < CONTAINMENT
-            && parents().iter().any(|parent| lies_under_user(types, parent, depth + 1)))
-}
-
-fn lies_elsewhere(types: &Types, kind: &str, depth: usize) -> bool {
-    let parents = || types.get(kind).map(|kind| kind.parents.as_slice()).unwrap_or_default();
-    kind == "account"
-        || (kind != "user"
-            && depth < CONTAINMENT
-            && parents().iter().any(|parent| lies_elsewhere(types, parent, depth + 1)))
 }

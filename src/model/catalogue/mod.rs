@@ -311,7 +311,7 @@ impl Catalogue {
         self.system_documents().iter().find(|document| document.id == id)
     }
 
-    /// Writes what a rights document gives as the catalogues write it, or tells everything that is wrong with it.
+    /// Writes what a rights document gives as the catalogues write it, or tells what is wrong with it, at most 32 things.
     pub fn check_body(&self, body: Body) -> Result<Body, Vec<BodyFault>> {
         self.documents.check(&self.types, body)
     }
@@ -326,10 +326,10 @@ impl Catalogue {
         self.documents.by_action(action)
     }
 
-    /// Returns whether a thing of the type of `permission` may lie in one of type `container`, at any depth.
-    pub fn lies_in(&self, permission: Permission, container: &str) -> bool {
-        let kind = self.kind(self.kind_of(permission));
-        kind.is_some_and(|kind| documents::lies_in(&self.types, kind, container, 0))
+    /// Returns what can be done to things that may lie in one of type `container`, at any depth.
+    pub fn inside(&self, container: &str) -> PermissionSet {
+        let kinds = self.types.inside(container, "");
+        kinds.into_iter().flat_map(|kind| self.types.of_type(kind)).collect()
     }
 
     /// Returns whether a rights document may give anything on this type.

@@ -44,6 +44,8 @@ pub struct Type {
 pub(super) struct Types {
     list: Vec<Type>,
     by_name: HashMap<String, usize>,
+    /// By type, the places of those that may lie directly in it.
+    children: HashMap<String, Vec<usize>>,
     by_action: HashMap<String, PermissionSet>,
     permissions: Vec<Entry>,
     all: PermissionSet,
@@ -77,6 +79,23 @@ impl Types {
         self.get(kind)
             .into_iter()
             .flat_map(|kind| (kind.first..).take(kind.actions.len()).map(Permission))
+    }
+
+    /// Returns the types that may lie in type `container`, at any depth and by a way that is without type `around`.
+    ///
+    /// Each is looked at once: files may declare circles, and meshes that have more ways than there is time.
+    pub(super) fn inside(&self, container: &str, around: &str) -> HashSet<&str> {
+        let mut inside = HashSet::new();
+        let mut ahead = vec![container];
+        while let Some(up) = ahead.pop() {
+            let places = self.children.get(up).into_iter().flatten();
+            for kind in places.filter_map(|place| self.list.get(*place)) {
+                if kind.name != around && inside.insert(kind.name.as_str()) {
+                    ahead.push(&kind.name);
+                }
+            }
+        }
+        inside
     }
 
     pub(super) fn of_action(&self, action: &str) -> Option<&PermissionSet> {
@@ -314,6 +333,9 @@ impl Merging {
                 types.permissions.push(Entry { name, dot: kind.name.len() });
                 types.by_action.entry(action.clone()).or_default().insert(permission);
                 types.all.insert(permission);
+            }
+            for parent in &kind.parents {
+                types.children.entry(parent.clone()).or_default().push(place);
             }
             if self.said.contains(&place) {
                 let left = |action: &&String| !self.withheld.contains(&(place, (*action).clone()));

@@ -145,7 +145,7 @@ impl Asking {
                 found.actor = caller.actor;
             }
             Err(BadCredential::Expired) => found.credential = Some(Reason::TokenExpired),
-            Err(BadCredential::Revoked) => found.credential = Some(Reason::TokenRevoked),
+            Err(BadCredential::Revoked(_)) => found.credential = Some(Reason::TokenRevoked),
             Err(BadCredential::Invalid | BadCredential::Missing) => {
                 return Ok(invalid(&self.by.home));
             }

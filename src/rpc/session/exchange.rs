@@ -8,25 +8,41 @@ use super::issue::jti;
 use crate::crypto::jwt::{self, AccessClaims, AssertionClaims};
 use crate::crypto::token;
 use crate::decision::{Anchor, Snapshot};
-use crate::layers::{ACCESS, BadCredential, Source, status};
+use crate::layers::{ACCESS, BadCredential, Gone, Source, status};
 use crate::model::{ApiToken, EffectiveStatus, TokenId};
 use crate::proto::v1 as pb;
 use crate::rpc::wire::timestamp;
 
 /// A JSON Web Token, in the words of RFC 8693.
 const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
+/// What OIDC makes of one, in the same words.
+const ID_TOKEN: &str = "urn:ietf:params:oauth:token-type:id_token";
 
 impl SessionApi {
     pub(super) async fn exchange(
         &self,
         request: pb::ExchangeTokenRequest,
+        source: String,
+        user_agent: String,
+    ) -> Result<pb::ExchangeTokenResponse, Status> {
+        let text = &request.subject_token;
+        match request.subject_token_type.as_str() {
+            "" | JWT => self.exchange_assertion(text, &source).await,
+            ID_TOKEN => self.sign_in_by_issuer(text, source, user_agent).await,
+            _ => {
+                let why = format!(
+                    "is not known here: an assertion of a service user is `{JWT}`, an ID token `{ID_TOKEN}`"
+                );
+                Err(status::bad_field("INVALID_FIELD", "subject_token_type", why))
+            }
+        }
+    }
+
+    async fn exchange_assertion(
+        &self,
+        text: &str,
         source: &str,
     ) -> Result<pb::ExchangeTokenResponse, Status> {
-        if !["", JWT].contains(&request.subject_token_type.as_str()) {
-            let why = format!("is not known here: an assertion of a service user is `{JWT}`");
-            return Err(status::bad_field("INVALID_FIELD", "subject_token_type", why));
-        }
-        let text = &request.subject_token;
         let now = self.0.clock.now();
         let id = jwt::key_of(text).map_err(BadCredential::from)?;
         // Each that is unknown costs a read.
@@ -40,7 +56,7 @@ impl SessionApi {
             // Registered elsewhere a moment ago, or ended: the newest head knows.
             world = self.0.feed.fresh(tenant).await?;
         }
-        let facts = world.token(TokenId(id.0)).ok_or(BadCredential::Revoked)?;
+        let facts = world.token(TokenId(id.0)).ok_or(BadCredential::Revoked(Gone::Ended))?;
         let key = facts.token.key.as_ref().ok_or(BadCredential::Invalid)?;
         let issuer = &self.0.credentials.access().parties.issuer;
         let said = jwt::verify_assertion(text, key, issuer, now).map_err(BadCredential::from)?;
@@ -97,13 +113,14 @@ impl SessionApi {
             expire_time: DateTime::from_timestamp(end, 0).map(timestamp),
             user_id: key.user.to_string(),
             account_id: key.account.to_string(),
+            session: None,
         })
     }
 }
 
 fn stands(world: &Snapshot, key: &ApiToken) -> Result<(), Status> {
     let user = world.user(key.user).filter(|user| user.enabled);
-    let user = user.ok_or(BadCredential::Revoked)?;
+    let user = user.ok_or(BadCredential::Revoked(Gone::User))?;
     if world.effective_status(user.account) != Some(EffectiveStatus::Active) {
         return Err(crate::decision::Refused::AccountNotActive.into());
     }

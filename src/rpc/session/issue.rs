@@ -11,7 +11,7 @@ use crate::crypto::secret::NoRandomness;
 use crate::crypto::token::Secret;
 use crate::decision::{Caller, Snapshot};
 use crate::layers::{ACCESS, status};
-use crate::model::{EffectiveStatus, Session};
+use crate::model::{EffectiveStatus, Session, SessionKind};
 use crate::proto::v1 as pb;
 use crate::rpc::wire::timestamp;
 
@@ -102,7 +102,9 @@ pub(super) fn no_randomness(error: NoRandomness) -> Status {
 /// Returns whether a session's user could still sign in.
 pub(super) fn stands(world: &Snapshot, session: &Session) -> bool {
     world.user(session.user).is_some_and(|user| {
+        let by_issuer = session.kind == SessionKind::Sso;
         user.enabled
+            && user.sso == by_issuer
             && !user.voids(session.id, session.auth_time)
             && world.effective_status(user.account) == Some(EffectiveStatus::Active)
     })

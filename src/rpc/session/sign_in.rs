@@ -1,4 +1,4 @@
-//! Opening a session with a password.
+//! Opening a session; and doing so with a password.
 
 use chrono::{DateTime, Utc};
 use tonic::Status;
@@ -8,12 +8,26 @@ use super::issue::no_randomness;
 use crate::crypto::secret;
 use crate::crypto::token::{Secret, TokenKind};
 use crate::decision::{Principal, Snapshot};
-use crate::layers::status;
+use crate::layers::{network, status};
 use crate::model::{AccountId, Session, SessionId, SessionKind, UserKind, fold};
 use crate::proto::v1 as pb;
 use crate::rpc::passwords::Sent;
 use crate::rpc::sign_in::Attempt;
 use crate::store::{ABSOLUTE, SLIDING};
+
+/// How a session is opened.
+pub(super) struct Opening {
+    /// With what.
+    pub(super) kind: SessionKind,
+    /// When the user has proved who it is.
+    pub(super) auth_time: DateTime<Utc>,
+    /// Whether refreshes put its end off.
+    pub(super) sliding: bool,
+    /// Where it comes from.
+    pub(super) source: String,
+    /// With which program.
+    pub(super) user_agent: String,
+}
 
 impl SessionApi {
     pub(super) async fn sign_in(
@@ -23,6 +37,7 @@ impl SessionApi {
         user_agent: String,
     ) -> Result<pb::CreateSessionResponse, Status> {
         let password = Sent::new(request.password);
+        self.0.sign_ins.take(network(&source))?;
         let home = self.0.home_of(&request.account).await?;
         let found = home.as_ref().and_then(|(account, world)| {
             who(world, *account, &request.user_name).map(|user| (world, user))
@@ -40,14 +55,35 @@ impl SessionApi {
         self.0.check_password(attempt).await?;
         let found = found.zip(auth_time);
         let ((world, user), auth_time) = found.ok_or_else(status::sign_in_failed)?;
-        let sliding = request.stay_logged_in;
+        let opening = Opening {
+            kind: SessionKind::Password,
+            auth_time,
+            sliding: request.stay_logged_in,
+            source,
+            user_agent,
+        };
+        let account = world.account(user.account);
+        let account_display_name =
+            account.map(|account| account.display_name.clone()).unwrap_or_default();
+        let session = Some(self.open_session(world, user, opening).await?);
+        Ok(pb::CreateSessionResponse { session, account_display_name })
+    }
+
+    /// Opens a session of a user who has proved who it is, and shows it with its first tokens.
+    pub(super) async fn open_session(
+        &self,
+        world: &Snapshot,
+        user: &Principal,
+        opening: Opening,
+    ) -> Result<pb::Session, Status> {
+        let Opening { kind, auth_time, sliding, source, user_agent } = opening;
         let now = self.0.clock.now();
         let session = Session {
             id: SessionId::new(&*self.0.clock),
             user: user.id,
             account: user.account,
             tenant: world.tenant(),
-            kind: SessionKind::Password,
+            kind,
             actor: None,
             auth_time,
             create_time: now,
@@ -59,11 +95,7 @@ impl SessionApi {
         };
         let secret = Secret::mint(TokenKind::Ref, secret::system).map_err(no_randomness)?;
         self.0.store.open_session(session.clone(), secret.digest(&self.0.keys)).await?;
-        let account = world.account(session.account);
-        let account_display_name =
-            account.map(|account| account.display_name.clone()).unwrap_or_default();
-        let session = Some(self.issue(session, Some(secret)).await?);
-        Ok(pb::CreateSessionResponse { session, account_display_name })
+        self.issue(session, Some(secret)).await
     }
 }
 

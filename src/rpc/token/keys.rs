@@ -47,15 +47,10 @@ impl TokenApi {
         let (call, request) = open(request)?;
         let by = reader(&call)?;
         let page = self.0.page::<KeyId>(&call, request.page_size, &request.page_token)?;
-        // One more than wanted tells whether there is another page.
-        let limit = u64::try_from(page.size).unwrap_or(u64::MAX).saturating_add(1);
+        let (size, limit) = (page.size, page.limit());
         let mut kept = self.0.store.keys_of(user_of(&call)?, page.after, limit).await?;
-        let more = kept.len() > page.size;
-        kept.truncate(page.size);
-        let last = kept.last().filter(|_| more);
-        let next = last.map(|last| self.0.next_page(&call, &last.token.key_id()));
+        let next_page_token = self.0.cut(&call, &mut kept, size, |kept| kept.token.key_id());
         let service_keys = kept.into_iter().map(|kept| wire(self.used(kept))).collect();
-        let next_page_token = next.unwrap_or_default();
         let reply = pb::ListServiceKeysResponse { service_keys, next_page_token };
         Ok(with_revision(Response::new(reply), &by.there))
     }
@@ -126,7 +121,7 @@ fn halves(pem: &str) -> Result<(Option<Private>, PublicKey), Status> {
         return Ok((Some(made.0), made.1));
     }
     let key = jwt::read_public(pem).map_err(|_| {
-        let why = "is no public key in PEM: of P-256, Ed25519, or RSA of 2048 bits at least";
+        let why = "is no public key in PEM: of P-256, Ed25519, or RSA of 2048 to 8192 bits";
         status::bad_field("INVALID_FIELD", "public_key_pem", why)
     })?;
     Ok((None, key))

@@ -63,7 +63,7 @@ fn shown(done: &Done<SigningKeyId>) -> Option<pb::SigningKey> {
     }
 }
 
-fn wire(key: &SigningKey) -> pb::SigningKey {
+pub(super) fn wire(key: &SigningKey) -> pb::SigningKey {
     pb::SigningKey {
         key_id: key.id.to_string(),
         algorithm: key.algorithm.name().to_owned(),

@@ -5,10 +5,9 @@ use std::collections::HashMap;
 use tonic::Status;
 
 use super::MOST;
-use super::filter::Filter;
 use super::view::Eye;
 use crate::layers::{Call, status};
-use crate::model::{AccountId, User, UserId};
+use crate::model::{AccountId, User, UserFilter, UserId};
 use crate::proto::v1 as pb;
 use crate::rpc::shared::{Shared, account_of};
 use crate::rpc::wire::optional;
@@ -30,7 +29,7 @@ pub(super) async fn list(
         "" => None,
         text => {
             let bad = |why: String| status::bad_field("INVALID_FILTER", "filter", why);
-            Some(Filter::parse(text).map_err(bad)?)
+            Some(UserFilter::parse(text).map_err(bad)?)
         }
     };
     if let Some(top) = below {
@@ -89,7 +88,7 @@ impl<'a> Walk<'a> {
 struct Cut<'a> {
     shared: &'a Shared,
     eye: &'a Eye,
-    filter: Option<Filter>,
+    filter: Option<UserFilter>,
     active_only: bool,
     below: Option<UserId>,
     known: HashMap<UserId, bool>,

@@ -2,7 +2,7 @@ use sea_orm::Set;
 use sea_orm::entity::prelude::*;
 
 use super::{json, key, read, word};
-use crate::model::{AccountId, SessionMarks, User, UserId};
+use crate::model::{AccountId, Identity, SessionMarks, User, UserId};
 use crate::store::Error;
 
 const TABLE: &str = "users";
@@ -31,6 +31,9 @@ pub struct Model {
     pub update_time: DateTimeUtc,
     pub delete_time: Option<DateTimeUtc>,
     pub session_marks: Option<Json>,
+    pub email_key: Option<String>,
+    pub sso_issuer: Option<String>,
+    pub sso_subject: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -74,6 +77,10 @@ impl TryFrom<Model> for User {
                 Some(marks) => read(TABLE, &id, marks)?,
                 None => SessionMarks::default(),
             },
+            identity: row
+                .sso_issuer
+                .zip(row.sso_subject)
+                .map(|(issuer, subject)| Identity { issuer, subject }),
         })
     }
 }
@@ -81,6 +88,8 @@ impl TryFrom<Model> for User {
 impl ActiveModel {
     /// Makes the row of a user whose account lies in `tenant`.
     pub(in crate::store) fn of(tenant: AccountId, user: User) -> Result<Self, Error> {
+        let identity = user.identity.map(|identity| (identity.issuer, identity.subject));
+        let (sso_issuer, sso_subject) = identity.unzip();
         Ok(Self {
             id: Set(user.id.0),
             account_id: Set(user.account.0),
@@ -92,6 +101,7 @@ impl ActiveModel {
             first_name: Set(user.first_name),
             last_name: Set(user.last_name),
             full_name: Set(user.full_name),
+            email_key: Set(user.email.as_deref().map(User::email_key)),
             email: Set(user.email),
             phone_number: Set(user.phone_number),
             regional_settings: Set(json(TABLE, &user.regional_settings)?),
@@ -106,6 +116,8 @@ impl ActiveModel {
             } else {
                 Some(json(TABLE, &user.session_marks)?)
             }),
+            sso_issuer: Set(sso_issuer),
+            sso_subject: Set(sso_subject),
         })
     }
 }

@@ -170,6 +170,7 @@ impl NewUser {
             update_time: now,
             delete_time: None,
             session_marks: SessionMarks::default(),
+            identity: None,
         }
     }
 }

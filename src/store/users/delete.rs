@@ -125,6 +125,8 @@ impl Tx {
         let mut after = user.clone();
         after.delete_time = Some(self.now());
         after.session_marks = user.session_marks.with_all_ended(self.now(), None);
+        // Free for whoever takes the place; the user who is brought back proves anew who it is.
+        after.identity = None;
         self.put(changed(ChangeKind::UserDelete, user, after))?;
         self.end_tokens(account, id)
     }

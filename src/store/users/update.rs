@@ -82,6 +82,10 @@ impl Tx {
             // For oneself too: a token with less than its user must not win the rest by a new address.
             escalation(self.home(), caller, None, self.world(), &[id], self.now())?;
         }
+        if !after.sso {
+            // Whoever it was elsewhere does not come back by it, if it is to sign in there again.
+            after.identity = None;
+        }
         unchanged(etag, &user_etag(self.world(), &before))?;
         still_open(self.world(), before.account)?;
         for edit in edits {

@@ -40,7 +40,7 @@ async fn told(
     told
 }
 
-/// One gives a role and the other takes it away: whether the second finds it is what the order decides.
+/// R64: one gives a role and the other takes it away: whether the second finds it is what the order decides.
 #[tokio::test]
 async fn two_role_changes_at_once_end_as_one_of_the_two_orders_and_both_are_in_the_ledger() {
     for engine in engines() {
@@ -109,6 +109,58 @@ async fn two_roles_given_at_once_are_both_held_and_both_in_the_ledger() {
             assert!(entries.iter().all(|(kind, _)| *kind == ChangeKind::RoleAssign));
             let told: BTreeSet<String> = entries.into_iter().map(|(_, role)| role).collect();
             assert_eq!(told, BTreeSet::from(roles));
+        }
+        one.verify(&acme).await;
+    }
+}
+
+/// R64.
+#[tokio::test]
+async fn a_role_and_a_document_given_at_once_are_both_held_and_both_in_the_ledger() {
+    for engine in engines() {
+        let one = Service::start(&engine).await;
+        let two = one.replica().await;
+        let acme = one.tenant("Acme").await;
+        let tenant: AccountId = acme.parse().unwrap();
+        let boss = one.person(&acme, "boss", &["SUPER_USER"]).await;
+        let document = pb::RightsDocument {
+            rights_doc_name: Some("readers".to_owned()),
+            account_permissions: vec!["READ".to_owned()],
+            ..Default::default()
+        };
+        let write = pb::CreateRightsDocumentRequest {
+            user_id: boss.user_id.clone(),
+            rights_document: Some(document),
+            ..Default::default()
+        };
+        let made = one.rights(&one.root).create_rights_document(write).await.unwrap().into_inner();
+        let rights_doc_id = made.rights_document.unwrap().rights_doc_id;
+        for round in 0..6 {
+            let ann = one.person(&acme, &format!("ann {round}"), &[]).await;
+            let head = one.store.heads(&[tenant]).await.unwrap()[0].revision;
+            let assign = pb::AssignRightsDocumentRequest {
+                rights_doc_id: rights_doc_id.clone(),
+                user_ids: vec![ann.user_id.clone()],
+                force: true,
+                ..Default::default()
+            };
+            let (mut roles, mut rights) = (one.roles(&one.root), two.rights(&two.root));
+            let (a, b) = tokio::join!(
+                roles.add_user_role(give(&ann, "USER")),
+                rights.assign_rights_document(assign),
+            );
+            a.unwrap();
+            b.unwrap();
+            assert_eq!(held(&one, &ann).await, BTreeSet::from(["USER".to_owned()]));
+            let of = pb::ListAssignedRightsDocumentsRequest {
+                user_id: ann.user_id.clone(),
+                ..Default::default()
+            };
+            let listed = two.rights(&two.root).list_assigned_rights_documents(of).await.unwrap();
+            assert_eq!(listed.into_inner().rights_documents.len(), 1);
+            let entries = one.store.entries(tenant, head, 1_000).await.unwrap();
+            let told: BTreeSet<&str> = entries.iter().map(|one| one.change.kind.name()).collect();
+            assert_eq!(told, BTreeSet::from(["rights_document.assign", "role.assign"]));
         }
         one.verify(&acme).await;
     }

@@ -1,10 +1,12 @@
 //! Whoever guesses waits, longer and longer; the owner does not wait with him.
 
+use futures::future::join_all;
 use tonic::Request;
+use tonic_types::StatusExt as _;
 
 use super::*;
 use crate::meddle::Meddler;
-use crate::support::engines;
+use crate::support::{engines, said};
 
 /// So many mistakes cost nothing; the one after them costs a second.
 const FREE: usize = 11;
@@ -123,6 +125,39 @@ async fn a_source_that_fails_for_many_is_held_up_and_others_are_not() {
         is_wrong(try_from(&service, &ann, "8.8.8.8, 2001:db8:1:2::7", OTHER).await);
         service.advance(3601);
         is_wrong(try_from(&service, &ann, "2001:db8:1:1::7", OTHER).await);
+        service.stop().await;
+    }
+}
+
+/// However right they are: one source does not take the pool of hashes for itself.
+#[tokio::test]
+async fn who_signs_in_too_often_from_one_source_waits() {
+    for engine in engines() {
+        let settings = [
+            ("limits.changes_per_minute", "1000"),
+            ("limits.sign_ins_per_minute", "2"),
+            ("trusted_proxies", "127.0.0.1"),
+        ];
+        let (service, hook) = start_with(&engine, &settings).await;
+        let acme = service.tenant("Acme").await;
+        with_password(&service, &hook, &acme, "ann").await;
+        let sign_in = async |source: &str| {
+            let mut request = Request::new(pb::CreateSessionRequest {
+                account: acme.clone(),
+                user_name: "ann".to_owned(),
+                password: GOOD.to_owned(),
+                stay_logged_in: false,
+            });
+            request.metadata_mut().insert("x-forwarded-for", source.parse().unwrap());
+            service.sessions(&nobody()).create_session(request).await
+        };
+        // All at once: by and by they would be let in.
+        let many = join_all((0..20).map(|_| sign_in("2001:db8:1:1::7"))).await;
+        let limited = (Code::ResourceExhausted, "RATE_LIMITED".to_owned());
+        let told: Vec<Status> = many.into_iter().filter_map(Result::err).collect();
+        let told = told.iter().find(|status| said(status) == limited).expect("that is too much");
+        assert!(told.get_error_details().retry_info().is_some());
+        sign_in("2001:db8:1:2::7").await.unwrap();
         service.stop().await;
     }
 }

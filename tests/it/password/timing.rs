@@ -77,3 +77,53 @@ async fn the_time_does_not_tell_whether_a_link_was_sent() {
         service.stop().await;
     }
 }
+
+/// Whatever is wrong is told in the same words, and takes as long: a hash is worked through in any case.
+#[tokio::test]
+async fn the_time_does_not_tell_why_somebody_does_not_get_in() {
+    for engine in engines() {
+        let (service, hook) = start(&engine).await;
+        let acme = service.tenant("Acme").await;
+        for name in ["known", "locked"] {
+            with_password(&service, &hook, &acme, name).await;
+        }
+        invited(&service, &hook, &acme, "without").await;
+        let elsewhere = pb::User { sso: Some(true), ..somebody("elsewhere") };
+        service.password(&person(&made(&service, &acme, elsewhere).await), GOOD).await;
+        let disabled = with_password(&service, &hook, &acme, "disabled").await;
+        let user_id = disabled.user_id;
+        let off = pb::SetUserActiveRequest { user_id, ..Default::default() };
+        service.users(&service.root).set_user_active(off).await.unwrap();
+        for _ in 0..20 {
+            service.sign_in(&acme, "locked", OTHER).await.unwrap_err();
+        }
+        let kinds = ["known", "unknown", "without", "elsewhere", "disabled", "locked"];
+        let mut times = vec![Vec::new(); kinds.len()];
+        for _ in 0..samples() {
+            // The source is forgiven by then; the name is, by being right once.
+            service.advance(3601);
+            service.sign_in(&acme, "known", GOOD).await.unwrap();
+            let mut said = Vec::new();
+            for (kind, times) in kinds.iter().zip(&mut times) {
+                // What is right for them is as wrong as the rest, but for the one who gets in by it.
+                let password = if *kind == "known" { OTHER } else { GOOD };
+                if *kind == "locked" {
+                    service.sign_in(&acme, kind, OTHER).await.unwrap_err();
+                }
+                let began = Instant::now();
+                let status = service.sign_in(&acme, kind, password).await.unwrap_err();
+                times.push(began.elapsed().as_secs_f64() * 1e3);
+                said.push((status.code(), status.message().to_owned(), status.details().to_vec()));
+            }
+            said.dedup();
+            assert_eq!(said.len(), 1, "{said:?}");
+        }
+        assert_alike(&engine, &kinds, times);
+        service.stop().await;
+    }
+}
+
+fn person(user: &pb::User) -> Person {
+    let (user_id, account_id) = (user.user_id.clone(), user.account_id.clone());
+    Person { user_id, account_id, ..nobody() }
+}

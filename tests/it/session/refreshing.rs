@@ -152,6 +152,7 @@ async fn many_who_come_at_once_with_one_token_leave_one_line_that_goes_on() {
     }
 }
 
+/// V20.
 #[tokio::test]
 async fn a_session_lasts_eight_hours_or_fourteen_days_from_its_last_use() {
     for engine in engines() {

@@ -8,6 +8,7 @@ use crate::support::{engines, refused};
 
 const PASSWORD: &str = "a heron stands in the reeds";
 
+/// V02: there is no other page than that of its own account.
 #[tokio::test]
 async fn who_knows_the_password_signs_in_at_its_own_account() {
     for engine in engines() {
@@ -74,6 +75,7 @@ async fn who_names_no_account_signs_in_where_the_operator_says() {
     }
 }
 
+/// A30: what people call an account is no name to sign in with.
 #[tokio::test]
 #[expect(clippy::too_many_lines, reason = "one list of what is refused, case by case")]
 async fn who_does_not_get_in_is_told_the_same_whatever_the_reason() {
@@ -129,6 +131,8 @@ async fn who_does_not_get_in_is_told_the_same_whatever_the_reason() {
             (&stopped, "right", PASSWORD),
             ("acc_01h455vb4pex5vsknk084sn02q", "right", PASSWORD),
             ("nowhere", "right", PASSWORD),
+            // What people call an account names none.
+            ("Acme", "right", PASSWORD),
             ("", "right", PASSWORD),
         ] {
             let answer = service.sign_in(account, name, password).await;

@@ -190,6 +190,7 @@ pub(super) fn user(clock: &HeldClock, account: AccountId, name: &str) -> User {
         update_time: clock.now(),
         delete_time: None,
         session_marks: SessionMarks::default(),
+        identity: None,
     }
 }
 

@@ -253,6 +253,9 @@ async fn unknown_tokens_in_questions_are_counted_for_the_asker_and_known_ones_go
         let request = pb::IntrospectTokenRequest { token: stranger() };
         let told = service.tokens(&mesh).introspect_token(request).await;
         refused(told, Code::ResourceExhausted, "RATE_LIMITED");
+        let request = pb::ExplainTokenRequest { token: stranger() };
+        let told = service.tokens(&mesh).explain_token(request).await;
+        refused(told, Code::ResourceExhausted, "RATE_LIMITED");
 
         // Known ones go on, be they good or not, and so does everybody else.
         assert_ne!(one(&mesh, &ann.token).await.reason(), pb::Reason::TokenInvalid);

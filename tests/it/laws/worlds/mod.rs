@@ -165,6 +165,7 @@ fn user(id: UserId, account: AccountId, parent: Option<UserId>, kind: u8, state:
         update_time: at(),
         delete_time: (state == 1).then(at),
         session_marks: SessionMarks::default(),
+        identity: None,
     }
 }
 

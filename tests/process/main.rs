@@ -1,0 +1,26 @@
+//! The program itself, as a process of its own: killed without warning, and watched for what it gives away.
+
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test may panic"
+)]
+
+mod crash;
+#[expect(dead_code, reason = "shared with the tests of the service")]
+#[path = "../it/meddle.rs"]
+mod meddle;
+#[expect(dead_code, reason = "shared with the tests of the service")]
+#[path = "../it/raw.rs"]
+mod raw;
+mod secrets;
+mod server;
+#[expect(dead_code, reason = "shared with the tests of the service")]
+#[path = "../it/password/sinks.rs"]
+mod sinks;
+mod steps;
+#[expect(dead_code, reason = "shared with the tests of the service")]
+#[path = "../it/support.rs"]
+mod support;
