@@ -11,7 +11,10 @@ use super::holding::{Holding, usable};
 use super::snapshot::Snapshot;
 use super::stock::Stock;
 use crate::model::catalogue::PermissionSet;
-use crate::model::{AccountId, Change, EffectiveStatus, Image, RoleId, RoleRef, TokenId, UserId};
+use crate::model::{
+    AccountId, Change, EffectiveStatus, Image, RoleId, RoleRef, Session, SessionKind, TokenId,
+    UserId,
+};
 
 /// What a change does to one user.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +37,8 @@ pub struct Effects {
     pub users: Vec<UserEffect>,
     /// Tokens that worked before and do not afterwards, in the order of ids.
     pub tokens: Vec<TokenId>,
+    /// Those of whose sessions some may end, in the order of ids.
+    pub leaving: Vec<UserId>,
     /// Whether everybody concerned was looked at.
     pub complete: bool,
 }
@@ -72,6 +77,10 @@ pub fn effects(
             stands(world, user) && world.token(*id).is_some_and(|token| token.is_live(now))
         };
         found.tokens.extend(tokens.iter().filter(|id| works(before, id) && !works(after, id)));
+        let marks = |world: &Snapshot| world.user(user).and_then(|user| user.session_marks.clone());
+        if stands(before, user) && (!stands(after, user) || marks(before) != marks(after)) {
+            found.leaving.push(user);
+        }
     }
     found.tokens.sort_unstable();
     found
@@ -82,6 +91,20 @@ fn union(sets: impl Iterator<Item = PermissionSet>) -> PermissionSet {
         all.union_with(&set);
         all
     })
+}
+
+/// Returns whether a session goes on.
+pub fn lives(world: &Snapshot, session: &Session, now: DateTime<Utc>) -> bool {
+    let Some(user) = world.user(session.user).filter(|_| stands(world, session.user)) else {
+        return false;
+    };
+    match session.kind {
+        SessionKind::Assumed => {
+            let marks = user.session_marks.as_ref();
+            marks.is_some_and(|marks| marks.assumed(session.id, now).is_some())
+        }
+        SessionKind::Password | SessionKind::Sso => !user.voids(session.id, session.auth_time),
+    }
 }
 
 /// Returns whether a user may use what it holds.

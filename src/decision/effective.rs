@@ -294,9 +294,10 @@ fn within(
     if reached && !confined {
         return Some(right);
     }
-    // What is shared down is held on the resources of the accounts above too, by who holds it on all that its own account has.
-    let whole = right.account == home && right.place == Place::All;
-    if !reached && (!whole || !world.is_above(account, home)) {
+    // What is shared down is held on the resources of the accounts above too, unless it is held in another account than one's
+    // own or on one resource alone: that lies where the document does.
+    let shared = right.account == home && !matches!(right.place, Place::Resource { .. });
+    if !reached && (!shared || !world.is_above(account, home)) {
         return None;
     }
     let catalogue = world.catalogue();

@@ -47,7 +47,7 @@ pub use catalogue::{Through, given_by_catalogue, sees_tenants};
 pub use compare::only_of;
 pub use decide::decide;
 pub use documents::{CompiledDocument, DocumentKind};
-pub use effect::{Effects, UserEffect, effects};
+pub use effect::{Effects, UserEffect, effects, lives};
 pub use effective::{EffectiveRight, Limit, Source, Way, effective};
 pub use escalation::{Escalation, escalation, gains, within, within_document};
 pub use explain::{Explanation, explain};

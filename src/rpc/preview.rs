@@ -2,10 +2,10 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::decision::{Caller, Effects, Snapshot, effects, may, sees_document, sees_user};
+use crate::decision::{Caller, Effects, Snapshot, effects, lives, may, sees_document, sees_user};
 use crate::layers::Part;
 use crate::model::catalogue::{Catalogue, PermissionSet};
-use crate::model::{Change, ChangeKind, Image, Named, ResourcePath, TokenId, UserId};
+use crate::model::{Change, ChangeKind, Image, Named, ResourcePath, Session, TokenId, UserId};
 use crate::proto::v1 as pb;
 use crate::store::Tx;
 
@@ -42,9 +42,11 @@ impl Rehearsed {
     }
 
     /// Compares the tenant as the rehearsal found it with what it made of it. Heavy: everybody concerned is looked at.
-    pub(super) fn effects(&self) -> pb::Preview {
+    /// Those of whose sessions some may end are told beside it.
+    pub(super) fn effects(&self) -> (pb::Preview, Vec<UserId>) {
         let Self { before, after, now, .. } = self;
-        let Effects { users, tokens, complete } = effects(before, after, &self.changes, *now, MOST);
+        let Effects { users, tokens, leaving, complete } =
+            effects(before, after, &self.changes, *now, MOST);
         let all = (users.len(), tokens.len());
         let users: Vec<_> = users.into_iter().filter(|one| self.sees(one.user)).collect();
         let tokens: Vec<String> = tokens.into_iter().filter_map(|id| self.seen_token(id)).collect();
@@ -66,7 +68,7 @@ impl Rehearsed {
             lost_count: count(effect.lost.len()),
         });
         let (handed_on, others) = self.handed_on();
-        pb::Preview {
+        let preview = pb::Preview {
             warnings: handed_on.into_iter().collect(),
             others_affected: others || all != (users.len(), tokens.len()),
             users_gaining: count(users.iter().filter(|effect| !effect.gained.is_empty()).count()),
@@ -76,7 +78,37 @@ impl Rehearsed {
             tokens_ending: tokens.into_iter().take(SAMPLE).collect(),
             partial: !complete,
             ..Default::default()
+        };
+        (preview, leaving)
+    }
+
+    /// Adds which of these sessions would end; of more than `most` they are a part.
+    pub(super) fn with_sessions(
+        &self,
+        preview: pb::Preview,
+        mut sessions: Vec<Session>,
+        most: usize,
+    ) -> pb::Preview {
+        let Self { before, after, now, .. } = self;
+        let partial = preview.partial || sessions.len() >= most;
+        sessions.retain(|one| lives(before, one, *now) && !lives(after, one, *now));
+        let all = sessions.len();
+        sessions.retain(|one| self.sees_session(one));
+        sessions.sort_unstable_by_key(|one| one.id);
+        pb::Preview {
+            others_affected: preview.others_affected || sessions.len() < all,
+            sessions_ending_count: count(sessions.len()),
+            sessions_ending: sessions.iter().take(SAMPLE).map(|one| one.id.to_string()).collect(),
+            partial,
+            ..preview
         }
+    }
+
+    fn sees_session(&self, session: &Session) -> bool {
+        let path = ResourcePath::account(session.account)
+            .with("user", Named::Id(session.user.to_string()))
+            .with("session", Named::Id(session.id.to_string()));
+        may(&self.caller, &self.home, &self.before, "session.read", &path, self.now)
     }
 
     /// Warns of documents that would get another owner, as far as they are seen; and says whether there are others.

@@ -11,7 +11,7 @@ use super::shared::{Done, Reader, Shared, open, reader, with_revision};
 use super::wire::{field, timestamp};
 use crate::crypto::secret;
 use crate::crypto::token::{self, Secret, TokenKind};
-use crate::decision::{Caller, sees_user};
+use crate::decision::{Caller, lives, sees_user};
 use crate::layers::{BadCredential, Call, Source};
 use crate::model::{ChangeKind, Session, SessionId, SessionKind, UserId};
 use crate::proto::v1 as pb;
@@ -80,17 +80,7 @@ impl pb::session_service_server::SessionService for SessionApi {
         let next = self.0.cut(&call, &mut found, size, |session| session.id);
         let now = self.0.clock.now();
         // What was ended is over, whether its row is gone or not.
-        let live = found.into_iter().filter(|session| {
-            by.there.user(user).is_some_and(|user| match session.kind {
-                SessionKind::Assumed => user
-                    .session_marks
-                    .as_ref()
-                    .is_some_and(|marks| marks.assumed(session.id, now).is_some()),
-                SessionKind::Password | SessionKind::Sso => {
-                    !user.voids(session.id, session.auth_time)
-                }
-            })
-        });
+        let live = found.into_iter().filter(|session| lives(&by.there, session, now));
         let sessions = live.map(|session| wire(session, Some(&by.caller))).collect();
         let reply = pb::ListSessionsResponse { sessions, next_page_token: next };
         Ok(with_revision(Response::new(reply), &by.there))

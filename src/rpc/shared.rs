@@ -25,6 +25,8 @@ use crate::store::{Begun, Error, Notice, Opening, Outcome, Refusal, Store, Tx};
 
 /// How often a write is opened anew when the snapshot at hand was too old for it.
 const TRIES: usize = 4;
+/// So many sessions are looked at to tell which would end.
+const SESSIONS: usize = 10_000;
 
 /// What services answer by that is the operator's to say.
 #[derive(Debug, Clone)]
@@ -240,7 +242,7 @@ impl Shared {
         }
         // With the transaction over, and off the threads that answer: it may look at thousands.
         let effects = match rehearsed {
-            Some(one) => Some(self.heavy.run(caller.tenant, move || one.effects()).await?),
+            Some(one) => Some(self.effects_of(caller.tenant, one).await?),
             None => None,
         };
         let world = committed.snapshot;
@@ -254,6 +256,13 @@ impl Shared {
             changes,
             effects,
         })
+    }
+
+    async fn effects_of(&self, tenant: AccountId, of: Rehearsed) -> Result<pb::Preview, Status> {
+        let compared = move || (of.effects(), of);
+        let ((preview, leaving), of) = self.heavy.run(tenant, compared).await?;
+        let sessions = self.store.sessions_of_all(&leaving, SESSIONS).await?;
+        Ok(of.with_sessions(preview, sessions, SESSIONS))
     }
 
     async fn begin(

@@ -4,7 +4,7 @@ use std::fmt;
 use std::fs::OpenOptions;
 use std::path::Path;
 use std::str::FromStr as _;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use log::LevelFilter;
 use sea_orm::sqlx::ConnectOptions as _;
@@ -109,6 +109,9 @@ const KEEPALIVE: [(&str, &str); 4] = [
 /// How long one more connection is tried, to learn what is wrong.
 const AGAIN: Duration = Duration::from_secs(1);
 
+/// How long another process has to finish what it does to a file.
+const SOON: Duration = Duration::from_millis(20);
+
 impl StoreConfig {
     /// Tells the engine by the address.
     pub fn engine(&self) -> Result<Engine, Error> {
@@ -158,11 +161,16 @@ impl StoreConfig {
             Engine::Sqlite => sqlite(&mut options, what, self.wait()),
             Engine::Postgres => postgres(&mut options, what.timeouts(self.idle_timeout_ms)),
         }
-        match Database::connect(options).await.map_err(Error::from) {
-            Err(Error::Unavailable(_)) if engine == Engine::Postgres => {
-                Err(Error::Unavailable(self.unreachable().await))
+        let began = Instant::now();
+        loop {
+            match Database::connect(options.clone()).await.map_err(Error::from) {
+                Err(Error::Unavailable(_)) if engine == Engine::Postgres => {
+                    return Err(Error::Unavailable(self.unreachable().await));
+                }
+                // Of several that turn on a new file's journal at once, SQLite lets one and refuses the others without a wait.
+                Err(Error::Busy) if began.elapsed() < self.wait() => tokio::time::sleep(SOON).await,
+                done => return done,
             }
-            done => done,
         }
     }
 

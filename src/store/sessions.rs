@@ -20,6 +20,8 @@ pub const ABSOLUTE: TimeDelta = TimeDelta::hours(8);
 const OUTLIVES: TimeDelta = TimeDelta::minutes(70);
 /// So many rows are forgotten in one statement.
 const BATCH: u64 = 1_000;
+/// So many users are named in one question.
+const AT_ONCE: usize = 500;
 
 /// What became of a refresh token that was sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,6 +77,27 @@ impl Store {
         let found = found.order_by_asc(session::Column::Id).limit(limit);
         let rows = found.all(self.credentials()).await?;
         rows.into_iter().map(Session::try_from).collect()
+    }
+
+    /// Lists the sessions of some users that are not over, at most `limit` of them.
+    pub async fn sessions_of_all(
+        &self,
+        users: &[UserId],
+        limit: usize,
+    ) -> Result<Vec<Session>, Error> {
+        let mut found = Vec::new();
+        for some in users.chunks(AT_ONCE) {
+            let left = limit.saturating_sub(found.len());
+            if left == 0 {
+                break;
+            }
+            let rows = session::Entity::find()
+                .filter(session::Column::UserId.is_in(some.iter().map(|user| user.0)))
+                .filter(session::Column::ExpireTime.gt(self.clock().now()))
+                .limit(u64::try_from(left).unwrap_or(u64::MAX));
+            found.extend(rows.all(self.credentials()).await?);
+        }
+        found.into_iter().map(Session::try_from).collect()
     }
 
     /// Uses a refresh token and makes the next one, in one transaction, so that a crash loses neither.

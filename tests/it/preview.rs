@@ -314,3 +314,86 @@ async fn everybody_concerned_is_named_page_by_page() {
         assert!(!users[0].gained.is_empty());
     }
 }
+
+#[tokio::test]
+async fn the_sessions_that_would_end_are_told_to_those_who_see_them() {
+    for engine in engines() {
+        let service = Service::start(&engine).await;
+        let acme = service.tenant("Acme").await;
+        let boss = service.person(&acme, "boss", &["SUPER_USER"]).await;
+        let previewer = service.person(&acme, "previewer", &["SUPER_USER"]).await;
+        let ann = service.person_under(&acme, Some(&boss), "ann", &[]).await;
+        let bob = service.person_under(&acme, Some(&boss), "bob", &[]).await;
+        // One is over, one was ended, and one is somebody else's.
+        service.session(&ann).await;
+        service.advance(8 * 3600);
+        let ended = service.session(&ann).await;
+        let revoke = pb::RevokeSessionRequest {
+            session_id: ended.session_id,
+            user_id: ann.user_id.clone(),
+            ..Default::default()
+        };
+        service.sessions(&boss).revoke_session(revoke).await.unwrap();
+        service.session(&bob).await;
+        let mut own = vec![service.session(&ann).await.session_id];
+        own.push(service.session(&ann).await.session_id);
+        let assume = pb::AssumeUserRequest {
+            user_id: ann.user_id.clone(),
+            reason: "ticket 7".to_owned(),
+            ..Default::default()
+        };
+        let acting = service.sessions(&boss).assume_user(assume).await.unwrap().into_inner();
+        own.push(acting.session.unwrap().session_id);
+        own.sort_unstable();
+        let user_id = ann.user_id.clone();
+        for change in [
+            Change::SetUserActive(pb::SetUserActiveRequest {
+                user_id: user_id.clone(),
+                ..Default::default()
+            }),
+            Change::DeleteUser(pb::DeleteUserRequest {
+                user_id: user_id.clone(),
+                ..Default::default()
+            }),
+            Change::OffboardUser(pb::OffboardUserRequest {
+                user_id: user_id.clone(),
+                ..Default::default()
+            }),
+            Change::RevokeAllSessions(pb::RevokeAllSessionsRequest {
+                user_id: user_id.clone(),
+                ..Default::default()
+            }),
+        ] {
+            let told = preview(&service, &previewer, Some(change.clone()), 0, "").await.unwrap();
+            let told = told.preview.unwrap();
+            assert_eq!(told.sessions_ending, own, "{change:?}");
+            assert_eq!(told.sessions_ending_count, 3);
+        }
+        let told = preview(&service, &service.root, Some(suspend(&acme)), 0, "").await.unwrap();
+        assert_eq!(told.preview.unwrap().sessions_ending_count, 4);
+        let one = Change::RevokeSession(pb::RevokeSessionRequest {
+            session_id: own[0].clone(),
+            user_id: user_id.clone(),
+            ..Default::default()
+        });
+        let told = preview(&service, &previewer, Some(one), 0, "").await.unwrap();
+        assert_eq!(told.preview.unwrap().sessions_ending, own[..1]);
+        // What takes no right to sign in away ends none, and a credential that may not list sessions hears of none.
+        let rename = pb::User {
+            user_id: user_id.clone(),
+            first_name: Some("A".to_owned()),
+            ..Default::default()
+        };
+        let rename = pb::UpdateUserRequest { user: Some(rename), ..Default::default() };
+        let told = preview(&service, &previewer, Some(Change::UpdateUser(rename)), 0, "").await;
+        assert_eq!(told.unwrap().preview.unwrap().sessions_ending_count, 0);
+        let scopes = ["decision.*", "user.*"];
+        let (token_id, token) = service.mint(&previewer.user_id, &scopes).await;
+        let narrow = Person { token, token_id, ..previewer };
+        let off = pb::SetUserActiveRequest { user_id, ..Default::default() };
+        let told = preview(&service, &narrow, Some(Change::SetUserActive(off)), 0, "").await;
+        let told = told.unwrap().preview.unwrap();
+        assert!(told.sessions_ending_count == 0 && told.others_affected);
+        service.stop().await;
+    }
+}
