@@ -315,84 +315,88 @@ async fn everybody_concerned_is_named_page_by_page() {
     }
 }
 
+/// Opens sessions of a user: two that go on, one that is over, one that was ended, and one in which somebody else acts.
+/// Returns those that live.
+async fn sessions(service: &Service, boss: &Person, ann: &Person) -> Vec<String> {
+    service.session(ann).await;
+    service.advance(8 * 3600);
+    let revoke = pb::RevokeSessionRequest {
+        session_id: service.session(ann).await.session_id,
+        user_id: ann.user_id.clone(),
+        ..Default::default()
+    };
+    service.sessions(boss).revoke_session(revoke).await.unwrap();
+    let assume = pb::AssumeUserRequest {
+        user_id: ann.user_id.clone(),
+        reason: "ticket 7".to_owned(),
+        ..Default::default()
+    };
+    let acting = service.sessions(boss).assume_user(assume).await.unwrap().into_inner();
+    let mut live = vec![acting.session.unwrap().session_id];
+    for _ in 0..2 {
+        live.push(service.session(ann).await.session_id);
+    }
+    live.sort_unstable();
+    live
+}
+
+/// What ends all sessions of a user.
+fn endings(user_id: &str) -> [Change; 4] {
+    let user_id = || user_id.to_owned();
+    [
+        Change::SetUserActive(pb::SetUserActiveRequest {
+            user_id: user_id(),
+            ..Default::default()
+        }),
+        Change::DeleteUser(pb::DeleteUserRequest { user_id: user_id(), ..Default::default() }),
+        Change::OffboardUser(pb::OffboardUserRequest { user_id: user_id(), ..Default::default() }),
+        Change::RevokeAllSessions(pb::RevokeAllSessionsRequest {
+            user_id: user_id(),
+            ..Default::default()
+        }),
+    ]
+}
+
 #[tokio::test]
 async fn the_sessions_that_would_end_are_told_to_those_who_see_them() {
     for engine in engines() {
         let service = Service::start(&engine).await;
         let acme = service.tenant("Acme").await;
         let boss = service.person(&acme, "boss", &["SUPER_USER"]).await;
-        let previewer = service.person(&acme, "previewer", &["SUPER_USER"]).await;
         let ann = service.person_under(&acme, Some(&boss), "ann", &[]).await;
+        let own = sessions(&service, &boss, &ann).await;
         let bob = service.person_under(&acme, Some(&boss), "bob", &[]).await;
-        // One is over, one was ended, and one is somebody else's.
-        service.session(&ann).await;
-        service.advance(8 * 3600);
-        let ended = service.session(&ann).await;
-        let revoke = pb::RevokeSessionRequest {
-            session_id: ended.session_id,
-            user_id: ann.user_id.clone(),
-            ..Default::default()
-        };
-        service.sessions(&boss).revoke_session(revoke).await.unwrap();
         service.session(&bob).await;
-        let mut own = vec![service.session(&ann).await.session_id];
-        own.push(service.session(&ann).await.session_id);
-        let assume = pb::AssumeUserRequest {
-            user_id: ann.user_id.clone(),
-            reason: "ticket 7".to_owned(),
-            ..Default::default()
+        let told = async |by: &Person, change: Change| {
+            preview(&service, by, Some(change), 0, "").await.unwrap().preview.unwrap()
         };
-        let acting = service.sessions(&boss).assume_user(assume).await.unwrap().into_inner();
-        own.push(acting.session.unwrap().session_id);
-        own.sort_unstable();
-        let user_id = ann.user_id.clone();
-        for change in [
-            Change::SetUserActive(pb::SetUserActiveRequest {
-                user_id: user_id.clone(),
-                ..Default::default()
-            }),
-            Change::DeleteUser(pb::DeleteUserRequest {
-                user_id: user_id.clone(),
-                ..Default::default()
-            }),
-            Change::OffboardUser(pb::OffboardUserRequest {
-                user_id: user_id.clone(),
-                ..Default::default()
-            }),
-            Change::RevokeAllSessions(pb::RevokeAllSessionsRequest {
-                user_id: user_id.clone(),
-                ..Default::default()
-            }),
-        ] {
-            let told = preview(&service, &previewer, Some(change.clone()), 0, "").await.unwrap();
-            let told = told.preview.unwrap();
-            assert_eq!(told.sessions_ending, own, "{change:?}");
-            assert_eq!(told.sessions_ending_count, 3);
+        for change in endings(&ann.user_id) {
+            let told = told(&boss, change.clone()).await;
+            assert_eq!(
+                (&told.sessions_ending, told.sessions_ending_count),
+                (&own, 3),
+                "{change:?}"
+            );
         }
-        let told = preview(&service, &service.root, Some(suspend(&acme)), 0, "").await.unwrap();
-        assert_eq!(told.preview.unwrap().sessions_ending_count, 4);
+        assert_eq!(told(&service.root, suspend(&acme)).await.sessions_ending_count, 4);
         let one = Change::RevokeSession(pb::RevokeSessionRequest {
             session_id: own[0].clone(),
-            user_id: user_id.clone(),
+            user_id: ann.user_id.clone(),
             ..Default::default()
         });
-        let told = preview(&service, &previewer, Some(one), 0, "").await.unwrap();
-        assert_eq!(told.preview.unwrap().sessions_ending, own[..1]);
-        // What takes no right to sign in away ends none, and a credential that may not list sessions hears of none.
+        assert_eq!(told(&boss, one).await.sessions_ending, own[..1]);
         let rename = pb::User {
-            user_id: user_id.clone(),
+            user_id: ann.user_id.clone(),
             first_name: Some("A".to_owned()),
             ..Default::default()
         };
         let rename = pb::UpdateUserRequest { user: Some(rename), ..Default::default() };
-        let told = preview(&service, &previewer, Some(Change::UpdateUser(rename)), 0, "").await;
-        assert_eq!(told.unwrap().preview.unwrap().sessions_ending_count, 0);
-        let scopes = ["decision.*", "user.*"];
-        let (token_id, token) = service.mint(&previewer.user_id, &scopes).await;
-        let narrow = Person { token, token_id, ..previewer };
-        let off = pb::SetUserActiveRequest { user_id, ..Default::default() };
-        let told = preview(&service, &narrow, Some(Change::SetUserActive(off)), 0, "").await;
-        let told = told.unwrap().preview.unwrap();
+        assert_eq!(told(&boss, Change::UpdateUser(rename)).await.sessions_ending_count, 0);
+        // A credential that may not list sessions hears of none, but that there is more.
+        let (token_id, token) = service.mint(&boss.user_id, &["decision.*", "user.*"]).await;
+        let narrow = Person { token, token_id, ..boss };
+        let [off, ..] = endings(&ann.user_id);
+        let told = told(&narrow, off).await;
         assert!(told.sessions_ending_count == 0 && told.others_affected);
         service.stop().await;
     }
