@@ -86,6 +86,10 @@ impl Tx {
             // Whoever it was elsewhere does not come back by it, if it is to sign in there again.
             after.identity = None;
         }
+        if after.sso != before.sso {
+            // Who is handed over to another way of signing in may be handed over to somebody else.
+            after.session_marks = before.session_marks.with_all_ended(self.now(), None);
+        }
         unchanged(etag, &user_etag(self.world(), &before))?;
         still_open(self.world(), before.account)?;
         for edit in edits {
