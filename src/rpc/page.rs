@@ -191,6 +191,6 @@ mod tests {
                 }
             }
         }
-        assert!(paged > 15, "{paged}");
+        assert!(paged > 10, "{paged}");
     }
 }
