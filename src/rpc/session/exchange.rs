@@ -90,13 +90,12 @@ impl SessionApi {
     ) -> Result<pb::ExchangeTokenResponse, Status> {
         // Each that is none costs a read or a verification.
         let strangers = self.0.credentials.strangers(Source::Address(source))?;
-        let proved = self.proved(text).await.inspect_err(|unproved| match unproved {
-            Unproved::Bad { key, why } => {
+        let proved = self.proved(text).await.inspect_err(|unproved| {
+            if let Unproved::Bad { key, why } = unproved {
                 strangers.one_more();
                 let key = key.map(tracing::field::display);
                 tracing::info!(key, why = %why, "an assertion was refused");
             }
-            Unproved::Unknowable(_) => {}
         });
         let (world, facts, said) = proved?;
         let now = self.0.clock.now();

@@ -81,6 +81,17 @@ async fn a_link_has_its_time_and_a_newer_one_ends_it() {
     }
 }
 
+/// The same throws in every run, as good as any.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: u64) -> u64 {
+        let next = self.0.wrapping_mul(6_364_136_223_846_793_005);
+        self.0 = next.wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % sides
+    }
+}
+
 /// Whatever happens in whatever order, one link sets a password at most: the newest, in its time, of a user who is there.
 #[tokio::test]
 async fn in_any_order_of_events_only_the_link_that_counts_sets_a_password() {
@@ -91,17 +102,10 @@ async fn in_any_order_of_events_only_the_link_that_counts_sets_a_password() {
         set(&service, &first, GOOD).await.unwrap();
         let (mut links, mut live) = (vec![(first, 0_i64)], None);
         let (mut now, mut enabled, mut password, mut used) = (0_i64, true, GOOD, 0);
-        // The same in every run, and as good as any.
-        let mut dice = 0x5eed_u64;
-        let mut roll = |sides: u64| {
-            dice = dice
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1_442_695_040_888_963_407);
-            (dice >> 33) % sides
-        };
+        let mut dice = Dice(0x5eed);
         for step in 0..60 {
             let other = if password == GOOD { OTHER } else { GOOD };
-            match roll(8) {
+            match dice.roll(8) {
                 0..2 => {
                     let user_id = ann.user_id.clone();
                     let request = pb::SendPasswordResetRequest { user_id, ..Default::default() };
@@ -114,7 +118,7 @@ async fn in_any_order_of_events_only_the_link_that_counts_sets_a_password() {
                 }
                 2..5 => {
                     let newest = u64::try_from(links.len()).unwrap();
-                    let at = usize::try_from(newest - 1 - roll(newest.min(3))).unwrap();
+                    let at = usize::try_from(newest - 1 - dice.roll(newest.min(3))).unwrap();
                     let (link, born) = &links[at];
                     let counts = live == Some(at) && enabled && now - born < 1800;
                     let done = set(&service, link, other).await;
