@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tonic::metadata::AsciiMetadataValue;
 use tonic::transport::{Channel, Endpoint};
-use tonic::{Request, Status};
+use tonic::{Code, Request, Status};
 
 use crate::proto::v1 as pb;
 use crate::proto::v1::authorization_service_client::AuthorizationServiceClient;
@@ -24,6 +24,9 @@ pub enum NoReply {
     /// Nobody listens, or not in time.
     #[error("nobody answers at `{0}`")]
     Unreachable(String, #[source] tonic::transport::Error),
+    /// The server does not take the token that it is asked with, whatever it is asked about.
+    #[error("the token that is asked with (--token, CHANCERY_TOKEN) is refused: {0}")]
+    Asker(String),
     /// The server refuses.
     #[error("{0}")]
     Refused(String),
@@ -31,7 +34,8 @@ pub enum NoReply {
 
 impl From<Status> for NoReply {
     fn from(status: Status) -> Self {
-        Self::Refused(format!("{:?}: {}", status.code(), status.message()))
+        let why = format!("{:?}: {}", status.code(), status.message());
+        if status.code() == Code::Unauthenticated { Self::Asker(why) } else { Self::Refused(why) }
     }
 }
 

@@ -150,6 +150,18 @@ mod tests {
     }
 
     #[test]
+    fn a_commands_own_options_stand_apart_from_the_settings() {
+        for name in ["explain", "bootstrap", "catalogue"] {
+            let mut line = Line::command();
+            line.build();
+            let help = line.find_subcommand_mut(name).unwrap().render_help().to_string();
+            let (own, settings) = help.split_once("\nSettings:\n").unwrap();
+            assert!(own.contains("--help") && !own.contains("--listen"), "{help}");
+            assert!(settings.contains("--listen") && !settings.contains("--token"), "{help}");
+        }
+    }
+
+    #[test]
     fn flags_stand_before_or_behind_the_command() {
         for line in [
             ["chancery", "--listen", "127.0.0.1:1", "serve"],

@@ -44,6 +44,8 @@ pub(super) async fn run(config: Config) -> Outcome {
     // From here on a signal is noticed, however long the rest takes.
     let mut signals = Signals::new()?;
     // Before the store is touched: what cannot be served must not use up the one first start.
+    let settings = config.server();
+    settings.check()?;
     let grpc = bind("listen", config.listen).await?;
     let admin = bind("admin_listen", config.admin_listen).await?;
     let store = open::store(&config).await?;
@@ -56,7 +58,7 @@ pub(super) async fn run(config: Config) -> Outcome {
     if let Some(secret) = &first {
         say(&token(secret, server::reachable(at)))?;
     }
-    let running = server::start(config.server(), store.clone(), keys, grpc, admin).await?;
+    let running = server::start(settings, store.clone(), keys, grpc, admin).await?;
     tracing::info!(grpc = %running.grpc(), admin = %running.admin(), "serving");
     let ended = attend(running, &mut signals).await;
     // What does not come back now is dropped with the process.

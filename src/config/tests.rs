@@ -168,9 +168,11 @@ fn a_sender_is_told_what_it_lacks_and_its_secrets_are_not_shown() {
     assert_eq!(keys, ["mail.webhook_secret"]);
     let (_, text) = problems(from_file("mail.sender = \"pigeon\""));
     assert!(text.contains("`log`, `smtp`, `webhook`"), "{text}");
-    let file = "[mail]\nsmtp_url = \"smtps://a:geheim@b\"\nwebhook_secret = \"geheim\"";
+    let file = "[mail]\nsmtp_url = \"smtps://a:geheim@b\"\nwebhook_secret = \"geheim\"\n\
+                webhook_url = \"https://a:geheim@b/c?key=geheim\"";
     let printed = from_file(file).unwrap().to_toml().unwrap();
     assert!(printed.contains("[redacted]") && !printed.contains("geheim"), "{printed}");
+    assert!(printed.contains("https://***@b/c?***"), "{printed}");
 }
 
 const ISSUER: &str =
@@ -220,8 +222,14 @@ fn an_issuer_is_told_what_it_lacks_by_its_place_and_field() {
     }
     let (keys, _) = problems(from_file(&ISSUER.replace("account = 'acme'\n", "")));
     assert!(keys[0].starts_with("sso.issuers[0]"), "{keys:?}");
+    let (_, text) = problems(from_file(&ISSUER.replace("account = 'acme'\n", "")));
+    assert!(text.contains("`account` is missing"), "{text}");
     let (_, text) = problems(from_file(&ISSUER.replace("account", "acount")));
-    assert!(text.contains("acount"), "{text}");
+    assert!(text.contains("`acount` is not known; known here are issuer, audiences"), "{text}");
+    let (_, text) = problems(from_file(&ISSUER.replace("['us']", "7")));
+    assert!(text.contains("is not a list"), "{text}");
+    let (_, text) = problems(from_file("sso.issuers = [7]"));
+    assert!(text.contains("is not a table"), "{text}");
     let (keys, text) = problems(from_file(&ISSUER.repeat(2)));
     assert_eq!(keys, ["sso.issuers[1].issuer"], "{text}");
     for text in ["https://id.example", "[{]", "[7]"] {

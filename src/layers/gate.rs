@@ -164,7 +164,7 @@ impl Gate {
         let form = self.inspect(&rule, request.uri().path(), &message)?;
         let ask = self.ask(rule, form, caller.as_ref()).await?;
         let mac = if ask.rule().mutates && ask.fields().text("request_id").is_some() {
-            seal::request_mac(self.credentials.keys(), &said(ask.fields()))
+            seal::request_mac(self.credentials.keys(), &said(ask.fields(), &[SECRET, NAME]))
         } else {
             [0; 32]
         };
@@ -278,11 +278,10 @@ impl Gate {
     }
 }
 
-/// Writes down what a request says, to tell one from another. A secret is left out (`edges.md` §4); whose it is was
-/// found before and stands among the facts.
-fn said(fields: &Fields) -> Vec<u8> {
-    let facts: Vec<Fact<'_>> =
-        fields.iter().filter(|(path, _)| ![SECRET, NAME].contains(path)).collect();
+/// Writes down what a request says but for some fields, to tell one from another. Where it is kept, a secret is left out
+/// (`edges.md` §4); whose it is was found before and stands among the facts.
+pub fn said(fields: &Fields, without: &[&str]) -> Vec<u8> {
+    let facts: Vec<Fact<'_>> = fields.iter().filter(|(path, _)| !without.contains(path)).collect();
     let said = |(path, value): &Fact<'_>| match value {
         Value::Text(text) => format!("{path}={text}"),
         Value::Number(number) => format!("{path}={number}"),
@@ -344,7 +343,7 @@ mod tests {
             let value = if text.is_empty() { Value::Set } else { Value::Text((*text).to_owned()) };
             fields.push(*path, value);
         }
-        said(&fields)
+        said(&fields, &[])
     }
 
     #[test]

@@ -32,7 +32,7 @@ pub use authn::{
 };
 pub use deadline::Deadlines;
 pub use form::{FormError, Forms};
-pub use gate::{Call, Gate, Part};
+pub use gate::{Call, Gate, Part, said};
 pub use rate::Rate;
 pub use rules::{Rules, RulesError, known_method as method_name};
 use shed::Place;

@@ -262,7 +262,7 @@ impl Shared {
         let compared = move || (of.effects(), of);
         let ((preview, leaving), of) = self.heavy.run(tenant, compared).await?;
         let sessions = self.store.sessions_of_all(&leaving, SESSIONS).await?;
-        Ok(of.with_sessions(preview, sessions, SESSIONS))
+        Ok(of.with_sessions(preview, &leaving, sessions, SESSIONS))
     }
 
     async fn begin(

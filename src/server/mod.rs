@@ -33,8 +33,9 @@ use tonic::transport::Server;
 use crate::admin::{self, Shown};
 use crate::crypto::KeyRing;
 use crate::crypto::jwt::Parties;
-use crate::issuers::{BadIssuer, IssuerConfig};
+use crate::issuers::{BadIssuer, IssuerConfig, Issuers};
 use crate::layers::{BadNetwork, Deadlines, Door, FormError, RulesError};
+use crate::model::{Clock, SystemClock};
 use crate::post::{BadSender, SenderConfig};
 use crate::store::Store;
 use crate::{feed, rpc, telemetry};
@@ -90,6 +91,17 @@ pub struct Config {
     pub drain: Duration,
     /// When connections are dropped that have not ended, counted from the signal to stop.
     pub hard: Duration,
+}
+
+impl Config {
+    /// Looks at all that [`start`] will make of it and that needs no store: what cannot be served is refused before there is one.
+    /// Nobody is asked anything.
+    pub fn check(&self) -> Result<(), Error> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let _issuers = Issuers::start(&self.issuers, &clock)?;
+        self.sender.check()?;
+        Ok(self.passwords.check()?)
+    }
 }
 
 /// Why the server does not start, or ended by itself.

@@ -12,14 +12,18 @@ use crate::support::{Service, engines};
 
 /// Runs a command in a folder, with nothing of this process's settings.
 fn run<const N: usize>(folder: &Path, arguments: [&str; N], key: &str) -> Output {
+    let key = [("CHANCERY_MASTER_KEY", key)];
+    run_with(folder, &arguments, if key[0].1.is_empty() { &[] } else { &key })
+}
+
+/// The same, with these variables.
+fn run_with(folder: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
     let ours = |name: &OsStr| name.to_str().is_some_and(|name| name.starts_with("CHANCERY"));
     let mut command = Command::new(env!("CARGO_BIN_EXE_chancery"));
     for (name, _) in std::env::vars_os().filter(|(name, _)| ours(name)) {
         command.env_remove(name);
     }
-    if !key.is_empty() {
-        command.env("CHANCERY_MASTER_KEY", key);
-    }
+    command.envs(variables.iter().copied());
     command.args(arguments).current_dir(folder).output().unwrap()
 }
 
@@ -59,6 +63,39 @@ fn a_master_key_that_is_none_is_refused_before_anything_is_made() {
         assert_eq!(done.status.code(), Some(2), "{said}");
         assert!(said.contains("master_key") && !said.contains("hush"), "{said}");
         assert_eq!(files(folder.path()), Vec::<String>::new());
+    }
+}
+
+/// A start that fails for what is said of mail, issuers and passwords has not used up the first start.
+#[test]
+fn what_cannot_be_served_is_refused_before_anything_is_made_and_so_by_config() {
+    let issuer = "[{ issuer = 'https://id.example', audiences = ['us'], account = 'a', jwks_file = 'gone.json' }]";
+    let webhook = [
+        ("CHANCERY_MAIL__SENDER", "webhook"),
+        ("CHANCERY_MAIL__WEBHOOK_SECRET", "hush"),
+        ("CHANCERY_MAIL__WEBHOOK_URL", "http://me:hush@far.example/mail?key=hush"),
+    ];
+    let smtp = [
+        ("CHANCERY_MAIL__SENDER", "smtp"),
+        ("CHANCERY_MAIL__FROM", "no-reply@example.com"),
+        ("CHANCERY_MAIL__SMTP_URL", "smtp://me:hush@far.example"),
+    ];
+    for (settings, at) in [
+        (&webhook[..], "mail.webhook_url"),
+        (&smtp[..], "mail.smtp_url"),
+        (&[("CHANCERY_SSO__ISSUERS", issuer)], "sso.issuers.jwks_file"),
+        (&[("CHANCERY_PASSWORDS__BLOCKLIST_FILE", "gone")], "passwords.blocklist_file"),
+    ] {
+        for command in ["config", "serve"] {
+            let folder = TempDir::new().unwrap();
+            let free =
+                [("CHANCERY_LISTEN", "127.0.0.1:0"), ("CHANCERY_ADMIN_LISTEN", "127.0.0.1:0")];
+            let done = run_with(folder.path(), &[command], &[&free, settings].concat());
+            let said = String::from_utf8([done.stdout, done.stderr].concat()).unwrap();
+            assert!(!done.status.success() && said.contains(at), "{command}: {said}");
+            assert!(!said.contains("hush"), "{said}");
+            assert_eq!(files(folder.path()), Vec::<String>::new(), "{said}");
+        }
     }
 }
 
@@ -107,6 +144,7 @@ async fn a_server_is_asked_why_and_who() {
 
         let (good, _, said) = asked(&service, "nonsense", &who).await;
         assert!(!good && said.contains("Unauthenticated") && !said.contains("nonsense"), "{said}");
+        assert!(said.contains("the token that is asked with (--token, CHANCERY_TOKEN)"), "{said}");
         let (good, _, said) = asked(&service, "", &who).await;
         assert!(!good && said.contains("--token"), "{said}");
         let (good, _, said) = asked(&service, &boss.token, &["who-can", "read", "x"]).await;
