@@ -18,7 +18,9 @@ use crate::admin::Report;
 use crate::crypto::KeyRing;
 use crate::feed::{Feed, Signing};
 use crate::issuers::Issuers;
-use crate::layers::{Access, Credentials, Door, Forms, Gate, Places, Rate, Rules, Sources};
+use crate::layers::{
+    Access, Credentials, Door, Forms, Gate, Places, Proxies, Rate, Rules, Sources,
+};
 use crate::post::Post;
 use crate::proto::v1::account_service_server::AccountServiceServer;
 use crate::proto::v1::authorization_service_server::AuthorizationServiceServer;
@@ -63,7 +65,8 @@ pub(super) async fn house(
     let signing =
         Signing::start(store.clone(), feed.clone(), Arc::clone(&keys), config.signing).await?;
     let access = Access { signing: signing.clone(), parties: config.parties.clone() };
-    let credentials = Arc::new(Credentials::new(store.clone(), feed.clone(), access));
+    let peers = config.peers.clone();
+    let credentials = Arc::new(Credentials::new(store.clone(), feed.clone(), access, peers));
     let gate = Gate {
         credentials: Arc::clone(&credentials),
         feed: feed.clone(),
@@ -71,6 +74,7 @@ pub(super) async fn house(
         rules: Arc::new(rules),
         forms: Forms::compile(&pool)?,
         sources: Sources::trusting(&config.trusted_proxies)?,
+        proxies: Proxies::believing(&config.forwarding_proxies)?,
         rate: Rate::new(config.changes_per_minute),
         message_bytes: config.message_bytes,
         body_deadline: config.body_deadline,

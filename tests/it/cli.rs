@@ -100,7 +100,11 @@ fn what_cannot_be_served_is_refused_before_anything_is_made_and_so_by_config() {
 }
 
 /// Asks a server by the command line; what it prints.
-async fn asked(service: &Service, token: &str, arguments: &[&str]) -> (bool, String, String) {
+pub(crate) async fn asked(
+    service: &Service,
+    token: &str,
+    arguments: &[&str],
+) -> (bool, String, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_chancery"));
     command.args(arguments).env("CHANCERY_LISTEN", service.grpc().to_string());
     if !token.is_empty() {

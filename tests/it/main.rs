@@ -36,6 +36,7 @@ mod search;
 mod session;
 mod store;
 mod strangers;
+mod tls;
 mod token;
 mod trips;
 mod user;
