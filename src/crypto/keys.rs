@@ -11,12 +11,11 @@ use std::path::PathBuf;
 
 use base64::Engine as _;
 use base64::alphabet;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig, general_purpose};
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use super::chain::hex;
 use super::secret::{NoRandomness, Redacted};
 
 const LENGTH: usize = 32;
@@ -155,9 +154,11 @@ pub(super) fn mac(key: &[u8; LENGTH], parts: &[&[u8]]) -> [u8; 32] {
 
 #[cfg(test)]
 mod tests {
+    use base64::engine::general_purpose;
     use proptest::prelude::*;
 
     use super::*;
+    use crate::crypto::chain::hex;
 
     const TEXT: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
