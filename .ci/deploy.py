@@ -92,8 +92,10 @@ def chart(path):
             if mount["mountPath"] == "/etc/chancery":
                 file = files[volumes[mount["name"]]["configMap"]["name"]]
         where = f"{o['kind']} {o['metadata']['name']}"
-        if any(name.startswith("CHANCERY_TLS__") for name in names) and not knows("tls"):
-            print(f"NOT CHECKED: the settings of {where}, since this program knows no TLS")
+        tables = set(tomllib.loads(file or "")) | {n.split("__")[0].removeprefix("CHANCERY_").lower() for n in names}
+        later = tables & {"tls", "mesh"} - set(settings("nothing", {}))
+        if later:
+            print(f"NOT CHECKED: the settings of {where}, since this program has no {', '.join(sorted(later))}")
             continue
         # The image's own come first.
         config = settings(where, {**image_environment(), **environment}, file)
@@ -101,10 +103,6 @@ def chart(path):
             waits(where, pod["terminationGracePeriodSeconds"], config)
         found += 1
     print(f"{found} containers")
-
-
-def knows(table):
-    return table in settings("nothing", {})
 
 
 def image_environment():
