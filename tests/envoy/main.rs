@@ -11,7 +11,13 @@
 )]
 
 mod http;
+mod jwt;
 mod proxy;
+mod rest;
+mod shipped;
+#[expect(dead_code, reason = "shared with the tests of the service")]
+#[path = "../it/password/sinks.rs"]
+mod sinks;
 mod steps;
 #[expect(dead_code, reason = "shared with the tests of the service")]
 #[path = "../it/support.rs"]
