@@ -54,7 +54,8 @@ pub fn for_envoy(whole: &DescriptorPool) -> Option<DynamicMessage> {
     for file in each(&mut set, "file") {
         for service in each(file, "service") {
             for method in each(service, "method") {
-                let options = method.get_field_by_name_mut("options").and_then(Value::as_message_mut);
+                let options =
+                    method.get_field_by_name_mut("options").and_then(Value::as_message_mut);
                 let Some(options) = options.filter(|options| options.has_extension(&http)) else {
                     continue;
                 };
@@ -68,7 +69,10 @@ pub fn for_envoy(whole: &DescriptorPool) -> Option<DynamicMessage> {
 }
 
 /// The messages of a list.
-fn each<'m>(of: &'m mut DynamicMessage, list: &str) -> impl Iterator<Item = &'m mut DynamicMessage> {
+fn each<'m>(
+    of: &'m mut DynamicMessage,
+    list: &str,
+) -> impl Iterator<Item = &'m mut DynamicMessage> {
     let list = of.get_field_by_name_mut(list).and_then(Value::as_list_mut);
     list.into_iter().flatten().filter_map(Value::as_message_mut)
 }

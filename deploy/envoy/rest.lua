@@ -117,7 +117,7 @@ local function field_of(json, name)
 end
 
 local function quoted(text)
-  local plain = string.gsub(text, '[%c"\\]', function(c)
+  local plain = string.gsub(text, '[%c"\\\128-\255]', function(c)
     return string.format("\\u%04x", string.byte(c))
   end)
   return '"' .. plain .. '"'

@@ -23,7 +23,9 @@ pub(super) struct Wanted {
 pub(super) fn run(wanted: &Wanted) -> Outcome {
     let whole = proto::whole()?;
     let descriptors = if wanted.envoy {
-        proto::for_envoy(&whole).ok_or("the descriptors do not describe themselves")?.encode_to_vec()
+        proto::for_envoy(&whole)
+            .ok_or("the descriptors do not describe themselves")?
+            .encode_to_vec()
     } else {
         whole.encode_to_vec()
     };

@@ -102,7 +102,9 @@ async fn a_body_is_the_object_itself() {
         let user = made.json();
         for (name, wanted) in body.as_object().unwrap() {
             match wanted.as_object() {
-                Some(inner) => inner.iter().for_each(|(key, value)| assert_eq!(&user[name][key], value)),
+                Some(inner) => {
+                    inner.iter().for_each(|(key, value)| assert_eq!(&user[name][key], value))
+                }
                 None if name == "roles" => assert_eq!(user[name], json!(["MANAGE_USERS", "USER"])),
                 None => assert_eq!(&user[name], wanted),
             }
@@ -151,7 +153,8 @@ async fn a_document_is_found_under_its_owner_alone() {
         let acme = front.service.tenant("Acme").await;
         let boss = front.service.person(&acme, "boss", &["SUPER_USER"]).await;
         let ann = front.service.person_under(&acme, Some(&boss), "ann", &[]).await;
-        let path = |of: &Person, rest: &str| format!("/v1/admin/users/{}/rightsDocs{rest}", of.user_id);
+        let path =
+            |of: &Person, rest: &str| format!("/v1/admin/users/{}/rightsDocs{rest}", of.user_id);
         let body = r#"{"rightsDocName": "Audit", "accountPermissions": ["READ"]}"#;
         let made = front.call("POST", &path(&boss, ""), &boss.token, body).await;
         let id = format!("/{}", made.json()["rightsDocId"].as_str().unwrap());
@@ -185,7 +188,8 @@ async fn what_is_too_much_says_when_to_come_again() {
         assert!((1..=60).contains(&seconds), "{told:?}");
         // So is every other change, in the same words.
         let busy = table::World::nobodys(&front.service.root);
-        for one in seed::OPERATIONS.iter().filter(|one| one.statuses.contains(&429) && !one.public) {
+        for one in seed::OPERATIONS.iter().filter(|one| one.statuses.contains(&429) && !one.public)
+        {
             let path = busy.fill(one.example);
             let told = front.call(one.verb(), &path, &token, one.body).await;
             is_refusal(&told, 429, "rate.limited.exception");

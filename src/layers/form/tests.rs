@@ -238,7 +238,10 @@ fn what_could_be_read_in_two_ways_is_refused() {
     let twice = |field: Vec<u8>| [field.clone(), field].concat();
     let differs = |number| [bytes(number, "x"), bytes(number, "y")].concat();
     assert_eq!(faults(&forms, differs(1)), ["a: is given more than once"]);
-    assert_eq!(faults(&forms, [bytes(1, "x"), bytes(1, "")].concat()), ["a: is given more than once"]);
+    assert_eq!(
+        faults(&forms, [bytes(1, "x"), bytes(1, "")].concat()),
+        ["a: is given more than once"]
+    );
     assert_eq!(faults(&forms, differs(2)), ["b: is given more than once"]);
     assert_eq!(faults(&forms, differs(3)), ["c: is given more than once"]);
     assert_eq!(faults(&forms, twice(bytes(4, ""))), ["d: is given more than once"]);
@@ -250,7 +253,9 @@ fn what_could_be_read_in_two_ways_is_refused() {
 
 #[test]
 fn the_same_value_may_be_given_twice_and_not_three_times() {
-    let forms = forms("message Ask { string a = 1; Ask b = 2; oneof which { string c = 3; string d = 4; } }");
+    let forms = forms(
+        "message Ask { string a = 1; Ask b = 2; oneof which { string c = 3; string d = 4; } }",
+    );
     let times = |count: usize, field: Vec<u8>| field.repeat(count);
     for field in [bytes(1, "x"), bytes(1, ""), bytes(3, "x")] {
         assert_eq!(faults(&forms, times(2, field.clone())), NONE);

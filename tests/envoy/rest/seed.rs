@@ -45,7 +45,12 @@ pub(super) const OPERATIONS: &[Operation] = &[
     reads("GET /v1/admin/users", READ),
     changes("POST /v1/admin/users", CREATE, "/v1/admin/users", r#"{"userName": "new"}"#),
     reads("GET /v1/admin/users/{userId}", &[200, 400, 401, 404]),
-    changes("PUT /v1/admin/users/{userId}", CREATE, "/v1/admin/users/{nobody}", r#"{"firstName": "New"}"#),
+    changes(
+        "PUT /v1/admin/users/{userId}",
+        CREATE,
+        "/v1/admin/users/{nobody}",
+        r#"{"firstName": "New"}"#,
+    ),
     changes(
         "PUT /v1/admin/users/{userId}/setIsActive",
         CHANGE,

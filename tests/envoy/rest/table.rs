@@ -12,15 +12,18 @@ pub(super) enum By {
     Boss,
     /// The same user, by a token that sees users and changes nothing.
     Viewer,
+    /// The same user, by a token that sees tokens and ends none.
+    Reader,
     /// Nobody: no credential is sent.
     Nobody,
 }
-use By::{Boss, Nobody, Viewer};
+use By::{Boss, Nobody, Reader, Viewer};
 
 /// What the rows name.
 pub(super) struct World {
     boss: String,
     viewer: String,
+    reader: String,
     names: Vec<(&'static str, String)>,
 }
 
@@ -32,7 +35,7 @@ impl World {
             ("{no_document}", NO_DOCUMENT.to_owned()),
             ("{stranger}", stranger()),
         ];
-        Self { boss: by.token.clone(), viewer: String::new(), names }
+        Self { boss: by.token.clone(), viewer: String::new(), reader: String::new(), names }
     }
 
     /// An account with a boss, people below without credentials, and documents.
@@ -42,12 +45,12 @@ impl World {
         let boss = service.person(&acme, "boss", &["SUPER_USER"]).await;
         let mut world = Self::nobodys(&boss);
         world.viewer = service.mint(&boss.user_id, &["user.read", "account.read"]).await.1;
-        let mut own = service.mint(&boss.user_id, &["*"]).await.1;
-        world.names.push(("{spare}", std::mem::take(&mut own)));
+        world.reader = service.mint(&boss.user_id, &["user.read", "api_token.read"]).await.1;
+        world.names.push(("{spare}", service.mint(&boss.user_id, &["*"]).await.1));
         world.names.push(("{account}", acme.clone()));
-        for name in ["sam", "leaver", "parent"] {
-            let id = user(front, &boss, name, None).await;
-            world.names.push((leaked(name), id));
+        for name in ["{sam}", "{leaver}", "{parent}"] {
+            let id = user(front, &boss, name.trim_matches(['{', '}']), None).await;
+            world.names.push((name, id));
         }
         let parent = world.fill("{parent}");
         let below = pb::CreateUserRequest {
@@ -84,16 +87,9 @@ impl World {
         match by {
             Boss => &self.boss,
             Viewer => &self.viewer,
+            Reader => &self.reader,
             Nobody => "",
         }
-    }
-}
-
-fn leaked(name: &str) -> &'static str {
-    match name {
-        "sam" => "{sam}",
-        "leaver" => "{leaver}",
-        _ => "{parent}",
     }
 }
 
@@ -170,14 +166,42 @@ pub(super) const ROWS: &[Row] = &[
     row(USERS, Nobody, "/v1/admin/users", "", 401, MISSING),
     row(USERS, Viewer, "/v1/admin/users", "", 403, DENIED),
     row(USERS, Boss, "/v1/admin/users?parentUserId={nobody}", "", 404, NO_USER),
-    row(NEW_USER, Boss, "/v1/admin/users?parentUserId={sam}", r#"{"userName": "new", "roles": ["USER"]}"#, 200, ""),
+    row(
+        NEW_USER,
+        Boss,
+        "/v1/admin/users?parentUserId={sam}",
+        r#"{"userName": "new", "roles": ["USER"]}"#,
+        200,
+        "",
+    ),
     row(NEW_USER, Boss, "/v1/admin/users", r#"{"firstName": "Nameless"}"#, 400, FIELD),
     row(NEW_USER, Boss, "/v1/admin/users", r#"{"userName": "#, 400, REQUEST),
-    row(NEW_USER, Boss, "/v1/admin/users", r#"{"userName": "x", "roles": ["NONE_SUCH"]}"#, 400, "unknown.role.exception"),
+    row(
+        NEW_USER,
+        Boss,
+        "/v1/admin/users",
+        r#"{"userName": "x", "roles": ["NONE_SUCH"]}"#,
+        400,
+        "unknown.role.exception",
+    ),
     row(NEW_USER, Nobody, "/v1/admin/users", r#"{"userName": "x"}"#, 401, MISSING),
     row(NEW_USER, Viewer, "/v1/admin/users", r#"{"userName": "x"}"#, 403, DENIED),
-    row(NEW_USER, Boss, "/v1/admin/users?parentUserId={nobody}", r#"{"userName": "x"}"#, 404, NO_USER),
-    row(NEW_USER, Boss, "/v1/admin/users", r#"{"userName": "NEW"}"#, 409, "user.name.taken.exception"),
+    row(
+        NEW_USER,
+        Boss,
+        "/v1/admin/users?parentUserId={nobody}",
+        r#"{"userName": "x"}"#,
+        404,
+        NO_USER,
+    ),
+    row(
+        NEW_USER,
+        Boss,
+        "/v1/admin/users",
+        r#"{"userName": "NEW"}"#,
+        409,
+        "user.name.taken.exception",
+    ),
     row(USER, Boss, "/v1/admin/users/{sam}", "", 200, ""),
     row(USER, Boss, "/v1/admin/users/17", "", 400, FIELD),
     row(USER, Nobody, "/v1/admin/users/{sam}", "", 401, MISSING),
@@ -187,13 +211,27 @@ pub(super) const ROWS: &[Row] = &[
     row(EDIT, Nobody, "/v1/admin/users/{sam}", r#"{"firstName": "Sam"}"#, 401, MISSING),
     row(EDIT, Viewer, "/v1/admin/users/{sam}", r#"{"firstName": "Sam"}"#, 403, DENIED),
     row(EDIT, Boss, "/v1/admin/users/{nobody}", r#"{"firstName": "Sam"}"#, 404, NO_USER),
-    row(EDIT, Boss, "/v1/admin/users/{sam}", r#"{"userName": "boss"}"#, 409, "user.name.taken.exception"),
+    row(
+        EDIT,
+        Boss,
+        "/v1/admin/users/{sam}",
+        r#"{"userName": "boss"}"#,
+        409,
+        "user.name.taken.exception",
+    ),
     row(ACTIVE, Boss, "/v1/admin/users/{sam}/setIsActive", r#"{"isActive": false}"#, 200, ""),
     row(ACTIVE, Boss, "/v1/admin/users/{sam}/setIsActive", r#"{"isActive": true}"#, 200, ""),
     row(ACTIVE, Boss, "/v1/admin/users/{sam}/setIsActive", r#"{"isActive": "so"}"#, 400, REQUEST),
     row(ACTIVE, Nobody, "/v1/admin/users/{sam}/setIsActive", r#"{"isActive": true}"#, 401, MISSING),
     row(ACTIVE, Viewer, "/v1/admin/users/{sam}/setIsActive", r#"{"isActive": true}"#, 403, DENIED),
-    row(ACTIVE, Boss, "/v1/admin/users/{nobody}/setIsActive", r#"{"isActive": true}"#, 404, NO_USER),
+    row(
+        ACTIVE,
+        Boss,
+        "/v1/admin/users/{nobody}/setIsActive",
+        r#"{"isActive": true}"#,
+        404,
+        NO_USER,
+    ),
     row(ROLES, Boss, "/v1/admin/users/{sam}/roles", "", 200, ""),
     row(ROLES, Boss, "/v1/admin/users/sam/roles", "", 400, FIELD),
     row(ROLES, Nobody, "/v1/admin/users/{sam}/roles", "", 401, MISSING),
@@ -204,7 +242,14 @@ pub(super) const ROWS: &[Row] = &[
     row(GIVE, Nobody, "/v1/admin/users/{sam}/roles/MANAGE_USERS", "", 401, MISSING),
     row(GIVE, Viewer, "/v1/admin/users/{sam}/roles/MANAGE_USERS", "", 403, DENIED),
     row(GIVE, Boss, "/v1/admin/users/{nobody}/roles/MANAGE_USERS", "", 404, NO_USER),
-    row(GIVE, Boss, "/v1/admin/users/{sam}/roles/ringcx%2FMANAGE_USERS", "", 409, "role.already.held.exception"),
+    row(
+        GIVE,
+        Boss,
+        "/v1/admin/users/{sam}/roles/ringcx%2FMANAGE_USERS",
+        "",
+        409,
+        "role.already.held.exception",
+    ),
     row(TAKE, Boss, "/v1/admin/users/{sam}/roles/MANAGE_USERS", "", 200, ""),
     row(TAKE, Boss, "/v1/admin/users/{sam}/roles/NONE_SUCH", "", 400, "unknown.role.exception"),
     row(TAKE, Nobody, "/v1/admin/users/{sam}/roles/USER", "", 401, MISSING),
@@ -223,24 +268,143 @@ pub(super) const ROWS: &[Row] = &[
         200,
         "",
     ),
-    row(NEW_DOC, Boss, "/v1/admin/users/{boss}/rightsDocs", r#"{"rightsDocName": "x", "accountPermissions": ["FLY"]}"#, 400, "unknown.permission.exception"),
-    row(NEW_DOC, Boss, "/v1/admin/users/{boss}/rightsDocs", r#"{"accountPermissions": ["READ"]}"#, 400, FIELD),
-    row(NEW_DOC, Nobody, "/v1/admin/users/{boss}/rightsDocs", r#"{"rightsDocName": "x"}"#, 401, MISSING),
-    row(NEW_DOC, Viewer, "/v1/admin/users/{sam}/rightsDocs", r#"{"rightsDocName": "x"}"#, 403, DENIED),
-    row(NEW_DOC, Boss, "/v1/admin/users/{nobody}/rightsDocs", r#"{"rightsDocName": "x"}"#, 404, NO_USER),
-    row(EDIT_DOC, Boss, "/v1/admin/users/{boss}/rightsDocs/{document}", r#"{"rightsDocName": "Other"}"#, 200, ""),
-    row(EDIT_DOC, Boss, "/v1/admin/users/{boss}/rightsDocs/{document}", r#"{"accountPermissions": ["FLY"]}"#, 400, "unknown.permission.exception"),
-    row(EDIT_DOC, Nobody, "/v1/admin/users/{boss}/rightsDocs/{document}", r#"{"rightsDocName": "Other"}"#, 401, MISSING),
-    row(EDIT_DOC, Viewer, "/v1/admin/users/{boss}/rightsDocs/{document}", r#"{"rightsDocName": "Other"}"#, 403, DENIED),
-    row(EDIT_DOC, Boss, "/v1/admin/users/{boss}/rightsDocs/{no_document}", r#"{"rightsDocName": "Other"}"#, 404, NO_DOC),
-    row(EDIT_DOC, Boss, "/v1/admin/users/{boss}/rightsDocs/{document}", r#"{"rightsDocName": "Another", "etag": "old"}"#, 409, "etag.mismatch.exception"),
-    row(ASSIGN, Boss, "/v1/admin/rightsDocs/{document}/assignments?userIds={sam}&userIds={leaver}", "", 200, ""),
+    row(
+        NEW_DOC,
+        Boss,
+        "/v1/admin/users/{boss}/rightsDocs",
+        r#"{"rightsDocName": "x", "accountPermissions": ["FLY"]}"#,
+        400,
+        "unknown.permission.exception",
+    ),
+    row(
+        NEW_DOC,
+        Boss,
+        "/v1/admin/users/{boss}/rightsDocs",
+        r#"{"accountPermissions": ["READ"]}"#,
+        400,
+        FIELD,
+    ),
+    row(
+        NEW_DOC,
+        Nobody,
+        "/v1/admin/users/{boss}/rightsDocs",
+        r#"{"rightsDocName": "x"}"#,
+        401,
+        MISSING,
+    ),
+    row(
+        NEW_DOC,
+        Viewer,
+        "/v1/admin/users/{sam}/rightsDocs",
+        r#"{"rightsDocName": "x"}"#,
+        403,
+        DENIED,
+    ),
+    row(
+        NEW_DOC,
+        Boss,
+        "/v1/admin/users/{nobody}/rightsDocs",
+        r#"{"rightsDocName": "x"}"#,
+        404,
+        NO_USER,
+    ),
+    row(
+        EDIT_DOC,
+        Boss,
+        "/v1/admin/users/{boss}/rightsDocs/{document}",
+        r#"{"rightsDocName": "Other"}"#,
+        200,
+        "",
+    ),
+    row(
+        EDIT_DOC,
+        Boss,
+        "/v1/admin/users/{boss}/rightsDocs/{document}",
+        r#"{"accountPermissions": ["FLY"]}"#,
+        400,
+        "unknown.permission.exception",
+    ),
+    row(
+        EDIT_DOC,
+        Nobody,
+        "/v1/admin/users/{boss}/rightsDocs/{document}",
+        r#"{"rightsDocName": "Other"}"#,
+        401,
+        MISSING,
+    ),
+    row(
+        EDIT_DOC,
+        Viewer,
+        "/v1/admin/users/{boss}/rightsDocs/{document}",
+        r#"{"rightsDocName": "Other"}"#,
+        403,
+        DENIED,
+    ),
+    row(
+        EDIT_DOC,
+        Boss,
+        "/v1/admin/users/{boss}/rightsDocs/{no_document}",
+        r#"{"rightsDocName": "Other"}"#,
+        404,
+        NO_DOC,
+    ),
+    row(
+        EDIT_DOC,
+        Boss,
+        "/v1/admin/users/{boss}/rightsDocs/{document}",
+        r#"{"rightsDocName": "Another", "etag": "old"}"#,
+        409,
+        "etag.mismatch.exception",
+    ),
+    row(
+        ASSIGN,
+        Boss,
+        "/v1/admin/rightsDocs/{document}/assignments?userIds={sam}&userIds={leaver}",
+        "",
+        200,
+        "",
+    ),
     row(ASSIGN, Boss, "/v1/admin/rightsDocs/{document}/assignments", "", 400, FIELD),
-    row(ASSIGN, Nobody, "/v1/admin/rightsDocs/{document}/assignments?userIds={sam}", "", 401, MISSING),
-    row(ASSIGN, Viewer, "/v1/admin/rightsDocs/{document}/assignments?userIds={parent}", "", 403, DENIED),
-    row(ASSIGN, Boss, "/v1/admin/rightsDocs/{document}/assignments?userIds={nobody}", "", 404, NO_USER),
-    row(ASSIGN, Boss, "/v1/admin/rightsDocs/{no_document}/assignments?userIds={sam}", "", 404, NO_DOC),
-    row(ASSIGN, Boss, "/v1/admin/rightsDocs/{document}/assignments?userIds={sam}", "", 409, "already.assigned.exception"),
+    row(
+        ASSIGN,
+        Nobody,
+        "/v1/admin/rightsDocs/{document}/assignments?userIds={sam}",
+        "",
+        401,
+        MISSING,
+    ),
+    row(
+        ASSIGN,
+        Viewer,
+        "/v1/admin/rightsDocs/{document}/assignments?userIds={parent}",
+        "",
+        403,
+        DENIED,
+    ),
+    row(
+        ASSIGN,
+        Boss,
+        "/v1/admin/rightsDocs/{document}/assignments?userIds={nobody}",
+        "",
+        404,
+        NO_USER,
+    ),
+    row(
+        ASSIGN,
+        Boss,
+        "/v1/admin/rightsDocs/{no_document}/assignments?userIds={sam}",
+        "",
+        404,
+        NO_DOC,
+    ),
+    row(
+        ASSIGN,
+        Boss,
+        "/v1/admin/rightsDocs/{document}/assignments?userIds={sam}",
+        "",
+        409,
+        "already.assigned.exception",
+    ),
     row(ASSIGNED, Boss, "/v1/admin/users/{sam}/assignedRightsDocs", "", 200, ""),
     row(ASSIGNED, Boss, "/v1/admin/users/17/assignedRightsDocs", "", 400, FIELD),
     row(ASSIGNED, Nobody, "/v1/admin/users/{sam}/assignedRightsDocs", "", 401, MISSING),
@@ -255,13 +419,27 @@ pub(super) const ROWS: &[Row] = &[
     row(UNASSIGN, Boss, "/v1/admin/rightsDocs/17/assignments/{sam}", "", 400, FIELD),
     row(UNASSIGN, Nobody, "/v1/admin/rightsDocs/{document}/assignments/{sam}", "", 401, MISSING),
     row(UNASSIGN, Viewer, "/v1/admin/rightsDocs/{document}/assignments/{sam}", "", 403, DENIED),
-    row(UNASSIGN, Boss, "/v1/admin/rightsDocs/{document}/assignments/{leaver}", "", 404, "assignment.not.found.exception"),
+    row(
+        UNASSIGN,
+        Boss,
+        "/v1/admin/rightsDocs/{document}/assignments/{leaver}",
+        "",
+        404,
+        "assignment.not.found.exception",
+    ),
     row(DOC_GONE, Boss, "/v1/admin/users/{boss}/rightsDocs/17", "", 400, FIELD),
     row(DOC_GONE, Nobody, "/v1/admin/users/{boss}/rightsDocs/{document}", "", 401, MISSING),
     row(DOC_GONE, Viewer, "/v1/admin/users/{boss}/rightsDocs/{document}", "", 403, DENIED),
     row(DOC_GONE, Boss, "/v1/admin/users/{boss}/rightsDocs/{document}", "", 200, ""),
     row(DOC_GONE, Boss, "/v1/admin/users/{boss}/rightsDocs/{document}", "", 404, NO_DOC),
-    row(GONE, Boss, "/v1/admin/users/{parent}?cascadeDelete=false", "", 400, "has.children.exception"),
+    row(
+        GONE,
+        Boss,
+        "/v1/admin/users/{parent}?cascadeDelete=false",
+        "",
+        400,
+        "has.children.exception",
+    ),
     row(GONE, Nobody, "/v1/admin/users/{leaver}", "", 401, MISSING),
     row(GONE, Viewer, "/v1/admin/users/{leaver}", "", 403, DENIED),
     row(GONE, Boss, "/v1/admin/users/{leaver}", "", 200, ""),
@@ -272,22 +450,71 @@ pub(super) const ROWS: &[Row] = &[
     row(TOKENS, Viewer, "/v1/admin/token?userId={sam}", "", 403, DENIED),
     row(TOKENS, Boss, "/v1/admin/token?userId={nobody}", "", 404, NO_USER),
     row(NEW_TOKEN, Boss, "/v1/admin/token", r#"{"displayName": "nightly"}"#, 200, ""),
-    row(NEW_TOKEN, Boss, "/v1/admin/token", r#"{"scopes": ["fly.*"]}"#, 400, "unknown.permission.exception"),
+    row(
+        NEW_TOKEN,
+        Boss,
+        "/v1/admin/token",
+        r#"{"scopes": ["fly.*"]}"#,
+        400,
+        "unknown.permission.exception",
+    ),
     row(NEW_TOKEN, Nobody, "/v1/admin/token", "", 401, MISSING),
     row(NEW_TOKEN, Viewer, "/v1/admin/token", "", 403, DENIED),
     row(NEW_TOKEN, Boss, "/v1/admin/token?userId={nobody}", "", 404, NO_USER),
     row(NO_TOKEN, Boss, "/v1/admin/token/{spare}?unknown=1", "", 400, REQUEST),
     row(NO_TOKEN, Nobody, "/v1/admin/token/{spare}", "", 401, MISSING),
-    row(NO_TOKEN, Viewer, "/v1/admin/token/{spare}", "", 403, DENIED),
+    row(NO_TOKEN, Reader, "/v1/admin/token/{spare}", "", 403, DENIED),
     row(VALID, Nobody, "/v1/auth/isTokenValid?token={spare}", "", 200, ""),
     row(NO_TOKEN, Boss, "/v1/admin/token/{spare}", "", 200, ""),
     row(NO_TOKEN, Boss, "/v1/admin/token/{spare}", "", 404, "token.not.found.exception"),
     row(VALID, Nobody, "/v1/auth/isTokenValid?token={spare}", "", 200, ""),
     row(VALID, Nobody, "/v1/auth/isTokenValid?tocken={spare}", "", 400, REQUEST),
-    row(ASK_RESET, Nobody, "/v1/auth/passwordResetRequest?userName=nobody&account={account}", "", 200, ""),
-    row(ASK_RESET, Nobody, "/v1/auth/passwordResetRequest", r#"{"userName": "nobody", "account": "{account}"}"#, 200, ""),
-    row(ASK_RESET, Nobody, "/v1/auth/passwordResetRequest?userName=mia&returnPath=https://elsewhere.example", "", 400, FIELD),
-    row(RESET, Nobody, "/v1/auth/passwordReset", r#"{"token": "{link}", "password": "short"}"#, 400, "weak.password.exception"),
-    row(RESET, Nobody, "/v1/auth/passwordReset", r#"{"token": "{link}", "password": "kaufhaus tiger lampe"}"#, 200, ""),
-    row(RESET, Nobody, "/v1/auth/passwordReset?token={link}&password=regen%20zwiebel%20turm%209", "", 401, "token.invalid.exception"),
+    row(
+        ASK_RESET,
+        Nobody,
+        "/v1/auth/passwordResetRequest?userName=nobody&account={account}",
+        "",
+        200,
+        "",
+    ),
+    row(
+        ASK_RESET,
+        Nobody,
+        "/v1/auth/passwordResetRequest",
+        r#"{"userName": "nobody", "account": "{account}"}"#,
+        200,
+        "",
+    ),
+    row(
+        ASK_RESET,
+        Nobody,
+        "/v1/auth/passwordResetRequest?userName=mia&returnPath=https://elsewhere.example",
+        "",
+        400,
+        FIELD,
+    ),
+    row(
+        RESET,
+        Nobody,
+        "/v1/auth/passwordReset",
+        r#"{"token": "{link}", "password": "short"}"#,
+        400,
+        "weak.password.exception",
+    ),
+    row(
+        RESET,
+        Nobody,
+        "/v1/auth/passwordReset",
+        r#"{"token": "{link}", "password": "kaufhaus tiger lampe"}"#,
+        200,
+        "",
+    ),
+    row(
+        RESET,
+        Nobody,
+        "/v1/auth/passwordReset?token={link}&password=regen%20zwiebel%20turm%209",
+        "",
+        401,
+        "token.invalid.exception",
+    ),
 ];
