@@ -117,9 +117,10 @@ async fn a_document_is_found_under_its_owner_and_under_nobody_else() {
                 rights().update_rights_document(change).await.map(drop),
                 rights().delete_rights_document(delete).await.map(drop),
             ] {
-                match found {
-                    true => told.unwrap(),
-                    false => drop(refused(told, unseen.0, unseen.1)),
+                if found {
+                    told.unwrap();
+                } else {
+                    refused(told, unseen.0, unseen.1);
                 }
             }
         }
