@@ -8,7 +8,7 @@
 -- * Its errors are google.rpc.Status, {"code", "message", "details"}, and those that it makes itself are plain text. Here
 --   all become {"errorCode", "generalMessage", "timestamp"}, with `details` of what Chancery has refused.
 --
--- What stood beside an object is in headers then: x-consistency-token and x-next-page-token. Clients of these paths know no
+-- What stood beside an object is in headers then: chancery-consistency-token and chancery-next-page-token. Clients of these paths know no
 -- pages, so a list without `pageSize` is asked for as long as it may be.
 --
 -- It stands before the transcoder in the list of HTTP filters, so that answers reach it after that one. gRPC goes past it.
@@ -174,7 +174,7 @@ local function unwrap(handle, name)
   local json = field_of(text, name)
   -- Of a rehearsal (`validateOnly`), what would happen is the answer.
   if json == nil or field_of(text, "preview") then return end
-  for field, header in pairs({ consistencyToken = "x-consistency-token", nextPageToken = "x-next-page-token" }) do
+  for field, header in pairs({ consistencyToken = "chancery-consistency-token", nextPageToken = "chancery-next-page-token" }) do
     local token = field_of(text, field)
     if token and #token > 2 then handle:headers():replace(header, string.sub(token, 2, -2)) end
   end

@@ -98,7 +98,7 @@ async fn a_body_is_the_object_itself() {
         let path = "/v1/admin/users?isSSO=false";
         let made = front.call("POST", path, &boss.token, &body.to_string()).await;
         assert_eq!(made.status, 200, "{made:?}");
-        assert!(!made.header("x-consistency-token").is_empty(), "{made:?}");
+        assert!(!made.header("chancery-consistency-token").is_empty(), "{made:?}");
         let user = made.json();
         for (name, wanted) in body.as_object().unwrap() {
             match wanted.as_object() {
@@ -137,10 +137,10 @@ async fn a_list_comes_whole_and_says_where_it_goes_on() {
         }
         let all = front.call("GET", "/v1/admin/users?flatten=true", &boss.token, "").await;
         assert_eq!(all.json().as_array().unwrap().len(), 61);
-        assert_eq!(all.header("x-next-page-token"), "");
+        assert_eq!(all.header("chancery-next-page-token"), "");
         let path = "/v1/admin/users?flatten=true&pageSize=40";
         let first = front.call("GET", path, &boss.token, "").await;
-        let path = format!("{path}&pageToken={}", first.header("x-next-page-token"));
+        let path = format!("{path}&pageToken={}", first.header("chancery-next-page-token"));
         let second = front.call("GET", &path, &boss.token, "").await;
         let both = [first.json(), second.json()].map(|page| page.as_array().unwrap().clone());
         assert_eq!(Value::from(both.concat()), all.json());
