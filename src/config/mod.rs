@@ -5,6 +5,7 @@
 
 mod check;
 mod mail;
+mod mesh;
 mod read;
 mod sso;
 #[cfg(test)]
@@ -29,6 +30,7 @@ use crate::telemetry::LogConfig;
 use crate::{feed, rpc, server};
 
 pub use mail::{Mail, MailSender};
+pub use mesh::{Mesh, MeshRoute};
 pub use read::{Problem, Problems, Sources};
 pub use sso::{Sso, SsoIssuer};
 
@@ -66,6 +68,8 @@ pub struct Config {
     pub tokens: Tokens,
     /// Identity providers by which users sign in.
     pub sso: Sso,
+    /// What proxies of a mesh are answered by.
+    pub mesh: Mesh,
     /// How long answers may rest on what the store has not confirmed, in milliseconds (`edges.md` §4).
     pub staleness_ms: u64,
     /// How often the store is asked for what is new, in milliseconds.
@@ -200,6 +204,7 @@ impl Default for Config {
             trusted_proxies: Vec::new(),
             tokens: Tokens::default(),
             sso: Sso::default(),
+            mesh: Mesh::default(),
             staleness_ms: 5_000,
             poll_ms: 300,
             log: LogConfig::default(),
@@ -354,6 +359,7 @@ impl Config {
             },
             trusted_proxies: self.trusted_proxies.clone(),
             issuers: self.sso.issuers.iter().map(SsoIssuer::config).collect(),
+            mesh: self.mesh.config(),
             // What is wrong with it was told when it was loaded.
             sender: self.mail.sender(self.store().engine().ok()).unwrap_or(SenderConfig::None),
             passwords: rpc::PasswordSettings {

@@ -35,6 +35,7 @@ use crate::crypto::KeyRing;
 use crate::crypto::jwt::Parties;
 use crate::issuers::{BadIssuer, IssuerConfig};
 use crate::layers::{BadNetwork, Deadlines, Door, FormError, RulesError};
+use crate::mesh::{BadRoutes, MeshConfig};
 use crate::post::{BadSender, SenderConfig};
 use crate::store::Store;
 use crate::{feed, rpc, telemetry};
@@ -82,6 +83,8 @@ pub struct Config {
     pub parties: Parties,
     /// What the services are told.
     pub rpc: rpc::Settings,
+    /// What proxies are answered by.
+    pub mesh: MeshConfig,
     /// How messages to users are sent.
     pub sender: SenderConfig,
     /// What is said of passwords.
@@ -122,6 +125,9 @@ pub enum Error {
     /// An identity provider.
     #[error(transparent)]
     Issuer(#[from] BadIssuer),
+    /// What proxies are answered by.
+    #[error(transparent)]
+    Mesh(#[from] BadRoutes),
     /// Messages to users.
     #[error(transparent)]
     Sender(#[from] BadSender),

@@ -1,0 +1,300 @@
+//! `envoy.service.auth.v3.Authorization/Check`: a proxy holds a request and asks whether it may go on.
+
+use std::sync::Arc;
+
+use envoy_types::pb::envoy::service::auth::v3::attribute_context::HttpRequest;
+use envoy_types::pb::envoy::service::auth::v3::authorization_server::Authorization;
+use envoy_types::pb::envoy::service::auth::v3::{CheckRequest, CheckResponse};
+use http::HeaderMap;
+use tonic::{Code, Request, Response, Status};
+
+use super::Mesh;
+use super::answer::{Denied, Known, denied, permitted};
+use super::headers::{address, inbound, joins_credentials};
+use super::table::{Asking, NOWHERE, NoRoute};
+use super::template::Unnamed;
+use crate::layers::{BadCredential, Call, Gate, Source, bearer, status};
+use crate::model::{AccountId, ResourcePath};
+use crate::proto::v1 as pb;
+use crate::proto::v1::authorization_service_server::AuthorizationService;
+
+/// What whoever asks must hold.
+const EVALUATE: &str = "decision.evaluate";
+
+/// The mesh's door.
+///
+/// What it asks is the very question that `Authorize` answers, asked of that service as the proxy: there is no second opinion,
+/// and a proxy learns of nobody whom it may not ask about.
+#[derive(Debug, Clone)]
+pub struct MeshApi<A> {
+    /// Answers questions.
+    pub authorize: A,
+    /// Tells credentials, and where requests come from.
+    pub gate: Arc<Gate>,
+    /// The routes, and what else the operator says.
+    pub mesh: Arc<Mesh>,
+}
+
+/// One request that a proxy holds.
+struct Held<'r> {
+    /// The proxy's own call.
+    call: &'r Call,
+    http: &'r HttpRequest,
+    headers: HeaderMap,
+    /// The address that it came from, as the proxy says.
+    source: String,
+}
+
+/// What becomes of a request: it goes on, or not, or that cannot be told.
+type Outcome = Result<Result<(), Denied>, Status>;
+
+#[tonic::async_trait]
+impl<A: AuthorizationService> Authorization for MeshApi<A> {
+    async fn check(
+        &self,
+        request: Request<CheckRequest>,
+    ) -> Result<Response<CheckResponse>, Status> {
+        let (_, mut extensions, message) = request.into_parts();
+        let call = extensions.remove::<Call>().ok_or_else(status::internal)?;
+        let work = self.answer(&call, &message);
+        let answer = match tokio::time::timeout(self.mesh.patience, work).await {
+            Ok(answer) => answer,
+            Err(_) => Err(status::undecided("the decision did not come in time")),
+        };
+        let label = match &answer {
+            Ok(answer) => answer.status.as_ref().map_or(0, |status| status.code),
+            Err(status) => i32::from(status.code()),
+        };
+        metrics::counter!("chancery_mesh_checks_total", "outcome" => outcome(Code::from(label)))
+            .increment(1);
+        answer.map(Response::new)
+    }
+}
+
+const fn outcome(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "permitted",
+        Code::InvalidArgument => "malformed",
+        Code::Unauthenticated => "unauthenticated",
+        Code::PermissionDenied => "denied",
+        Code::ResourceExhausted => "limited",
+        _ => "undecided",
+    }
+}
+
+impl<A: AuthorizationService> MeshApi<A> {
+    async fn answer(&self, call: &Call, message: &CheckRequest) -> Result<CheckResponse, Status> {
+        // Before anything is said: the routes and the credentials of others are no stranger's business.
+        self.may_ask(call)?;
+        let attributes = message.attributes.as_ref();
+        let http = attributes.and_then(|all| all.request.as_ref()?.http.as_ref());
+        let http = http.ok_or_else(|| {
+            let why = "holds no HTTP request: this answers the HTTP filter alone";
+            status::bad_field("INVALID_FIELD", "attributes.request.http", why)
+        })?;
+        let mut known = Known::default();
+        let now = self.gate.clock.now();
+        let headers = match inbound(http) {
+            Ok(headers) => headers,
+            Err(_) => {
+                known.reason = "BAD_REQUEST";
+                let why = Denied::Malformed("A header is malformed or overrides the method");
+                return Ok(denied(why, &known, now));
+            }
+        };
+        let from = attributes.and_then(|all| all.source.as_ref()).and_then(address);
+        let source = from.map_or_else(
+            || call.source.clone(),
+            |from| self.gate.sources.before(from, &headers).to_string(),
+        );
+        let held = Held { call, http, headers, source };
+        let outcome = self.judge(&held, &mut known).await?;
+        Ok(match outcome {
+            Ok(()) => permitted(&held.headers, &known),
+            Err(why) => denied(why, &known, now),
+        })
+    }
+
+    /// Refuses whoever holds the right to ask nowhere.
+    fn may_ask(&self, call: &Call) -> Result<(), Status> {
+        let caller = call.caller.as_ref().ok_or_else(status::internal)?;
+        let (home, _) = call.worlds.as_ref().ok_or_else(status::internal)?;
+        if caller.holds_somewhere(home, EVALUATE, self.gate.clock.now()) {
+            return Ok(());
+        }
+        let permission = EVALUATE.to_owned();
+        Err(crate::decision::Refused::Forbidden { permission }.into())
+    }
+
+    async fn judge(&self, held: &Held<'_>, known: &mut Known) -> Outcome {
+        let hit = match self.mesh.table.find(&held.http.method, &held.http.path) {
+            Ok(hit) => hit,
+            Err(NoRoute::Bad(_)) => {
+                known.reason = "BAD_REQUEST";
+                return Ok(Err(Denied::Malformed("The path is malformed")));
+            }
+            Err(NoRoute::Path | NoRoute::Method) => {
+                known.reason = "NO_ROUTE";
+                return Ok(Err(Denied::Forbidden));
+            }
+        };
+        let Some(asking) = hit.asking() else {
+            known.reason = "PUBLIC";
+            return Ok(Ok(()));
+        };
+        // What does not hang on the credential comes first, so that it tells nothing of one.
+        if let Err(Unnamed::Header(_)) = asking.resource(&held.headers, NOWHERE) {
+            known.reason = "BAD_REQUEST";
+            return Ok(Err(Denied::Malformed("A header that is needed is not there once")));
+        }
+        let token = match self.credential(held) {
+            Ok(token) => token,
+            Err(reason) => {
+                known.reason = reason;
+                return Ok(Err(Denied::Unauthenticated(words(reason))));
+            }
+        };
+        let resource = match self.resource(held, &asking, token).await? {
+            Ok(resource) => resource,
+            Err((reason, why)) => {
+                known.reason = reason;
+                return Ok(Err(why));
+            }
+        };
+        self.decide(held, token, asking.action, &resource, known).await
+    }
+
+    /// Takes the one credential of a request.
+    fn credential<'r>(&self, held: &'r Held<'_>) -> Result<&'r str, &'static str> {
+        if joins_credentials(&held.headers) {
+            return Err("TOKEN_INVALID");
+        }
+        match bearer(&held.headers) {
+            Ok(token) => Ok(token),
+            Err(BadCredential::Missing) => Err("TOKEN_MISSING"),
+            Err(_) => Err("TOKEN_INVALID"),
+        }
+    }
+
+    /// Names what is asked about. Of a credential that is none nothing is asked.
+    async fn resource(
+        &self,
+        held: &Held<'_>,
+        asking: &Asking<'_>,
+        token: &str,
+    ) -> Result<Result<ResourcePath, (&'static str, Denied)>, Status> {
+        let own = match self.account_of(token, &held.source).await {
+            Ok(own) => own,
+            Err(BadCredential::TooMany) => return Ok(Err(("RATE_LIMITED", Denied::TooMany))),
+            Err(BadCredential::Unknowable(error)) => return Err(error.into()),
+            Err(_) => None,
+        };
+        let Some(own) = own else {
+            let why = Denied::Unauthenticated(words("TOKEN_INVALID"));
+            return Ok(Err(("TOKEN_INVALID", why)));
+        };
+        // What cannot be there is asked about like what is not there: the answer is about the credential alone.
+        Ok(Ok(asking.resource(&held.headers, own).unwrap_or_else(|_| asking.nowhere())))
+    }
+
+    /// Finds the account of whoever's credential it is, good or not; `None` for what is none of ours.
+    async fn account_of(
+        &self,
+        token: &str,
+        source: &str,
+    ) -> Result<Option<AccountId>, BadCredential> {
+        // What is unknown is counted as its sender's, and not as the proxy's: others of its clients must not suffer from it.
+        let owner = self.gate.credentials.owner(token, Source::Address(source)).await?;
+        let Some(owner) = owner else { return Ok(None) };
+        let world = self.gate.feed.tenant(owner.tenant).await?;
+        Ok(world.any_user(owner.user).map(|user| user.account))
+    }
+
+    async fn decide(
+        &self,
+        held: &Held<'_>,
+        token: &str,
+        action: &str,
+        resource: &ResourcePath,
+        known: &mut Known,
+    ) -> Outcome {
+        let question = pb::AuthorizeRequest {
+            subject: Some(pb::Subject { token: token.to_owned(), ..Default::default() }),
+            action: Some(pb::Action { name: action.to_owned(), properties: None }),
+            resource: Some(pb::Resource {
+                r#type: resource.kind().to_owned(),
+                id: resource.to_string(),
+                properties: None,
+            }),
+            ..Default::default()
+        };
+        let mut request = Request::new(question);
+        request.extensions_mut().insert(held.call.clone());
+        let answer = self.authorize.authorize(request).await.map_err(undecided)?.into_inner();
+        known.revision = Some(answer.evaluated_revision);
+        let reason = answer.reason();
+        known.reason = reason.as_str_name().trim_start_matches("REASON_");
+        known.decision_id = answer.decision_id;
+        if !answer.decision || resource.account == NOWHERE {
+            return Ok(Err(why_not(reason)));
+        }
+        // Who it is that may: by the predicate that was just asked. What was good a moment ago may have been ended since.
+        match self.gate.credentials.stands(token, Source::Address(&held.source)).await {
+            Ok(caller) => {
+                self.gate.credentials.note_use(&caller);
+                known.subject = Some(caller.user.to_string());
+                known.account = Some(caller.account.to_string());
+                Ok(Ok(()))
+            }
+            Err(BadCredential::Unknowable(error)) => Err(error.into()),
+            Err(_) => {
+                known.reason = "TOKEN_REVOKED";
+                Ok(Err(why_not(pb::Reason::TokenRevoked)))
+            }
+        }
+    }
+}
+
+/// What is not decided is said to be so, whatever it was; a proxy that may not ask is told that.
+fn undecided(status: Status) -> Status {
+    match status.code() {
+        Code::Unavailable | Code::PermissionDenied | Code::Internal => status,
+        Code::InvalidArgument => {
+            tracing::error!(
+                why = status.message(),
+                "a route of the mesh asks what cannot be asked"
+            );
+            status::undecided("a route asks what cannot be asked: see the log")
+        }
+        _ => status::undecided(status.message()),
+    }
+}
+
+fn why_not(reason: pb::Reason) -> Denied {
+    use pb::Reason as R;
+    match reason {
+        R::SubjectUnknown
+        | R::SubjectDisabled
+        | R::TokenInvalid
+        | R::TokenExpired
+        | R::TokenRevoked => {
+            Denied::Unauthenticated(words(reason.as_str_name().trim_start_matches("REASON_")))
+        }
+        R::Unspecified
+        | R::Permitted
+        | R::AccountNotActive
+        | R::NoAccess
+        | R::NoGrant
+        | R::AccountRoleCeiling
+        | R::TokenScope => Denied::Forbidden,
+    }
+}
+
+fn words(reason: &str) -> &'static str {
+    match reason {
+        "TOKEN_MISSING" => "A credential is needed: send `authorization: Bearer <token>`",
+        "TOKEN_EXPIRED" => "The token is expired",
+        "TOKEN_REVOKED" | "SUBJECT_DISABLED" => "The token was revoked",
+        _ => "The token is not valid",
+    }
+}
