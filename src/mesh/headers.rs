@@ -39,12 +39,14 @@ pub fn inbound(http: &HttpRequest) -> Result<HeaderMap, BadHeaders> {
     for (name, value) in joined.chain(raw).filter(|(name, _)| !name.starts_with(':')) {
         let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| BadHeaders::Malformed)?;
         let value = HeaderValue::from_bytes(value).map_err(|_| BadHeaders::Malformed)?;
-        if OVERRIDES.contains(&plain(&name).as_str()) {
-            return Err(BadHeaders::Override);
-        }
         headers.append(name, value);
     }
-    Ok(headers)
+    if overrides(&headers) { Err(BadHeaders::Override) } else { Ok(headers) }
+}
+
+/// Returns whether a header says that another method is meant than the one that was sent.
+pub fn overrides(headers: &HeaderMap) -> bool {
+    headers.keys().any(|name| OVERRIDES.contains(&plain(name).as_str()))
 }
 
 /// Lists the headers that nobody behind the proxy may see as they were sent: all that pass for ours, and of ours those that

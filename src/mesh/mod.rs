@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use crate::model::catalogue::Catalogue;
 pub use check::MeshApi;
-pub use headers::{BadHeaders, inbound};
+pub use headers::{BadHeaders, inbound, overrides};
 pub use path::{BadPath, steps};
 pub use table::{Asking, Fault, Hit, NOWHERE, NoRoute, RouteConfig, Table};
 pub use template::Unnamed;

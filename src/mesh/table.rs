@@ -85,6 +85,13 @@ pub enum NoRoute {
     Method,
 }
 
+impl NoRoute {
+    /// Returns whether the request cannot be looked at, so that it is not even denied.
+    pub const fn is_malformed(&self) -> bool {
+        matches!(self, Self::Bad(_))
+    }
+}
+
 /// The route that a request takes.
 #[derive(Debug)]
 pub struct Hit<'t> {
