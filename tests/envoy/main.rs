@@ -1,0 +1,18 @@
+//! Chancery behind a real Envoy.
+//!
+//! Envoy is fetched by `.ci/tools envoy` where it is not on PATH; where it cannot be had, these tests fail.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test may panic"
+)]
+
+mod http;
+mod proxy;
+mod steps;
+#[expect(dead_code, reason = "shared with the tests of the service")]
+#[path = "../it/support.rs"]
+mod support;
