@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::Problem;
 use super::check::problem;
 use crate::mesh::{Fault, MeshConfig, RouteConfig, Table};
+use crate::model::UserId;
 
 /// The mesh's door.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -15,6 +16,8 @@ use crate::mesh::{Fault, MeshConfig, RouteConfig, Table};
 pub struct Mesh {
     /// How long an answer to a proxy may take, in milliseconds. Envoy waits 200 where it is not told otherwise.
     pub answer_ms: u64,
+    /// Proxies that are believed when they say whose certificate they have verified: service users, `usr_…`.
+    pub proxies: Vec<String>,
     /// What requests ask for. What has no route is denied.
     pub routes: Vec<MeshRoute>,
 }
@@ -50,7 +53,7 @@ pub struct MeshRoute {
 
 impl Default for Mesh {
     fn default() -> Self {
-        Self { answer_ms: 150, routes: Vec::new() }
+        Self { answer_ms: 150, proxies: Vec::new(), routes: Vec::new() }
     }
 }
 
@@ -59,6 +62,8 @@ impl Mesh {
     pub fn config(&self) -> MeshConfig {
         MeshConfig {
             routes: self.routes.iter().map(MeshRoute::config).collect(),
+            // What is wrong with one was told when it was loaded.
+            proxies: self.proxies.iter().filter_map(|id| id.parse().ok()).collect(),
             patience: Duration::from_millis(self.answer_ms),
         }
     }
@@ -76,7 +81,11 @@ impl Mesh {
             let Fault { route, field, why } = fault;
             problem(&format!("mesh.routes[{route}].{field}"), why)
         });
-        unknown.chain(faults).collect()
+        let proxies = self.proxies.iter().enumerate().filter_map(|(place, id)| {
+            let why = id.parse::<UserId>().err()?;
+            Some(problem(&format!("mesh.proxies[{place}]"), why.to_string()))
+        });
+        proxies.chain(unknown).chain(faults).collect()
     }
 }
 

@@ -10,6 +10,7 @@ mod read;
 mod sso;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod url;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -33,6 +34,7 @@ pub use mail::{Mail, MailSender};
 pub use mesh::{Mesh, MeshRoute};
 pub use read::{Problem, Problems, Sources};
 pub use sso::{Sso, SsoIssuer};
+pub use tls::{Tls, TlsPeer};
 
 /// Every setting. The names of the fields are those of the file; `CHANCERY_LIMITS__IN_FLIGHT` is `limits.in_flight`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -42,8 +44,10 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where metrics and health are served, over HTTP.
     pub admin_listen: SocketAddr,
-    /// Whether gRPC in plain text may be served beyond loopback: behind something that encrypts.
+    /// Whether plain text may be served beyond loopback: behind something that encrypts.
     pub allow_plaintext: bool,
+    /// TLS for gRPC.
+    pub tls: Tls,
     /// `sqlite://<file>` or `postgres://…`. May hold a password.
     #[serde(serialize_with = "url::masked")]
     pub database_url: SecretString,
@@ -193,6 +197,7 @@ impl Default for Config {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 50051)),
             admin_listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 9090)),
             allow_plaintext: false,
+            tls: Tls::default(),
             database_url: SecretString::from("sqlite://chancery.db"),
             master_key: None,
             master_key_file: None,
@@ -357,6 +362,9 @@ impl Config {
                 default_account: self.default_account.clone(),
                 return_uris: self.links.return_uris.clone(),
             },
+            tls: self.tls.config(),
+            peers: self.tls.peers(),
+            forwarding_proxies: self.tls.forwarding_proxies.clone(),
             trusted_proxies: self.trusted_proxies.clone(),
             issuers: self.sso.issuers.iter().map(SsoIssuer::config).collect(),
             mesh: self.mesh.config(),

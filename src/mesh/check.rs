@@ -13,6 +13,7 @@ use super::answer::{Denied, Known, denied, permitted};
 use super::headers::{address, inbound, joins_credentials};
 use super::table::{Asking, NOWHERE, NoRoute};
 use super::template::Unnamed;
+use crate::decision::Caller;
 use crate::layers::{BadCredential, Call, Gate, Source, bearer, status};
 use crate::model::{AccountId, ResourcePath};
 use crate::proto::v1 as pb;
@@ -35,6 +36,14 @@ pub struct MeshApi<A> {
     pub mesh: Arc<Mesh>,
 }
 
+/// Whose request it is, as far as it says.
+enum Who<'r> {
+    /// Whose this credential is.
+    Bearer(&'r str),
+    /// The service user that the workload at the other end is.
+    Peer(Caller),
+}
+
 /// One request that a proxy holds.
 struct Held<'r> {
     /// The proxy's own call.
@@ -43,6 +52,8 @@ struct Held<'r> {
     headers: HeaderMap,
     /// The address that it came from, as the proxy says.
     source: String,
+    /// The workload that it came from, as a proxy says that is believed.
+    peer: Option<&'r str>,
 }
 
 /// What becomes of a request: it goes on, or not, or that cannot be told.
@@ -102,12 +113,17 @@ impl<A: AuthorizationService> MeshApi<A> {
                 return Ok(denied(why, &known, now));
             }
         };
-        let from = attributes.and_then(|all| all.source.as_ref()).and_then(address);
+        let peer = attributes.and_then(|all| all.source.as_ref());
+        let from = peer.and_then(address);
         let source = from.map_or_else(
             || call.source.clone(),
             |from| self.gate.sources.before(from, &headers).to_string(),
         );
-        let held = Held { call, http, headers, source };
+        let believed = call.caller.as_ref().is_some_and(|by| self.mesh.proxies.contains(&by.user));
+        let principal = peer.map(|peer| peer.principal.as_str());
+        let peer = principal.filter(|principal| believed && !principal.is_empty());
+        known.peer = peer.map(str::to_owned);
+        let held = Held { call, http, headers, source, peer };
         let outcome = self.judge(&held, &mut known).await?;
         Ok(match outcome {
             Ok(()) => permitted(&held.headers, &known),
@@ -147,32 +163,38 @@ impl<A: AuthorizationService> MeshApi<A> {
             known.reason = "BAD_REQUEST";
             return Ok(Err(Denied::Malformed("A header that is needed is not there once")));
         }
-        let token = match self.credential(held) {
-            Ok(token) => token,
+        let who = match self.who(held).await? {
+            Ok(who) => who,
             Err(reason) => {
                 known.reason = reason;
                 return Ok(Err(Denied::Unauthenticated(words(reason))));
             }
         };
-        let resource = match self.resource(held, &asking, token).await? {
+        let resource = match self.resource(held, &asking, &who).await? {
             Ok(resource) => resource,
             Err((reason, why)) => {
                 known.reason = reason;
                 return Ok(Err(why));
             }
         };
-        self.decide(held, token, asking.action, &resource, known).await
+        self.decide(held, &who, asking.action, &resource, known).await
     }
 
-    /// Takes the one credential of a request.
-    fn credential<'r>(&self, held: &'r Held<'_>) -> Result<&'r str, &'static str> {
+    /// Takes the one credential of a request, or, where none was sent, the workload that it came from (`edges.md` §5).
+    async fn who<'r>(&self, held: &'r Held<'_>) -> Result<Result<Who<'r>, &'static str>, Status> {
         if joins_credentials(&held.headers) {
-            return Err("TOKEN_INVALID");
+            return Ok(Err("TOKEN_INVALID"));
         }
-        match bearer(&held.headers) {
-            Ok(token) => Ok(token),
-            Err(BadCredential::Missing) => Err("TOKEN_MISSING"),
-            Err(_) => Err("TOKEN_INVALID"),
+        let peer = match (bearer(&held.headers), held.peer) {
+            (Ok(token), _) => return Ok(Ok(Who::Bearer(token))),
+            (Err(BadCredential::Missing), Some(peer)) => peer,
+            (Err(BadCredential::Missing), None) => return Ok(Err("TOKEN_MISSING")),
+            (Err(_), _) => return Ok(Err("TOKEN_INVALID")),
+        };
+        match self.gate.credentials.of_peer(peer).await {
+            Ok(caller) => Ok(Ok(Who::Peer(caller))),
+            Err(BadCredential::Unknowable(error)) => Err(error.into()),
+            Err(_) => Ok(Err("TOKEN_MISSING")),
         }
     }
 
@@ -181,9 +203,13 @@ impl<A: AuthorizationService> MeshApi<A> {
         &self,
         held: &Held<'_>,
         asking: &Asking<'_>,
-        token: &str,
+        who: &Who<'_>,
     ) -> Result<Result<ResourcePath, (&'static str, Denied)>, Status> {
-        let own = match self.account_of(token, &held.source).await {
+        let own = match who {
+            Who::Peer(caller) => Ok(Some(caller.account)),
+            Who::Bearer(token) => self.account_of(token, &held.source).await,
+        };
+        let own = match own {
             Ok(own) => own,
             Err(BadCredential::TooMany) => return Ok(Err(("RATE_LIMITED", Denied::TooMany))),
             Err(BadCredential::Unknowable(error)) => return Err(error.into()),
@@ -213,13 +239,17 @@ impl<A: AuthorizationService> MeshApi<A> {
     async fn decide(
         &self,
         held: &Held<'_>,
-        token: &str,
+        who: &Who<'_>,
         action: &str,
         resource: &ResourcePath,
         known: &mut Known,
     ) -> Outcome {
+        let subject = match who {
+            Who::Bearer(token) => pb::Subject { token: (*token).to_owned(), ..Default::default() },
+            Who::Peer(caller) => pb::Subject { id: caller.user.to_string(), ..Default::default() },
+        };
         let question = pb::AuthorizeRequest {
-            subject: Some(pb::Subject { token: token.to_owned(), ..Default::default() }),
+            subject: Some(subject),
             action: Some(pb::Action { name: action.to_owned(), properties: None }),
             resource: Some(pb::Resource {
                 r#type: resource.kind().to_owned(),
@@ -239,9 +269,14 @@ impl<A: AuthorizationService> MeshApi<A> {
             return Ok(Err(why_not(reason)));
         }
         // Who it is that may: by the predicate that was just asked. What was good a moment ago may have been ended since.
-        match self.gate.credentials.stands(token, Source::Address(&held.source)).await {
+        let credentials = &self.gate.credentials;
+        let caller = match who {
+            Who::Bearer(token) => credentials.stands(token, Source::Address(&held.source)).await,
+            Who::Peer(caller) => Ok(caller.clone()),
+        };
+        match caller {
             Ok(caller) => {
-                self.gate.credentials.note_use(&caller);
+                credentials.note_use(&caller);
                 known.subject = Some(caller.user.to_string());
                 known.account = Some(caller.account.to_string());
                 Ok(Ok(()))

@@ -13,6 +13,7 @@ mod tests;
 
 use std::time::Duration;
 
+use crate::model::UserId;
 use crate::model::catalogue::Catalogue;
 pub use check::MeshApi;
 pub use headers::{BadHeaders, inbound, overrides};
@@ -25,6 +26,8 @@ pub use template::Unnamed;
 pub struct MeshConfig {
     /// What requests ask for.
     pub routes: Vec<RouteConfig>,
+    /// Proxies, each a service user, that are believed when they say whose certificate they have verified.
+    pub proxies: Vec<UserId>,
     /// How long an answer may take; a proxy waits not much longer.
     pub patience: Duration,
 }
@@ -42,6 +45,7 @@ fn told(faults: &[Fault]) -> String {
 #[derive(Debug)]
 pub struct Mesh {
     table: Table,
+    proxies: Vec<UserId>,
     patience: Duration,
 }
 
@@ -53,6 +57,6 @@ impl Mesh {
         if !faults.is_empty() {
             return Err(BadRoutes(faults));
         }
-        Ok(Self { table, patience: config.patience })
+        Ok(Self { table, proxies: config.proxies.clone(), patience: config.patience })
     }
 }

@@ -271,6 +271,7 @@ fn what_no_catalogue_declares_is_told_with_what_is_near_it() {
     assert!(found[0].why.contains("gate_group.read"), "{}", found[0].why);
     let config = MeshConfig {
         routes: vec![get("/g", "account/{own}/nothing/5"), get("/h", "account/{own}/no/5")],
+        proxies: Vec::new(),
         patience: Duration::from_secs(1),
     };
     let told = Mesh::start(&config, &catalogue).unwrap_err().to_string();

@@ -338,7 +338,7 @@ fn opening(
         home: Arc::clone(home),
         actor: Some(caller.actor.as_ref().map_or(caller.user, |actor| actor.caller.user)),
         acting_as: caller.actor.as_ref().map(|_| caller.user),
-        source: call.source.clone(),
+        source: call.origin(),
         rpc: method_name(&call.ask.rule().method).ok_or_else(status::internal)?,
         request_id: request_id
             .map_err(|_| status::bad_field("INVALID_FIELD", "request_id", "must be a UUID"))?,

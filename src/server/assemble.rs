@@ -20,7 +20,9 @@ use crate::admin::Report;
 use crate::crypto::KeyRing;
 use crate::feed::{Feed, Signing};
 use crate::issuers::Issuers;
-use crate::layers::{Access, Credentials, Door, Forms, Gate, Places, Rate, Rules, Sources};
+use crate::layers::{
+    Access, Credentials, Door, Forms, Gate, Places, Proxies, Rate, Rules, Sources,
+};
 use crate::mesh::{Mesh, MeshApi};
 use crate::post::Post;
 use crate::proto::v1::account_service_server::AccountServiceServer;
@@ -69,7 +71,8 @@ pub(super) async fn house(
     let signing =
         Signing::start(store.clone(), feed.clone(), Arc::clone(&keys), config.signing).await?;
     let access = Access { signing: signing.clone(), parties: config.parties.clone() };
-    let credentials = Arc::new(Credentials::new(store.clone(), feed.clone(), access));
+    let peers = config.peers.clone();
+    let credentials = Arc::new(Credentials::new(store.clone(), feed.clone(), access, peers));
     let gate = Gate {
         credentials: Arc::clone(&credentials),
         feed: feed.clone(),
@@ -77,6 +80,7 @@ pub(super) async fn house(
         rules: Arc::new(rules),
         forms: Forms::compile(&pool)?,
         sources: Sources::trusting(&config.trusted_proxies)?,
+        proxies: Proxies::believing(&config.forwarding_proxies)?,
         rate: Rate::new(config.changes_per_minute),
         message_bytes: config.message_bytes,
         body_deadline: config.body_deadline,

@@ -208,7 +208,8 @@ pub(crate) fn http_cluster(name: &str, at: SocketAddr) -> Value {
 pub(crate) fn listener(name: &str, filters: &[Value], cluster: &str) -> Value {
     let mut filters = filters.to_vec();
     filters.push(filter("router", "router.v3.Router", json!({})));
-    let route = json!({ "match": { "prefix": "/" }, "route": { "cluster": cluster, "timeout": "10s" } });
+    let route =
+        json!({ "match": { "prefix": "/" }, "route": { "cluster": cluster, "timeout": "10s" } });
     json!({
         "name": name,
         "address": address("127.0.0.1:0".parse().unwrap()),

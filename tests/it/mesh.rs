@@ -503,6 +503,67 @@ async fn the_door_tells_nothing_to_whoever_may_not_ask() {
 }
 
 #[tokio::test]
+async fn a_workload_counts_where_no_token_is_sent_and_a_proxy_is_believed() {
+    const ROBOT: &str = "spiffe://mesh.example/ns/acme/sa/robot";
+    const ANN: &str = "spiffe://mesh.example/ns/acme/sa/ann";
+    for engine in engines() {
+        let first = start(&engine).await;
+        let scene = Scene::new(&first, "Acme").await;
+        let robot = first.machine(&scene.acme, "robot", &["core/AUDITOR"]).await;
+        let other = first.machine(&scene.acme, "other", &["core/DECISION_CLIENT"]).await;
+        let peers = [(ROBOT, &robot), (ANN, &scene.ann)]
+            .map(|(id, user)| format!("{{ spiffe_id = '{id}', user_id = '{}' }}", user.user_id));
+        let service = first
+            .replica_with(&[
+                ("limits.changes_per_minute", "0"),
+                ("mesh.answer_ms", "10000"),
+                ("mesh.routes", ROUTES),
+                ("mesh.proxies", &scene.proxy.user_id),
+                ("tls.peers", &format!("[{}]", peers.join(", "))),
+            ])
+            .await;
+        let path = format!("/v1/users/{}", scene.ann.user_id);
+        let from = |principal: &str, headers: &[(&str, &str)]| {
+            let mut request = held("GET", &path, headers);
+            let source = Peer { principal: principal.to_owned(), ..Default::default() };
+            request.attributes.as_mut().unwrap().source = Some(source);
+            request
+        };
+        let told = ask(&service, &scene.proxy, from(ROBOT, &[])).await.unwrap();
+        assert_eq!(told.status, 200);
+        assert_eq!(told.headers["x-chancery-user"], robot.user_id);
+        assert_eq!(told.headers["x-chancery-account"], scene.acme);
+        assert_eq!(told.metadata["peer"], ROBOT);
+        // The token goes before, good or not; the workload is written down.
+        let bearer = format!("Bearer {}", scene.boss.token);
+        let told = ask(&service, &scene.proxy, from(ROBOT, &[("authorization", &bearer)])).await;
+        let told = told.unwrap();
+        assert_eq!(told.headers["x-chancery-user"], scene.boss.user_id);
+        assert_eq!(told.metadata["peer"], ROBOT);
+        let bad = from(ROBOT, &[("authorization", "Bearer x")]);
+        assert_eq!(ask(&service, &scene.proxy, bad).await.unwrap().status, 401);
+        // Whom nobody mapped, who is no service user, and whoever says so without being believed.
+        for (proxy, principal) in [
+            (&scene.proxy, "spiffe://mesh.example/ns/acme/sa/robot2"),
+            (&scene.proxy, "spiffe://other.example/ns/acme/sa/robot"),
+            (&scene.proxy, ANN),
+            (&scene.proxy, ""),
+            (&scene.proxy, "robot"),
+            (&other, ROBOT),
+        ] {
+            let told = ask(&service, proxy, from(principal, &[])).await.unwrap();
+            assert_eq!(told.error(), (401, "unauthorized.exception".to_owned()), "{principal}");
+        }
+        let user_id = robot.user_id.clone();
+        let off = pb::SetUserActiveRequest { user_id, ..Default::default() };
+        service.users(&service.root).set_user_active(off).await.unwrap();
+        assert_eq!(ask(&service, &scene.proxy, from(ROBOT, &[])).await.unwrap().status, 401);
+        service.stop().await;
+        first.stop().await;
+    }
+}
+
+#[tokio::test]
 async fn who_sends_many_unknown_credentials_is_told_so_and_others_are_not() {
     for engine in engines() {
         let service = start(&engine).await;
