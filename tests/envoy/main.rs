@@ -10,9 +10,12 @@
     reason = "a test may panic"
 )]
 
+mod ext_authz;
 mod http;
+mod jwt_authn;
 mod proxy;
 mod steps;
 #[expect(dead_code, reason = "shared with the tests of the service")]
 #[path = "../it/support.rs"]
 mod support;
+mod upstream;
