@@ -170,12 +170,9 @@ impl<A: AuthorizationService> MeshApi<A> {
                 return Ok(Err(Denied::Unauthenticated(words(reason))));
             }
         };
-        let resource = match self.resource(held, &asking, &who).await? {
-            Ok(resource) => resource,
-            Err((reason, why)) => {
-                known.reason = reason;
-                return Ok(Err(why));
-            }
+        let Some(resource) = self.resource(held, &asking, &who).await? else {
+            known.reason = "RATE_LIMITED";
+            return Ok(Err(Denied::TooMany));
         };
         self.decide(held, &who, asking.action, &resource, known).await
     }
@@ -198,29 +195,27 @@ impl<A: AuthorizationService> MeshApi<A> {
         }
     }
 
-    /// Names what is asked about. Of a credential that is none nothing is asked.
+    /// Names what is asked about; `None` where its source has sent too much that is no credential.
     async fn resource(
         &self,
         held: &Held<'_>,
         asking: &Asking<'_>,
         who: &Who<'_>,
-    ) -> Result<Result<ResourcePath, (&'static str, Denied)>, Status> {
+    ) -> Result<Option<ResourcePath>, Status> {
         let own = match who {
             Who::Peer(caller) => Ok(Some(caller.account)),
             Who::Bearer(token) => self.account_of(token, &held.source).await,
         };
         let own = match own {
             Ok(own) => own,
-            Err(BadCredential::TooMany) => return Ok(Err(("RATE_LIMITED", Denied::TooMany))),
+            Err(BadCredential::TooMany) => return Ok(None),
             Err(BadCredential::Unknowable(error)) => return Err(error.into()),
             Err(_) => None,
         };
-        let Some(own) = own else {
-            let why = Denied::Unauthenticated(words("TOKEN_INVALID"));
-            return Ok(Err(("TOKEN_INVALID", why)));
-        };
-        // What cannot be there is asked about like what is not there: the answer is about the credential alone.
-        Ok(Ok(asking.resource(&held.headers, own).unwrap_or_else(|_| asking.nowhere())))
+        // What cannot be there is asked about like what is not there, and what is no credential like one that may not be asked
+        // about: nobody tells one from the other.
+        let resource = asking.resource(&held.headers, own.unwrap_or(NOWHERE));
+        Ok(Some(resource.unwrap_or_else(|_| asking.nowhere())))
     }
 
     /// Finds the account of whoever's credential it is, good or not; `None` for what is none of ours.

@@ -1,6 +1,6 @@
 //! The mesh's door: a proxy asks whether a request that it holds may go on.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
 use chancery::proto::v1 as pb;
@@ -490,6 +490,8 @@ async fn the_door_tells_nothing_to_whoever_may_not_ask() {
                 let told = get(&service, &scene.proxy, &path, token).await;
                 assert_eq!(told.error(), (401, "unauthorized.exception".to_owned()));
                 assert_eq!(told.body, unknown.body);
+                let names = |told: &Told| told.headers.keys().cloned().collect::<BTreeSet<_>>();
+                assert_eq!(names(&told), names(&unknown));
                 assert_eq!(told.metadata["reason"], "TOKEN_INVALID");
             }
         }
