@@ -218,6 +218,7 @@ fn everything_that_is_wrong_with_routes_is_told_at_once() {
             (5, "account_from"),
             (6, "action"),
             (7, "path"),
+            (7, "methods"),
             (8, "methods"),
             (8, "resource"),
             (9, "resource"),

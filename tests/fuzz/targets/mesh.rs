@@ -1,5 +1,7 @@
 //! The requests that proxies hold, and the routes that an operator writes for them.
 
+use std::fmt::Write as _;
+
 use chancery::mesh::{NOWHERE, RouteConfig, Table, steps};
 use http::HeaderMap;
 
@@ -12,7 +14,11 @@ fn written(steps: &[String]) -> String {
         path.push('/');
         for byte in step.bytes() {
             let plain = byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-            if plain { path.push(byte.into()) } else { path.push_str(&format!("%{byte:02X}")) }
+            if plain {
+                path.push(byte.into());
+            } else {
+                write!(path, "%{byte:02X}").expect("a String takes everything");
+            }
         }
     }
     if steps.is_empty() { "/".to_owned() } else { path }
