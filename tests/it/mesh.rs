@@ -353,7 +353,7 @@ async fn what_can_be_read_in_two_ways_is_refused() {
         let bearer = format!("Bearer {}", scene.boss.token);
         let one = ("authorization", bearer.as_str());
         let bad = async |path: &str, more: &[(&str, &str)]| {
-            let headers = [&[one], more].concat();
+            let headers = [&[one][..], more].concat();
             let told = ask(&service, &scene.proxy, held("GET", path, &headers)).await.unwrap();
             assert_eq!(told.error(), (400, "bad.request.exception".to_owned()), "{path} {more:?}");
             assert_eq!(told.metadata["reason"], "BAD_REQUEST");
