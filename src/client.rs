@@ -6,6 +6,7 @@ use tonic::metadata::AsciiMetadataValue;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status};
 
+use crate::outside::{NoTls, Secure};
 use crate::proto::v1 as pb;
 use crate::proto::v1::authorization_service_client::AuthorizationServiceClient;
 use crate::proto::v1::rights_document_service_client::RightsDocumentServiceClient;
@@ -21,6 +22,9 @@ pub enum NoReply {
     /// The token is none.
     #[error("the token holds what no header may hold")]
     Token,
+    /// Who the server should be, or who we are.
+    #[error(transparent)]
+    Tls(#[from] NoTls),
     /// Nobody listens, or not in time.
     #[error("nobody answers at `{0}`")]
     Unreachable(String, #[source] tonic::transport::Error),
@@ -46,14 +50,20 @@ pub struct Client {
 }
 
 impl Client {
-    /// Connects to a server.
-    pub async fn connect(url: &str, token: &str, patience: Duration) -> Result<Self, NoReply> {
+    /// Connects to a server; over `https` only if it is who it should be.
+    pub async fn connect(
+        url: &str,
+        secure: &Secure,
+        token: &str,
+        patience: Duration,
+    ) -> Result<Self, NoReply> {
         let mut bearer: AsciiMetadataValue =
             format!("Bearer {token}").parse().map_err(|_| NoReply::Token)?;
         bearer.set_sensitive(true);
         let endpoint =
             Endpoint::from_shared(url.to_owned()).map_err(|_| NoReply::Address(url.to_owned()))?;
-        let channel = endpoint.connect_timeout(patience).timeout(patience).connect().await;
+        let endpoint = endpoint.connect_timeout(patience).timeout(patience);
+        let channel = endpoint.connect_with_connector(secure.connector()?).await;
         let channel = channel.map_err(|error| NoReply::Unreachable(url.to_owned(), error))?;
         let authorization = AuthorizationServiceClient::new(channel.clone());
         let rights = RightsDocumentServiceClient::new(channel.clone());

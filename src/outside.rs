@@ -1,6 +1,8 @@
 //! OUTSIDE: other programs are asked over HTTP. Encrypted, but for those on this machine; nobody is followed to where an answer
 //! points; and no answer is waited for, or read, without end.
 
+mod secure;
+
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -11,6 +13,8 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+
+pub use secure::{Secure, Trust};
 
 /// How long fetching something may take, from the connection to the last byte.
 const PATIENCE: Duration = Duration::from_secs(5);

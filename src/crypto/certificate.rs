@@ -99,7 +99,7 @@ impl<'a> Der<'a> {
         let (bytes, rest) = rest.split_at_checked(more)?;
         let length = match first {
             0..=0x7f => usize::from(*first),
-            _ => bytes.iter().fold(0, |length, byte| length << 8 | usize::from(*byte)),
+            _ => bytes.iter().fold(0, |length, byte| (length << 8) | usize::from(*byte)),
         };
         let (value, rest) = rest.split_at_checked(length)?;
         self.0 = rest;
@@ -141,4 +141,50 @@ fn time((tag, value): (u8, Der<'_>)) -> Option<DateTime<Utc>> {
     let mut parts = rest.chunks(2).map(number);
     let day = NaiveDate::from_ymd_opt(i32::try_from(year).ok()?, parts.next()?, parts.next()?)?;
     Some(day.and_hms_opt(parts.next()?, parts.next()?, parts.next()?)?.and_utc())
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::Datelike as _;
+
+    use super::*;
+
+    fn read(name: &str) -> Option<Certificate> {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fuzz/corpus/certificates");
+        Certificate::read(&std::fs::read(format!("{folder}/{name}")).unwrap())
+    }
+
+    #[test]
+    fn a_certificate_names_a_workload_by_its_one_uri() {
+        let named = |name: &str| read(name).unwrap().spiffe_id.map(|id| id.to_string());
+        assert_eq!(named("workload").unwrap(), "spiffe://prod.example/ns/shop/sa/web");
+        assert_eq!(named("uri_and_names").unwrap(), "spiffe://a/b", "other names do not count");
+        for nobody in ["no_names", "other_uri", "two_uris"] {
+            assert_eq!(named(nobody), None, "{nobody}");
+        }
+        for none in ["cut", "endless", "too_long", "text"] {
+            assert_eq!(read(none), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn its_times_are_written_in_two_ways() {
+        let days = |name: &str| {
+            let Certificate { not_before, not_after, .. } = read(name).unwrap();
+            (not_before.year(), (not_after - not_before).num_days())
+        };
+        assert_eq!(days("workload"), (2026, 3_650));
+        assert_eq!(days("beyond_2050"), (2026, 20_000));
+        let written = |tag, text: &'static str| time((tag, Der(text.as_bytes())));
+        let at = |text: &str| Some(text.parse::<DateTime<Utc>>().unwrap());
+        assert_eq!(written(UTC_TIME, "491231235959Z"), at("2049-12-31T23:59:59Z"));
+        assert_eq!(written(UTC_TIME, "500101000000Z"), at("1950-01-01T00:00:00Z"));
+        assert_eq!(written(TIME, "20500101000000Z"), at("2050-01-01T00:00:00Z"));
+        for bad in
+            ["", "Z", "20500101000000", "2050010100000Z", "20501301000000Z", "2050010100000xZ"]
+        {
+            assert_eq!(written(TIME, bad), None, "{bad}");
+        }
+        assert_eq!(written(INTEGER, "20500101000000Z"), None);
+    }
 }

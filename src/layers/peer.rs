@@ -87,8 +87,12 @@ impl Proxies {
     /// Walks back to the first workload that is no proxy of ours. Each proxy has added whom it has seen at the right.
     fn before(&self, headers: &HeaderMap) -> Option<SpiffeId> {
         let values = headers.get_all(FORWARDED).iter().map(|value| value.to_str().ok());
-        let text = values.collect::<Option<Vec<_>>>()?.join(",");
-        let mut trail = Some(text.as_str());
+        self.named(&values.collect::<Option<Vec<_>>>()?.join(","))
+    }
+
+    /// Finds whom the header names that proxies of ours have written, all its lines joined by commas.
+    pub fn named(&self, text: &str) -> Option<SpiffeId> {
+        let mut trail = Some(text);
         while let Some(text) = trail {
             let (before, named) = forwarded::last(text)?;
             // Whoever is believed and yet names no workload is where the trail ends.

@@ -189,7 +189,9 @@ impl ConnInfo {
     pub(super) fn tell(mut request: Request<Body>) -> Request<Body> {
         if let Some(Self { tcp, peer }) = request.extensions_mut().remove::<Self>() {
             request.extensions_mut().insert(tcp);
-            peer.map(|peer| request.extensions_mut().insert(peer));
+            if let Some(peer) = peer {
+                request.extensions_mut().insert(peer);
+            }
         }
         request
     }

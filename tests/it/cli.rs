@@ -63,7 +63,11 @@ fn a_master_key_that_is_none_is_refused_before_anything_is_made() {
 }
 
 /// Asks a server by the command line; what it prints.
-async fn asked(service: &Service, token: &str, arguments: &[&str]) -> (bool, String, String) {
+pub(crate) async fn asked(
+    service: &Service,
+    token: &str,
+    arguments: &[&str],
+) -> (bool, String, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_chancery"));
     command.args(arguments).env("CHANCERY_LISTEN", service.grpc().to_string());
     if !token.is_empty() {

@@ -37,6 +37,7 @@ mod search;
 mod session;
 mod store;
 mod strangers;
+mod tls;
 mod token;
 mod trips;
 mod user;
