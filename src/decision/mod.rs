@@ -62,7 +62,9 @@ pub use question::{
 };
 pub use rule::{Access, BadRule, Check, Rule, Slot, When};
 pub use search::{Known, known, possible_users};
-pub use sight::{may, may_be_shown, may_by_role, sees_account, sees_document, sees_user};
+pub use sight::{
+    may, may_be_shown, may_by_role, owns_document, sees_account, sees_document, sees_user,
+};
 pub use snapshot::{BrokenWorld, CompiledRole, Facts, Held, Principal, Set, Snapshot, TokenFacts};
 pub use stock::Stock;
 pub use suggest::{Suggestion, Viewer, suggest};

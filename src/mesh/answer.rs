@@ -51,19 +51,45 @@ pub(super) enum Denied {
     /// It can be read in two ways.
     Malformed(&'static str),
     /// No credential, or none that is good.
-    Unauthenticated(&'static str),
+    Unauthenticated(Unproved),
     /// Not permitted, or nothing that has a route.
     Forbidden,
     /// Its source has sent too many credentials that are none.
     TooMany,
 }
 
+/// Why nobody is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unproved {
+    /// No credential was sent.
+    Missing,
+    /// It is none of ours, or of somebody about whom the proxy may not ask.
+    Invalid,
+    /// Its time is over.
+    Expired,
+    /// It, or whose it was, is no more.
+    Revoked,
+}
+
 impl Denied {
+    /// Returns the status, the error's code as the REST API writes it, which is our reason, and what is said.
     const fn parts(self) -> (u16, Code, &'static str, &'static str) {
         match self {
-            Self::Malformed(why) => (400, Code::InvalidArgument, "bad.request.exception", why),
-            Self::Unauthenticated(why) => {
-                (401, Code::Unauthenticated, "unauthorized.exception", why)
+            Self::Malformed(why) => (400, Code::InvalidArgument, "invalid.request.exception", why),
+            Self::Unauthenticated(Unproved::Missing) => (
+                401,
+                Code::Unauthenticated,
+                "token.missing.exception",
+                "A credential is needed: send `authorization: Bearer <token>`",
+            ),
+            Self::Unauthenticated(Unproved::Invalid) => {
+                (401, Code::Unauthenticated, "token.invalid.exception", "The token is not valid")
+            }
+            Self::Unauthenticated(Unproved::Expired) => {
+                (401, Code::Unauthenticated, "token.expired.exception", "The token is expired")
+            }
+            Self::Unauthenticated(Unproved::Revoked) => {
+                (401, Code::Unauthenticated, "token.revoked.exception", "The token was revoked")
             }
             Self::Forbidden => (
                 403,
@@ -74,7 +100,7 @@ impl Denied {
             Self::TooMany => (
                 429,
                 Code::ResourceExhausted,
-                "too.many.requests.exception",
+                "rate.limited.exception",
                 "Too many unknown credentials came from this address: try again later",
             ),
         }
@@ -111,10 +137,14 @@ pub(super) fn denied(why: Denied, known: &Known, now: DateTime<Utc>) -> CheckRes
     let mut headers = vec![header("content-type", "application/json".to_owned())];
     headers.extend(decision(known));
     match why {
-        Denied::Unauthenticated(_) => {
+        Denied::Unauthenticated(unproved) => {
             // RFC 6750 §3: an error is named only where a credential was sent.
-            let sent =
-                if known.reason == "TOKEN_MISSING" { "" } else { ", error=\"invalid_token\"" };
+            let sent = match unproved {
+                Unproved::Missing => "",
+                Unproved::Invalid | Unproved::Expired | Unproved::Revoked => {
+                    ", error=\"invalid_token\""
+                }
+            };
             let value = format!("Bearer realm=\"chancery\"{sent}");
             headers.push(header("www-authenticate", value));
         }

@@ -9,7 +9,7 @@ use http::HeaderMap;
 use tonic::{Code, Request, Response, Status};
 
 use super::Mesh;
-use super::answer::{Denied, Known, denied, permitted};
+use super::answer::{Denied, Known, Unproved, denied, permitted};
 use super::headers::{address, inbound, joins_credentials};
 use super::table::{Asking, NOWHERE, NoRoute};
 use super::template::Unnamed;
@@ -165,9 +165,12 @@ impl<A: AuthorizationService> MeshApi<A> {
         }
         let who = match self.who(held).await? {
             Ok(who) => who,
-            Err(reason) => {
-                known.reason = reason;
-                return Ok(Err(Denied::Unauthenticated(words(reason))));
+            Err(unproved) => {
+                known.reason = match unproved {
+                    Unproved::Missing => "TOKEN_MISSING",
+                    Unproved::Invalid | Unproved::Expired | Unproved::Revoked => "TOKEN_INVALID",
+                };
+                return Ok(Err(Denied::Unauthenticated(unproved)));
             }
         };
         let Some(resource) = self.resource(held, &asking, &who).await? else {
@@ -178,20 +181,20 @@ impl<A: AuthorizationService> MeshApi<A> {
     }
 
     /// Takes the one credential of a request, or, where none was sent, the workload that it came from (`edges.md` §5).
-    async fn who<'r>(&self, held: &'r Held<'_>) -> Result<Result<Who<'r>, &'static str>, Status> {
+    async fn who<'r>(&self, held: &'r Held<'_>) -> Result<Result<Who<'r>, Unproved>, Status> {
         if joins_credentials(&held.headers) {
-            return Ok(Err("TOKEN_INVALID"));
+            return Ok(Err(Unproved::Invalid));
         }
         let peer = match (bearer(&held.headers), held.peer) {
             (Ok(token), _) => return Ok(Ok(Who::Bearer(token))),
             (Err(BadCredential::Missing), Some(peer)) => peer,
-            (Err(BadCredential::Missing), None) => return Ok(Err("TOKEN_MISSING")),
-            (Err(_), _) => return Ok(Err("TOKEN_INVALID")),
+            (Err(BadCredential::Missing), None) => return Ok(Err(Unproved::Missing)),
+            (Err(_), _) => return Ok(Err(Unproved::Invalid)),
         };
         match self.gate.credentials.of_peer(peer).await {
             Ok(caller) => Ok(Ok(Who::Peer(caller))),
             Err(BadCredential::Unknowable(error)) => Err(error.into()),
-            Err(_) => Ok(Err("TOKEN_MISSING")),
+            Err(_) => Ok(Err(Unproved::Missing)),
         }
     }
 
@@ -303,13 +306,9 @@ fn undecided(status: Status) -> Status {
 fn why_not(reason: pb::Reason) -> Denied {
     use pb::Reason as R;
     match reason {
-        R::SubjectUnknown
-        | R::SubjectDisabled
-        | R::TokenInvalid
-        | R::TokenExpired
-        | R::TokenRevoked => {
-            Denied::Unauthenticated(words(reason.as_str_name().trim_start_matches("REASON_")))
-        }
+        R::SubjectUnknown | R::TokenInvalid => Denied::Unauthenticated(Unproved::Invalid),
+        R::TokenExpired => Denied::Unauthenticated(Unproved::Expired),
+        R::SubjectDisabled | R::TokenRevoked => Denied::Unauthenticated(Unproved::Revoked),
         R::Unspecified
         | R::Permitted
         | R::AccountNotActive
@@ -317,14 +316,5 @@ fn why_not(reason: pb::Reason) -> Denied {
         | R::NoGrant
         | R::AccountRoleCeiling
         | R::TokenScope => Denied::Forbidden,
-    }
-}
-
-fn words(reason: &str) -> &'static str {
-    match reason {
-        "TOKEN_MISSING" => "A credential is needed: send `authorization: Bearer <token>`",
-        "TOKEN_EXPIRED" => "The token is expired",
-        "TOKEN_REVOKED" | "SUBJECT_DISABLED" => "The token was revoked",
-        _ => "The token is not valid",
     }
 }

@@ -155,12 +155,12 @@ async fn what_is_permitted_reaches_the_upstream_with_who_calls_and_nothing_else_
         for (path, headers, status, code) in [
             (path.as_str(), &[("authorization", ann.as_str())][..], 403, "access.denied.exception"),
             ("/v1/other", &[one], 403, "access.denied.exception"),
-            (&path, &[], 401, "unauthorized.exception"),
-            (&path, &[("authorization", &unknown)], 401, "unauthorized.exception"),
-            (&path, &[one, one], 401, "unauthorized.exception"),
-            (&path, &[one, ("x-http-method-override", "DELETE")], 400, "bad.request.exception"),
-            ("//healthz", &[one], 400, "bad.request.exception"),
-            ("/healthz;x", &[one], 400, "bad.request.exception"),
+            (&path, &[], 401, "token.missing.exception"),
+            (&path, &[("authorization", &unknown)], 401, "token.invalid.exception"),
+            (&path, &[one, one], 401, "token.invalid.exception"),
+            (&path, &[one, ("x-http-method-override", "DELETE")], 400, "invalid.request.exception"),
+            ("//healthz", &[one], 400, "invalid.request.exception"),
+            ("/healthz;x", &[one], 400, "invalid.request.exception"),
         ] {
             let reply = scene.get(path, headers).await;
             assert_eq!(reply.status, status, "{path}: {reply:?}");

@@ -12,8 +12,13 @@
 
 mod ext_authz;
 mod http;
-mod jwt_authn;
+mod jwt;
 mod proxy;
+mod rest;
+mod shipped;
+#[expect(dead_code, reason = "shared with the tests of the service")]
+#[path = "../it/password/sinks.rs"]
+mod sinks;
 mod steps;
 #[expect(dead_code, reason = "shared with the tests of the service")]
 #[path = "../it/support.rs"]

@@ -19,7 +19,7 @@ use crate::http;
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 /// How long a start may take on a slow machine.
 const PATIENCE: Duration = Duration::from_mins(1);
-/// What Envoy logs once all that it waits for is there and its listeners serve.
+/// What Envoy logs once its admin pages can be asked.
 const SERVES: &str = "starting main dispatch loop";
 
 /// A running Envoy. It ends when this is dropped.
@@ -62,7 +62,7 @@ impl Envoy {
         let (tell, told) = mpsc::channel();
         let kept = Arc::clone(&log);
         // Envoy asks to be ended with the *thread* that started it, so it gets one that lives as long as it.
-        let thread = std::thread::spawn(move || live(folder, kept, &tell, &ended));
+        let thread = std::thread::spawn(move || live(&folder, kept, &tell, &ended));
         let serving = tokio::task::spawn_blocking(move || {
             told.recv_timeout(PATIENCE).ok().map(|()| fs::read_to_string(admin_file).unwrap())
         });
@@ -79,6 +79,8 @@ impl Envoy {
             let name = listener["name"].as_str().unwrap().to_owned();
             envoy.listeners.insert(name, format!("{ip}:{port}").parse().unwrap());
         }
+        // It goes on starting: clusters are asked for their health, keys are fetched, and only then does it listen.
+        envoy.until("listener_manager.workers_started", |started| started == 1).await;
         envoy
     }
 
@@ -108,8 +110,8 @@ impl Envoy {
 }
 
 /// The life of a process: started, heard until it is told to end or ends by itself, and reaped.
-fn live(folder: TempDir, log: Arc<Mutex<String>>, tell: &Sender<()>, ended: &Receiver<()>) {
-    let mut process = spawn(&folder);
+fn live(folder: &TempDir, log: Arc<Mutex<String>>, tell: &Sender<()>, ended: &Receiver<()>) {
+    let mut process = spawn(folder);
     let output = BufReader::new(process.stderr.take().unwrap());
     let tell = tell.clone();
     let reader = std::thread::spawn(move || {

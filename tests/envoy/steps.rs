@@ -22,8 +22,7 @@ async fn grpc_goes_through_envoy_as_it_is() {
         let front = Channel::from_shared(format!("http://{}", envoy.at("front"))).unwrap();
         let bearer = format!("Bearer {}", service.root.token).parse().unwrap();
         let front = InterceptedService::new(front.connect().await.unwrap(), Bearer(Some(bearer)));
-        let request =
-            pb::GetUserRequest { user_id: service.root.user_id.clone(), ..Default::default() };
+        let request = pb::GetUserRequest { user_id: service.root.user_id.clone() };
         let answer = UserServiceClient::new(front).get_user(request).await.unwrap();
 
         assert_eq!(answer.into_inner().user.unwrap().user_id, service.root.user_id);

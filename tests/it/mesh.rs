@@ -187,12 +187,12 @@ async fn a_request_goes_on_with_who_calls_or_is_refused_in_the_words_of_the_rest
         assert!(!told.metadata.contains_key("subject"));
 
         let told = get(&service, &proxy, &path, "").await;
-        assert_eq!(told.error(), (401, "unauthorized.exception".to_owned()));
+        assert_eq!(told.error(), (401, "token.missing.exception".to_owned()));
         assert_eq!(told.headers["www-authenticate"], "Bearer realm=\"chancery\"");
         assert_eq!(told.metadata["reason"], "TOKEN_MISSING");
         for bad in ["x", &stranger(), "chy_pat_0"] {
             let told = get(&service, &proxy, &path, bad).await;
-            assert_eq!(told.error(), (401, "unauthorized.exception".to_owned()));
+            assert_eq!(told.error(), (401, "token.invalid.exception".to_owned()));
             let challenge = "Bearer realm=\"chancery\", error=\"invalid_token\"";
             assert_eq!(told.headers["www-authenticate"], challenge);
             assert_eq!(told.metadata["reason"], "TOKEN_INVALID");
@@ -316,7 +316,7 @@ async fn two_credentials_are_none() {
             &[("authorization", token)],
         ] {
             let told = ask(&service, &scene.proxy, held("GET", &path, headers)).await.unwrap();
-            assert_eq!(told.error(), (401, "unauthorized.exception".to_owned()), "{headers:?}");
+            assert_eq!(told.error(), (401, "token.invalid.exception".to_owned()), "{headers:?}");
             assert_eq!(told.metadata["reason"], "TOKEN_INVALID");
         }
         // As a proxy sends them that does not join.
@@ -355,7 +355,11 @@ async fn what_can_be_read_in_two_ways_is_refused() {
         let bad = async |path: &str, more: &[(&str, &str)]| {
             let headers = [&[one][..], more].concat();
             let told = ask(&service, &scene.proxy, held("GET", path, &headers)).await.unwrap();
-            assert_eq!(told.error(), (400, "bad.request.exception".to_owned()), "{path} {more:?}");
+            assert_eq!(
+                told.error(),
+                (400, "invalid.request.exception".to_owned()),
+                "{path} {more:?}"
+            );
             assert_eq!(told.metadata["reason"], "BAD_REQUEST");
         };
         let good = scene.group();
@@ -488,7 +492,7 @@ async fn the_door_tells_nothing_to_whoever_may_not_ask() {
             let unknown = get(&service, &scene.proxy, &path, &stranger()).await;
             for token in [&other.boss.token, &ended.1] {
                 let told = get(&service, &scene.proxy, &path, token).await;
-                assert_eq!(told.error(), (401, "unauthorized.exception".to_owned()));
+                assert_eq!(told.error(), (401, "token.invalid.exception".to_owned()));
                 assert_eq!(told.body, unknown.body);
                 let names = |told: &Told| told.headers.keys().cloned().collect::<BTreeSet<_>>();
                 assert_eq!(names(&told), names(&unknown));
@@ -554,7 +558,7 @@ async fn a_workload_counts_where_no_token_is_sent_and_a_proxy_is_believed() {
             (&other, ROBOT),
         ] {
             let told = ask(&service, proxy, from(principal, &[])).await.unwrap();
-            assert_eq!(told.error(), (401, "unauthorized.exception".to_owned()), "{principal}");
+            assert_eq!(told.error(), (401, "token.missing.exception".to_owned()), "{principal}");
         }
         let user_id = robot.user_id.clone();
         let off = pb::SetUserActiveRequest { user_id, ..Default::default() };
@@ -584,7 +588,7 @@ async fn who_sends_many_unknown_credentials_is_told_so_and_others_are_not() {
             assert_eq!(told.status, 401);
         }
         let told = ask(&service, &scene.proxy, from("192.0.2.7", &stranger())).await.unwrap();
-        assert_eq!(told.error(), (429, "too.many.requests.exception".to_owned()));
+        assert_eq!(told.error(), (429, "rate.limited.exception".to_owned()));
         assert_eq!(told.headers["retry-after"], "60");
         let fresh = service.mint(&scene.boss.user_id, &["*"]).await.1;
         let told = ask(&service, &scene.proxy, from("192.0.2.8", &fresh)).await.unwrap();
