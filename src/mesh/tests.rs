@@ -225,6 +225,10 @@ fn everything_that_is_wrong_with_routes_is_told_at_once() {
             (9, "account_from"),
         ]
     );
+}
+
+#[test]
+fn a_path_or_a_method_that_is_none_is_told() {
     for path in [
         "",
         "x",

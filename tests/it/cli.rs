@@ -252,7 +252,12 @@ fn what_a_request_of_the_mesh_asks_for_is_told_without_a_server() {
     ] {
         assert_eq!(test(method, path, header), (why.to_owned(), 1));
     }
-    // The whole configuration, and all that is wrong with one.
+}
+
+#[test]
+fn all_that_is_wrong_with_routes_of_the_mesh_is_told_at_once() {
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join("mesh.toml"), MESH).unwrap();
     let done = run(folder.path(), ["--config", "mesh.toml", "config"], "");
     let shown = String::from_utf8(done.stdout).unwrap();
     assert_eq!(shown.matches("[[mesh.routes]]").count(), 4, "{shown}");
