@@ -11,6 +11,7 @@ pub mod decision;
 pub mod feed;
 pub mod issuers;
 pub mod layers;
+pub mod mesh;
 pub mod model;
 pub mod outside;
 pub mod post;

@@ -24,6 +24,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("issuers", &["model", "outside", "crypto"]),
     ("layers", &["proto", "model", "decision", "crypto", "store", "feed"]),
     ("rpc", &["proto", "model", "decision", "crypto", "store", "feed", "issuers", "layers"]),
+    ("mesh", &["proto", "model", "decision", "crypto", "store", "feed", "layers"]),
     ("admin", &["telemetry", "feed"]),
     (
         "server",
@@ -39,6 +40,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "issuers",
             "layers",
             "rpc",
+            "mesh",
             "admin",
         ],
     ),
@@ -56,6 +58,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "issuers",
             "layers",
             "rpc",
+            "mesh",
             "server",
         ],
     ),
@@ -73,6 +76,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "post",
             "layers",
             "rpc",
+            "mesh",
             "admin",
             "server",
             "client",
@@ -87,7 +91,8 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("sea_orm", &["store"]),
     ("sea_orm_migration", &["store"]),
     ("migrations", &["store"]),
-    ("tonic", &["proto", "layers", "rpc", "server", "client"]),
+    ("tonic", &["proto", "layers", "rpc", "mesh", "server", "client"]),
+    ("envoy_types", &["mesh", "server"]),
     ("axum", &["admin"]),
     ("clap", &["cli"]),
     ("figment", &["config"]),
@@ -104,7 +109,10 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("jsonwebtoken", &["crypto"]),
     (
         "tokio",
-        &["outside", "store", "feed", "post", "issuers", "layers", "rpc", "admin", "server", "cli"],
+        &[
+            "outside", "store", "feed", "post", "issuers", "layers", "rpc", "mesh", "admin",
+            "server", "cli",
+        ],
     ),
 ];
 

@@ -8,6 +8,7 @@ mod descriptor;
 mod explain;
 mod hash_tune;
 mod healthcheck;
+mod mesh;
 mod migrate;
 mod open;
 mod rights;
@@ -71,6 +72,9 @@ enum Command {
     /// Shows what a catalogue file would change, or applies it
     #[command(subcommand)]
     Catalogue(catalogue::Wanted),
+    /// Tells what becomes of requests that the proxies of a mesh hold
+    #[command(subcommand)]
+    Mesh(mesh::Wanted),
     /// Tells what a credential is, and why it works or does not
     #[command(subcommand)]
     Token(token::Wanted),
@@ -110,6 +114,7 @@ async fn dispatch(settings: &Settings, command: Command) -> Outcome {
         Command::Rights(wanted) => rights::run(settings, wanted).await,
         Command::WhoCan(wanted) => who_can::run(settings, wanted).await,
         Command::Catalogue(wanted) => catalogue::run(settings, wanted).await,
+        Command::Mesh(wanted) => mesh::run(&settings.load()?, &wanted),
         Command::Token(wanted) => token::run(settings, wanted).await,
     }
 }

@@ -30,6 +30,7 @@ impl Config {
         }
         problems.extend(self.mail.sender(self.store().engine().ok()).err());
         problems.extend(self.sso.check());
+        problems.extend(self.mesh.check());
         problems.extend(self.tls.check());
         if let Err(why) = Sources::trusting(&self.trusted_proxies) {
             problems.push(problem("trusted_proxies", why.to_string()));
@@ -43,12 +44,13 @@ impl Config {
         problems
     }
 
-    fn bounded(&self) -> [Bounded; 26] {
+    fn bounded(&self) -> [Bounded; 27] {
         let (limits, store, passwords) = (&self.limits, &self.store, &self.passwords);
         let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
         [
             ("staleness_ms", self.staleness_ms, 100, 30_000),
             ("poll_ms", self.poll_ms, 10, 500),
+            ("mesh.answer_ms", self.mesh.answer_ms, 10, 10_000),
             ("tokens.key_days", self.tokens.key_days.into(), 1, 3_650),
             ("limits.changes_per_minute", limits.changes_per_minute.into(), 0, 1_000_000),
             ("limits.sign_ins_per_minute", limits.sign_ins_per_minute.into(), 0, 1_000_000),

@@ -5,6 +5,7 @@
 
 mod check;
 mod mail;
+mod mesh;
 mod read;
 mod sso;
 #[cfg(test)]
@@ -30,6 +31,7 @@ use crate::telemetry::LogConfig;
 use crate::{feed, rpc, server};
 
 pub use mail::{Mail, MailSender};
+pub use mesh::{Mesh, MeshRoute};
 pub use read::{Problem, Problems, Sources};
 pub use sso::{Sso, SsoIssuer};
 pub use tls::{Tls, TlsPeer};
@@ -70,6 +72,8 @@ pub struct Config {
     pub tokens: Tokens,
     /// Identity providers by which users sign in.
     pub sso: Sso,
+    /// What proxies of a mesh are answered by.
+    pub mesh: Mesh,
     /// How long answers may rest on what the store has not confirmed, in milliseconds (`edges.md` §4).
     pub staleness_ms: u64,
     /// How often the store is asked for what is new, in milliseconds.
@@ -205,6 +209,7 @@ impl Default for Config {
             trusted_proxies: Vec::new(),
             tokens: Tokens::default(),
             sso: Sso::default(),
+            mesh: Mesh::default(),
             staleness_ms: 5_000,
             poll_ms: 300,
             log: LogConfig::default(),
@@ -362,6 +367,7 @@ impl Config {
             forwarding_proxies: self.tls.forwarding_proxies.clone(),
             trusted_proxies: self.trusted_proxies.clone(),
             issuers: self.sso.issuers.iter().map(SsoIssuer::config).collect(),
+            mesh: self.mesh.config(),
             // What is wrong with it was told when it was loaded.
             sender: self.mail.sender(self.store().engine().ok()).unwrap_or(SenderConfig::None),
             passwords: rpc::PasswordSettings {

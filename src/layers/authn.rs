@@ -343,7 +343,7 @@ pub fn network(source: &str) -> String {
 }
 
 /// Takes the one bearer of a request. Two, or one header twice, is no credential (`edges.md` §5).
-fn bearer(headers: &HeaderMap) -> Result<&str, BadCredential> {
+pub fn bearer(headers: &HeaderMap) -> Result<&str, BadCredential> {
     let mut found = None;
     for (name, scheme) in [("authorization", true), ("x-auth-token", false)] {
         for value in headers.get_all(name) {

@@ -30,7 +30,7 @@ use tower::{Layer, Service};
 
 pub use access::{ACCESS, Access};
 pub use authn::{
-    BadCredential, CredentialForm, Credentials, Gone, Owner, Source, Strangers, network,
+    BadCredential, CredentialForm, Credentials, Gone, Owner, Source, Strangers, bearer, network,
 };
 pub use deadline::Deadlines;
 pub use form::{FormError, Forms};

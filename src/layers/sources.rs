@@ -78,7 +78,7 @@ impl Sources {
     }
 
     /// Walks from the peer back to the first hop that is not trusted.
-    fn before(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+    pub fn before(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let mut from = peer;
         let values: Vec<&str> =
             headers.get_all(FORWARDED).iter().map(|value| value.to_str().unwrap_or("?")).collect();

@@ -37,6 +37,7 @@ use crate::crypto::KeyRing;
 use crate::crypto::jwt::Parties;
 use crate::issuers::{BadIssuer, IssuerConfig, Issuers};
 use crate::layers::{BadNetwork, BadProxy, Deadlines, Door, FormError, Peers, RulesError};
+use crate::mesh::{BadRoutes, MeshConfig};
 use crate::model::{Clock, SystemClock};
 use crate::post::{BadSender, SenderConfig};
 use crate::store::Store;
@@ -95,6 +96,8 @@ pub struct Config {
     pub parties: Parties,
     /// What the services are told.
     pub rpc: rpc::Settings,
+    /// What proxies are answered by.
+    pub mesh: MeshConfig,
     /// How messages to users are sent.
     pub sender: SenderConfig,
     /// What is said of passwords.
@@ -152,6 +155,9 @@ pub enum Error {
     /// An identity provider.
     #[error(transparent)]
     Issuer(#[from] BadIssuer),
+    /// What proxies are answered by.
+    #[error(transparent)]
+    Mesh(#[from] BadRoutes),
     /// Messages to users.
     #[error(transparent)]
     Sender(#[from] BadSender),

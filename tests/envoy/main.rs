@@ -10,6 +10,7 @@
     reason = "a test may panic"
 )]
 
+mod ext_authz;
 mod http;
 mod jwt;
 mod proxy;
@@ -22,3 +23,4 @@ mod steps;
 #[expect(dead_code, reason = "shared with the tests of the service")]
 #[path = "../it/support.rs"]
 mod support;
+mod upstream;

@@ -25,6 +25,7 @@ mod following;
 mod laws;
 mod matrix;
 mod meddle;
+mod mesh;
 mod once;
 mod password;
 mod preview;
