@@ -48,7 +48,7 @@ pub use compare::only_of;
 pub use decide::decide;
 pub use documents::{CompiledDocument, DocumentKind};
 pub use effect::{Effects, UserEffect, effects, lives};
-pub use effective::{EffectiveRight, Limit, Source, Way, effective};
+pub use effective::{EffectiveRight, Limit, Source, Way, effective, effective_far};
 pub use escalation::{Escalation, escalation, gains, within, within_document};
 pub use explain::{Explanation, explain};
 pub use fields::{Fields, Value};

@@ -11,7 +11,7 @@ use tonic::{Request, Response, Status};
 use super::shared::{Done, Reader, Shared, open, reader, with_revision};
 use super::wire::{field, optional};
 use crate::decision::{
-    EffectiveRight, Refused, effective, only_of, owns_document, sees_account, sees_document,
+    EffectiveRight, Refused, effective, effective_far, only_of, owns_document, sees_document,
     sees_user,
 };
 use crate::layers::Call;
@@ -270,16 +270,14 @@ impl pb::rights_document_service_server::RightsDocumentService for RightsDocumen
         let by = reader(&call)?;
         let (of, now) = (user_of(&call)?, self.0.clock.now());
         let account: Option<AccountId> = optional("account_id", &request.account_id)?;
-        if let Some(account) = account
-            && !(by.there.account(account).is_some()
-                && sees_account(&by.caller, &by.home, &by.there, account, now))
-        {
-            return Err(Refused::Unseen { kind: "account", id: account.to_string() }.into());
-        }
+        let far = self.far(&by, account, now).await?;
         let size = if request.page_size == 0 { i32::MAX } else { request.page_size };
         let page = self.0.page::<Mark>(&call, size, &request.page_token)?;
         let start = Mark::start(page.after, by.there.revision())?;
-        let rights = effective(&by.there, of, account, now);
+        let rights = match far {
+            Some(account) => effective_far(&by.there, of, account, now),
+            None => effective(&by.there, of, account, now),
+        };
         let reading = Reading::new(&by, of, now);
         let here = rights.iter().skip(start.place).take(page.size);
         let effective_rights: Vec<_> = here.map(|right| reading.right(right)).collect();
