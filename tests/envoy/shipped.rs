@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use chancery::proto;
-use prost_reflect::{DynamicMessage, MethodDescriptor};
+use prost_reflect::{DescriptorPool, DynamicMessage, MethodDescriptor};
 use regex::Regex;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -20,15 +20,18 @@ const SHIPPED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/envoy");
 /// The shipped configuration as it stands, but for where its two files lie.
 fn shipped(folder: &TempDir) -> String {
     let descriptors = folder.path().join("chancery.binpb");
-    let written = Command::new(env!("CARGO_BIN_EXE_chancery"))
-        .args(["descriptor", "--envoy", "--out"])
-        .arg(&descriptors)
-        .output()
-        .unwrap();
-    assert!(written.status.success(), "{written:?}");
+    fs::write(&descriptors, descriptor(&["--envoy"])).unwrap();
     let text = fs::read_to_string(Path::new(SHIPPED).join("envoy.yaml")).unwrap();
     let text = put(&text, "/etc/envoy/rest.lua", &Path::new(SHIPPED).join("rest.lua"));
     put(&text, "/etc/envoy/chancery.binpb", &descriptors)
+}
+
+/// What `chancery descriptor` writes.
+fn descriptor(flags: &[&str]) -> Vec<u8> {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_chancery"));
+    let written = command.arg("descriptor").args(flags).output().unwrap();
+    assert!(written.status.success(), "{written:?}");
+    written.stdout
 }
 
 fn put(text: &str, place: &str, path: &Path) -> String {
@@ -80,12 +83,25 @@ fn envoy_takes_the_shipped_configuration() {
 }
 
 #[test]
+fn the_descriptors_tell_errors_too_and_lack_for_envoy_what_it_refuses() {
+    for (flags, wanted) in [(&[][..], true), (&["--envoy"], false)] {
+        let pool = DescriptorPool::decode(descriptor(flags).as_slice()).unwrap();
+        assert!(pool.get_message_by_name("google.rpc.ErrorInfo").is_some());
+        let answers = |path: &DynamicMessage| path.has_field_by_name("response_body");
+        let found = paths(&pool);
+        assert!(found.len() > 20);
+        assert_eq!(found.iter().any(|(_, path)| answers(path)), wanted);
+        assert!(found.iter().all(|(_, path)| path.fields().count() > usize::from(answers(path))));
+    }
+}
+
+#[test]
 fn the_filter_knows_each_path_that_answers_with_one_field() {
     let lua = fs::read_to_string(Path::new(SHIPPED).join("rest.lua")).unwrap();
     let line = Regex::new(r#"(?m)^  \["(/chancery[^"]+)"\] = "(\w+)",$"#).unwrap();
     let known = line.captures_iter(&lua).map(|found| (found[1].to_owned(), found[2].to_owned()));
     let mut wanted = BTreeMap::new();
-    for (method, path) in paths() {
+    for (method, path) in paths(&proto::pool().unwrap()) {
         let body = path.get_field_by_name("response_body").unwrap();
         if let Some(field) = method.output().get_field_by_name(body.as_str().unwrap()) {
             let name = format!("/{}/{}", method.parent_service().full_name(), method.name());
@@ -107,8 +123,7 @@ fn the_transcoder_serves_every_service() {
 }
 
 /// All methods that have a path in REST, and what is said of it.
-fn paths() -> Vec<(MethodDescriptor, DynamicMessage)> {
-    let pool = proto::pool().unwrap();
+fn paths(pool: &DescriptorPool) -> Vec<(MethodDescriptor, DynamicMessage)> {
     let http = pool.get_extension_by_name("google.api.http").unwrap();
     let services: Vec<_> = pool.services().collect();
     let methods = services.iter().flat_map(|service| service.methods().collect::<Vec<_>>());
