@@ -170,11 +170,17 @@ impl<A: AuthorizationService> MeshApi<A> {
                 return Ok(Err(Denied::Unauthenticated(unproved)));
             }
         };
-        let Some(resource) = self.resource(held, &asking, &who).await? else {
+        let Some((resource, is_ours)) = self.resource(held, &asking, &who).await? else {
             known.reason = "RATE_LIMITED";
             return Ok(Err(Denied::TooMany));
         };
-        self.decide(held, &who, asking.action, &resource, known).await
+        let outcome = self.decide(held, &who, asking.action, &resource, known).await?;
+        if outcome.is_err() && !is_ours {
+            // Whatever was asked about: like a credential of somebody about whom the proxy may not ask.
+            known.reason = "TOKEN_INVALID";
+            return Ok(Err(Denied::Unauthenticated(Unproved::Invalid)));
+        }
+        Ok(outcome)
     }
 
     /// Takes the one credential of a request, or, where none was sent, the workload that it came from (`edges.md` §5).
@@ -195,13 +201,14 @@ impl<A: AuthorizationService> MeshApi<A> {
         }
     }
 
-    /// Names what is asked about; `None` where its source has sent too much that is no credential.
+    /// Names what is asked about, and tells whether the credential is one of ours; `None` where its source has sent too much that
+    /// is no credential.
     async fn resource(
         &self,
         held: &Held<'_>,
         asking: &Asking<'_>,
         who: &Who<'_>,
-    ) -> Result<Option<ResourcePath>, Status> {
+    ) -> Result<Option<(ResourcePath, bool)>, Status> {
         let own = match who {
             Who::Peer(caller) => Ok(Some(caller.account)),
             Who::Bearer(token) => self.account_of(token, &held.source).await,
@@ -212,10 +219,9 @@ impl<A: AuthorizationService> MeshApi<A> {
             Err(BadCredential::Unknowable(error)) => return Err(error.into()),
             Err(_) => None,
         };
-        // What cannot be there is asked about like what is not there, and what is no credential like one that may not be asked
-        // about: nobody tells one from the other.
+        // What cannot be there is asked about like what is not there: nobody tells one from the other.
         let resource = asking.resource(&held.headers, own.unwrap_or(NOWHERE));
-        Ok(Some(resource.unwrap_or_else(|_| asking.nowhere())))
+        Ok(Some((resource.unwrap_or_else(|_| asking.nowhere()), own.is_some())))
     }
 
     /// Finds the account of whoever's credential it is, good or not; `None` for what is none of ours.

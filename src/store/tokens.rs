@@ -308,6 +308,9 @@ impl Store {
 
     /// Finds those of some tokens that were not ended; they may have expired.
     pub async fn tokens_among(&self, ids: &[TokenId]) -> Result<Vec<KeptToken>, Error> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
         let tokens = api_token::Entity::find()
             .filter(api_token::Column::Id.is_in(ids.iter().map(|id| id.0)))
             .filter(api_token::Column::EndTime.is_null());
