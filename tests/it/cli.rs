@@ -241,8 +241,8 @@ account_from = "path"
 [[mesh.routes]]
 path = "/v1/campaigns"
 methods = ["GET"]
-action = "campaign.read"
-resource = "account/{own}/campaign/{header:x-campaign}"
+action = "gate_group.read"
+resource = "account/{own}/gate_group/{header:x-campaign}"
 
 [[mesh.routes]]
 grpc = "acme.v1.Things/GetThing"
@@ -275,7 +275,7 @@ fn what_a_request_of_the_mesh_asks_for_is_told_without_a_server() {
     );
     assert_eq!(code, 0);
     let (said, code) = test("GET", "/v1/campaigns", "X-Campaign: 5");
-    assert!(said.ends_with("resource: account/{own}/campaign/5\n") && code == 0, "{said}");
+    assert!(said.ends_with("resource: account/{own}/gate_group/5\n") && code == 0, "{said}");
     let (said, code) = test("GET", "/v1/campaigns", none);
     assert!(said.contains("the header `x-campaign` is needed once") && code == 1, "{said}");
     let (said, code) = test("POST", "/acme.v1.Things/GetThing", none);
