@@ -31,7 +31,7 @@ impl Config {
         problems.extend(self.mail.sender(self.store().engine().ok()).err());
         problems.extend(self.sso.check());
         problems.extend(self.mesh.check());
-        problems.extend(self.tls.check());
+        problems.extend(self.tls.check(!self.mesh.proxies.is_empty()));
         if let Err(why) = Sources::trusting(&self.trusted_proxies) {
             problems.push(problem("trusted_proxies", why.to_string()));
         }

@@ -54,8 +54,8 @@ impl Tls {
     }
 
     /// Lists everything that is wrong with it.
-    pub(super) fn check(&self) -> Vec<Problem> {
-        let mut problems = self.files();
+    pub(super) fn check(&self, told_by_mesh: bool) -> Vec<Problem> {
+        let mut problems = self.files(told_by_mesh);
         let proxies = match Proxies::believing(&self.forwarding_proxies) {
             Ok(proxies) => proxies,
             Err(why) => {
@@ -87,7 +87,7 @@ impl Tls {
         problems
     }
 
-    fn files(&self) -> Vec<Problem> {
+    fn files(&self, told_by_mesh: bool) -> Vec<Problem> {
         let mut problems = Vec::new();
         let mut add = |key: &str, why: &str| problems.push(problem(key, why.to_owned()));
         let on = self.cert_file.is_some();
@@ -110,10 +110,11 @@ impl Tls {
                 "is `off`, so that nobody is asked for a certificate of tls.client_ca_file: say `optional` or `required`",
             );
         }
-        if !self.peers.is_empty() && !asks && self.forwarding_proxies.is_empty() {
+        let told = told_by_mesh || !self.forwarding_proxies.is_empty();
+        if !self.peers.is_empty() && !asks && !told {
             add(
                 "tls.peers",
-                "are never seen: say tls.client_auth, or which tls.forwarding_proxies tell of them",
+                "are never seen: say tls.client_auth, or which tls.forwarding_proxies or mesh.proxies tell of them",
             );
         }
         problems

@@ -211,7 +211,7 @@ impl<A: AuthorizationService> MeshApi<A> {
     ) -> Result<Option<(ResourcePath, bool)>, Status> {
         let own = match who {
             Who::Peer(caller) => Ok(Some(caller.account)),
-            Who::Bearer(token) => self.account_of(token, &held.source).await,
+            Who::Bearer(token) => self.account_of(token, held).await,
         };
         let own = match own {
             Ok(own) => own,
@@ -224,15 +224,18 @@ impl<A: AuthorizationService> MeshApi<A> {
         Ok(Some((resource.unwrap_or_else(|_| asking.nowhere()), own.is_some())))
     }
 
-    /// Finds the account of whoever's credential it is, good or not; `None` for what is none of ours.
+    /// Finds the account of whoever's credential it is, good or not; `None` for what is none of ours, and for what is of a tenant
+    /// that is not the proxy's: to the proxy that is the same.
     async fn account_of(
         &self,
         token: &str,
-        source: &str,
+        held: &Held<'_>,
     ) -> Result<Option<AccountId>, BadCredential> {
         // What is unknown is counted as its sender's, and not as the proxy's: others of its clients must not suffer from it.
-        let owner = self.gate.credentials.owner(token, Source::Address(source)).await?;
-        let Some(owner) = owner else { return Ok(None) };
+        let owner = self.gate.credentials.owner(token, Source::Address(&held.source)).await?;
+        let mine = held.call.caller.as_ref().map(|caller| caller.tenant);
+        let reached = |tenant| mine == Some(tenant) || mine == Some(self.gate.feed.root());
+        let Some(owner) = owner.filter(|owner| reached(owner.tenant)) else { return Ok(None) };
         let world = self.gate.feed.tenant(owner.tenant).await?;
         Ok(world.any_user(owner.user).map(|user| user.account))
     }
