@@ -24,7 +24,7 @@ async fn a_custom_role_is_usable_where_it_belongs_and_below() {
         assert!(made.expanded.contains(&"recording.delete".to_owned()));
 
         let there = service.person(&below, "there", &["night_shift"]).await;
-        assert_eq!(held(&service, &there.user_id).await, std::slice::from_ref(&made.role));
+        assert_eq!(held(&service, &there.user_id).await, ["night_shift"]);
         let path = format!("account/{below}/recording/7");
         assert!(service.decides(&there.user_id, "delete", "recording", &path).await.decision);
         // Its reach is the holder's own account.
