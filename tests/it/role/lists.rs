@@ -164,21 +164,17 @@ async fn a_role_that_cannot_be_used_here_is_not_there() {
     for engine in engines() {
         let service = Service::start(&engine).await;
         let (acme, other) = (service.tenant("Acme").await, service.tenant("Other").await);
-        let below = service.account(&acme, "Below").await;
         let root = service.root.clone();
         let main = service.person(&acme, "main", &["SUPER_USER"]).await;
         let nobody = service.person(&acme, "nobody", &[]).await;
         let own = made(&service, &acme, role("own", &["recording.read"])).await;
         let theirs = made(&service, &other, role("theirs", &["recording.read"])).await;
-        let deeper = made(&service, &below, role("deeper", &["recording.read"])).await;
         let roots = made(&service, &root.account_id, role("at_root", &["recording.read"])).await;
         for (by, unusable) in [
             (&main, "NO_SUCH"),
             (&main, "theirs"),
             (&main, theirs.role.as_str()),
-            (&main, deeper.role.as_str()),
             (&main, roots.role.as_str()),
-            (&root, own.role.as_str()),
             // Who may read no role sees none.
             (&nobody, own.role.as_str()),
             (&nobody, "USER"),
