@@ -113,13 +113,18 @@ async fn ask(service: &Service, account: &str, name: &str) -> Result<(), Status>
 
 /// Changes one's own password, and nothing else.
 async fn change(service: &Service, by: &Person, old: &str, new: &str) -> Result<(), Status> {
+    let by = by.with(&service.session(by).await);
+    change_within(service, &by, old, new).await
+}
+
+/// The same of one who calls with a session.
+async fn change_within(service: &Service, by: &Person, old: &str, new: &str) -> Result<(), Status> {
     let request = pb::ChangePasswordRequest {
         current_password: old.to_owned(),
         new_password: new.to_owned(),
         keep_api_tokens: true,
     };
-    let by = by.with(&service.session(by).await);
-    service.sessions(&by).change_password(request).await.map(drop)
+    service.sessions(by).change_password(request).await.map(drop)
 }
 
 /// Asserts what somebody's password is, and what it is not.
