@@ -28,6 +28,7 @@ impl Config {
         }
         problems.extend(self.mail.sender(self.store().engine().ok()).err());
         problems.extend(self.sso.check());
+        problems.extend(self.beside());
         if let Err(why) = Sources::trusting(&self.trusted_proxies) {
             problems.push(problem("trusted_proxies", why.to_string()));
         }

@@ -4,6 +4,7 @@
 //! way out. Reading is in `read`, what the values must be in `check`.
 
 mod check;
+mod doors;
 mod mail;
 mod read;
 mod sso;
@@ -28,6 +29,7 @@ use crate::store::{Engine, StoreConfig};
 use crate::telemetry::LogConfig;
 use crate::{feed, rpc, server};
 
+pub use doors::{Authzen, Browsers};
 pub use mail::{Mail, MailSender};
 pub use read::{Problem, Problems, Sources};
 pub use sso::{Sso, SsoIssuer};
@@ -66,6 +68,10 @@ pub struct Config {
     pub tokens: Tokens,
     /// Identity providers by which users sign in.
     pub sso: Sso,
+    /// AuthZEN.
+    pub authzen: Authzen,
+    /// Programs in browsers.
+    pub browsers: Browsers,
     /// How long answers may rest on what the store has not confirmed, in milliseconds (`edges.md` §4).
     pub staleness_ms: u64,
     /// How often the store is asked for what is new, in milliseconds.
@@ -200,6 +206,8 @@ impl Default for Config {
             trusted_proxies: Vec::new(),
             tokens: Tokens::default(),
             sso: Sso::default(),
+            authzen: Authzen::default(),
+            browsers: Browsers::default(),
             staleness_ms: 5_000,
             poll_ms: 300,
             log: LogConfig::default(),
@@ -352,6 +360,8 @@ impl Config {
                 default_account: self.default_account.clone(),
                 return_uris: self.links.return_uris.clone(),
             },
+            authzen: self.authzen(),
+            browsers: self.browsers(),
             trusted_proxies: self.trusted_proxies.clone(),
             issuers: self.sso.issuers.iter().map(SsoIssuer::config).collect(),
             // What is wrong with it was told when it was loaded.

@@ -29,12 +29,16 @@ use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::service::Routes;
 use tonic::transport::Server;
+use tower::util::option_layer;
 
 use crate::admin::{self, Shown};
+use crate::authzen::{self, Authzen};
 use crate::crypto::KeyRing;
 use crate::crypto::jwt::Parties;
 use crate::issuers::{BadIssuer, IssuerConfig};
-use crate::layers::{BadNetwork, Deadlines, Door, FormError, RulesError};
+use crate::layers::{
+    self, BadNetwork, BadOrigin, Browsers, Deadlines, Door, FormError, RulesError, Web,
+};
 use crate::post::{BadSender, SenderConfig};
 use crate::store::Store;
 use crate::{feed, rpc, telemetry};
@@ -80,6 +84,10 @@ pub struct Config {
     pub signing: feed::SigningConfig,
     /// Who signs them, and for whom.
     pub parties: Parties,
+    /// What AuthZEN is told.
+    pub authzen: authzen::Settings,
+    /// What is said of browsers.
+    pub browsers: Browsers,
     /// What the services are told.
     pub rpc: rpc::Settings,
     /// How messages to users are sent.
@@ -116,6 +124,9 @@ pub enum Error {
     /// The proxies.
     #[error("trusted_proxies: {0}")]
     Proxies(#[from] BadNetwork),
+    /// Whose pages may call.
+    #[error("browsers.origins: {0}")]
+    Origin(#[from] BadOrigin),
     /// Passwords.
     #[error(transparent)]
     Passwords(#[from] rpc::NoPasswords),
@@ -233,11 +244,20 @@ async fn serve_grpc(
 ) -> Result<(), Error> {
     let taken = connections(listening, phases.clone());
     let incoming = ReceiverStream::new(taken).map(Ok::<_, Infallible>);
+    let cors = option_layer(layers::cors(&config.browsers)?);
+    let authzen = Authzen::new(Arc::clone(&door.gate), config.authzen);
     Server::builder()
+        // For AuthZEN and gRPC-Web; the door refuses gRPC that comes so.
+        .accept_http1(true)
         .max_concurrent_streams(config.streams_per_connection)
         .http2_keepalive_interval(Some(PING))
         .http2_keepalive_timeout(Some(PONG))
         .http2_max_header_list_size(HEADERS)
+        // Outermost: a browser reads no answer, a refusal neither, that does not name its origin.
+        .layer(cors)
+        // Other ways of saying the same, each made into gRPC.
+        .layer(authzen)
+        .layer(Web { on: config.browsers.grpc_web })
         // Every listener and route goes through the same door (`edges.md` §6).
         .layer(door)
         .add_routes(routes)
