@@ -180,7 +180,7 @@ impl Reader<'_> {
 
     /// Reads many questions; without any of them the whole is one.
     fn evaluations(&self, whole: Whole<'_>) -> Result<Asked, Fault> {
-        let items = match whole.get("evaluations") {
+        let items: &[Value] = match whole.get("evaluations") {
             None => &[],
             Some(Value::Array(items)) => items.as_slice(),
             Some(_) => return Err(fault("evaluations", "must be a list")),

@@ -57,7 +57,7 @@ impl Settings {
     pub(super) fn type_here(&self, named: &str) -> String {
         let here =
             self.resource_types.iter().find(|(theirs, _)| theirs.eq_ignore_ascii_case(named));
-        here.map_or(named, |(_, ours)| ours).to_owned()
+        here.map_or(named, |(_, ours)| ours.as_str()).to_owned()
     }
 }
 

@@ -1,4 +1,4 @@
-//! OpenID AuthZEN 1.0: the same questions, over HTTP in JSON.
+//! `OpenID` AuthZEN 1.0: the same questions, over HTTP in JSON.
 //!
 //! Nothing is decided here, and nobody is let in. A request in JSON becomes the message of the RPC that it means, and goes
 //! through the door to the service as one that came by gRPC; what comes back becomes JSON. So credential, rule, places, time

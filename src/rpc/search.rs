@@ -55,7 +55,7 @@ impl AuthorizationApi {
         request: Request<pb::SearchSubjectsRequest>,
     ) -> Result<Response<pb::SearchSubjectsResponse>, Status> {
         let (call, mut request) = open(request)?;
-        let page = request.page.take();
+        let (page, short) = (request.page.take(), request.short_ids);
         let consistency = request.consistency.clone();
         let mut search = self.search(&call, &request, page, consistency).await?;
         let asked = said(
@@ -90,13 +90,9 @@ impl AuthorizationApi {
             _ => Sifted::nothing(),
         };
         let page = Some(self.end(&search, &found));
-        let wire = |subject| match name_of(&search.by, subject).filter(|_| request.short_ids) {
-            Some(id) => pb::Subject { id, ..wire_subject(subject) },
-            None => wire_subject(subject),
-        };
         let (consistency_token, evaluated_revision) = search.asking.stand();
         Ok(search.asking.respond(pb::SearchSubjectsResponse {
-            results: found.results.into_iter().map(wire).collect(),
+            results: found.results.into_iter().map(|one| search.wire(one, short)).collect(),
             page,
             consistency_token,
             evaluated_revision,
@@ -213,6 +209,15 @@ impl AuthorizationApi {
 }
 
 impl Search {
+    /// Names a subject that was found; `short` as a question may.
+    fn wire(&self, subject: Subject, short: bool) -> pb::Subject {
+        let mut found = wire_subject(subject);
+        if let Some(name) = name_of(&self.by, subject).filter(|_| short) {
+            found.id = name;
+        }
+        found
+    }
+
     /// Reads what is to be done to what; `None` where there is no such thing, or it may not be asked about.
     async fn about(
         &mut self,

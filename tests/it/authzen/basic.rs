@@ -67,6 +67,7 @@ async fn a_decision_is_the_fixtures_by_names_and_by_properties() {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "one list of what is refused, case by case")]
 async fn what_is_no_question_is_a_bad_request_that_names_the_fault() {
     for engine in engines() {
         let records = Records::start(&engine).await;

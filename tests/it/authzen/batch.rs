@@ -9,6 +9,7 @@ use super::{
 use crate::support::engines;
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "one list of what is asked, case by case")]
 async fn many_are_decided_in_their_order_and_take_what_they_lack_from_the_whole() {
     for engine in engines() {
         let records = Records::start(&engine).await;

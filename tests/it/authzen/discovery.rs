@@ -19,7 +19,7 @@ async fn the_metadata_name_every_endpoint_below_the_base_url() {
         ] {
             let service = Service::start_with(&engine, &[settings]).await;
             let place = url.splitn(4, '/').nth(3).map(|path| format!("/{path}"));
-            let page = format!("{PAGE}{}", place.clone().unwrap_or_default());
+            let page = format!("{PAGE}{}", place.unwrap_or_default());
             let reply = sent(&service, Request::get(&page), b"").await;
             assert_eq!(
                 reply.json(),

@@ -15,7 +15,7 @@ const ON: (&str, &str) = ("browsers.grpc_web", "true");
 fn framed(message: &impl prost::Message) -> Vec<u8> {
     let message = message.encode_to_vec();
     let length = u32::try_from(message.len()).unwrap();
-    [&[0], &length.to_be_bytes()[..], &message].concat()
+    [&[0][..], &length.to_be_bytes()[..], &message[..]].concat()
 }
 
 /// Calls a method as a browser does.
