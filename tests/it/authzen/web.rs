@@ -20,7 +20,7 @@ fn framed(message: &impl prost::Message) -> Vec<u8> {
 
 /// Calls a method as a browser does.
 async fn called(service: &Service, token: &str, kind: &str, body: &[u8]) -> Reply {
-    let mut request = Request::post(LIST).header("content-type", kind).header("x-grpc-web", "1");
+    let mut request = Request::post(LIST).header("content-type", kind).header("accept", kind);
     if !token.is_empty() {
         request = request.header("authorization", format!("Bearer {token}"));
     }
