@@ -146,7 +146,7 @@ fn measure() -> Result<PrometheusHandle, BuildError> {
     Ok(handle)
 }
 
-const COUNTERS: [(&str, &str); 9] = [
+const COUNTERS: [(&str, &str); 10] = [
     ("chancery_rpc_requests_total", "Requests answered, by method and code."),
     (
         "chancery_panics_total",
@@ -162,15 +162,23 @@ const COUNTERS: [(&str, &str); 9] = [
     ("chancery_feed_poll_failures_total", "Polls of the tenants' heads that failed."),
     (
         "chancery_connections_refused_total",
-        "Connections refused: too many from one source, or silent.",
+        "Connections refused: too many from one source, silent, or without a handshake.",
+    ),
+    (
+        "chancery_tls_reload_failures_total",
+        "New certificates that could not be used, so that the old one stays.",
     ),
     ("chancery_probe_failures_total", "Probes of the store that failed."),
 ];
 
-const GAUGES: [(&str, &str); 5] = [
+const GAUGES: [(&str, &str); 6] = [
     ("chancery_build_info", "1, with the version of the program."),
     ("chancery_ready", "1 while the server can serve, else 0."),
     ("chancery_connections", "Connections open now, by listener."),
+    (
+        "chancery_tls_certificate_expiry_timestamp_seconds",
+        "Until when the server's certificate is good, in seconds since 1970.",
+    ),
     ("chancery_tenants", "Tenants in memory."),
     ("chancery_users", "Users of the tenants in memory."),
 ];

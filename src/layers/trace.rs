@@ -26,7 +26,13 @@ where
     let id = request_id(&request);
     request.headers_mut().insert(REQUEST_ID, id.clone());
     let method = method_label(request.uri().path());
-    let span = tracing::info_span!("rpc", method, request_id = id.to_str().unwrap_or_default());
+    let span = tracing::info_span!(
+        "rpc",
+        method,
+        request_id = id.to_str().unwrap_or_default(),
+        // The workload that it comes from, once it is known.
+        peer = tracing::field::Empty
+    );
     let work = AssertUnwindSafe(next(request)).catch_unwind().instrument(span.clone());
     let mut response = match work.await {
         Ok(response) => response,
