@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use tonic::metadata::AsciiMetadataValue;
 use tonic::transport::{Channel, Endpoint};
-use tonic::{Request, Status};
+use tonic::{Code, Request, Status};
 
+use crate::outside::{NoTls, Secure};
 use crate::proto::v1 as pb;
 use crate::proto::v1::authorization_service_client::AuthorizationServiceClient;
 use crate::proto::v1::rights_document_service_client::RightsDocumentServiceClient;
@@ -21,9 +22,15 @@ pub enum NoReply {
     /// The token is none.
     #[error("the token holds what no header may hold")]
     Token,
+    /// Who the server should be, or who we are.
+    #[error(transparent)]
+    Tls(#[from] NoTls),
     /// Nobody listens, or not in time.
     #[error("nobody answers at `{0}`")]
     Unreachable(String, #[source] tonic::transport::Error),
+    /// The server does not take the token that it is asked with, whatever it is asked about.
+    #[error("the token that is asked with (--token, CHANCERY_TOKEN) is refused: {0}")]
+    Asker(String),
     /// The server refuses.
     #[error("{0}")]
     Refused(String),
@@ -31,7 +38,8 @@ pub enum NoReply {
 
 impl From<Status> for NoReply {
     fn from(status: Status) -> Self {
-        Self::Refused(format!("{:?}: {}", status.code(), status.message()))
+        let why = format!("{:?}: {}", status.code(), status.message());
+        if status.code() == Code::Unauthenticated { Self::Asker(why) } else { Self::Refused(why) }
     }
 }
 
@@ -46,14 +54,20 @@ pub struct Client {
 }
 
 impl Client {
-    /// Connects to a server.
-    pub async fn connect(url: &str, token: &str, patience: Duration) -> Result<Self, NoReply> {
+    /// Connects to a server; over `https` only if it is who it should be.
+    pub async fn connect(
+        url: &str,
+        secure: &Secure,
+        token: &str,
+        patience: Duration,
+    ) -> Result<Self, NoReply> {
         let mut bearer: AsciiMetadataValue =
             format!("Bearer {token}").parse().map_err(|_| NoReply::Token)?;
         bearer.set_sensitive(true);
         let endpoint =
             Endpoint::from_shared(url.to_owned()).map_err(|_| NoReply::Address(url.to_owned()))?;
-        let channel = endpoint.connect_timeout(patience).timeout(patience).connect().await;
+        let endpoint = endpoint.connect_timeout(patience).timeout(patience);
+        let channel = endpoint.connect_with_connector(secure.connector()?).await;
         let channel = channel.map_err(|error| NoReply::Unreachable(url.to_owned(), error))?;
         let authorization = AuthorizationServiceClient::new(channel.clone());
         let rights = RightsDocumentServiceClient::new(channel.clone());

@@ -12,6 +12,7 @@ pub mod decision_log;
 pub mod feed;
 pub mod issuers;
 pub mod layers;
+pub mod mesh;
 pub mod model;
 pub mod outside;
 pub mod post;

@@ -1,6 +1,8 @@
 //! OUTSIDE: other programs are asked over HTTP. Encrypted, but for those on this machine; nobody is followed to where an answer
 //! points; and no answer is waited for, or read, without end.
 
+mod secure;
+
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -16,17 +18,22 @@ use tracing::{Instrument as _, Span};
 
 use crate::telemetry::{self, SPANS};
 
+pub use secure::{Secure, Trust};
+
 /// How long fetching something may take, from the connection to the last byte.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Stands for the user and the password of an address.
+const HIDDEN_USER: &str = "***@";
 
 /// An address that nobody is asked at.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadAddress {
     /// It is none.
-    #[error("`{0}` is not an address, such as `https://example.com/path`")]
+    #[error("`{}` is not an address, such as `https://example.com/path`", masked(.0))]
     None(String),
     /// Whoever is on the way could read and change what is said.
-    #[error("`{0}` is asked in plain text: say `https://…`")]
+    #[error("`{}` is asked in plain text: say `https://…`", masked(.0))]
     Plain(String),
 }
 
@@ -120,6 +127,22 @@ pub fn address(text: &str) -> Result<Uri, BadAddress> {
     if is_plain(text, "http") { Err(BadAddress::Plain(text.to_owned())) } else { Ok(at) }
 }
 
+/// Writes an address as it may be shown: without what stands before an `@`, and without its query and fragment, all of which may
+/// be secrets.
+pub fn masked(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+    let (place, hidden) = match rest.find(['?', '#']) {
+        Some(at) => rest.split_at(at),
+        None => (rest, ""),
+    };
+    // An `@` in a path hides more than it must.
+    let (user, place) =
+        place.rsplit_once('@').map_or(("", place), |(_, place)| (HIDDEN_USER, place));
+    let scheme = if scheme.is_empty() { String::new() } else { format!("{scheme}://") };
+    let hidden = hidden.chars().next().map(|mark| format!("{mark}***")).unwrap_or_default();
+    format!("{scheme}{user}{place}{hidden}")
+}
+
 /// Tells whether an address sends in plain text, and further than to this machine.
 pub fn is_plain(url: &str, scheme: &str) -> bool {
     let Some((own, rest)) = url.split_once("://") else { return false };
@@ -194,6 +217,22 @@ mod tests {
             assert!(is_plain(far, "smtp"), "{far}");
         }
         assert!(!is_plain("smtps://mail.example.com", "smtp"));
+    }
+
+    #[test]
+    fn no_secret_of_an_address_is_shown() {
+        for (url, shown) in [
+            ("https://a.example/b", "https://a.example/b"),
+            ("https://a.example/b?key=hush&x#hush", "https://a.example/b?***"),
+            ("https://a.example#hush", "https://a.example#***"),
+            ("https://me:hu/s@h@a.example/b", "https://***@a.example/b"),
+            ("https://hush@a.example?c", "https://***@a.example?***"),
+            ("hush@a.example", "***@a.example"),
+            ("a.example?hush", "a.example?***"),
+        ] {
+            assert_eq!(masked(url), shown);
+            assert!(!BadAddress::None(url.to_owned()).to_string().contains("hush"));
+        }
     }
 
     #[test]

@@ -56,6 +56,26 @@ pub enum SenderConfig {
     },
 }
 
+impl SenderConfig {
+    /// Looks whether messages can be sent so, as far as that can be told without asking anybody.
+    pub fn check(&self) -> Result<(), BadSender> {
+        self.sender().map(drop)
+    }
+
+    fn sender(&self) -> Result<Option<Sender>, BadSender> {
+        Ok(match self {
+            Self::None => None,
+            Self::Log => Some(Sender::Log),
+            Self::Smtp { url, from } => {
+                Some(Sender::Smtp(Box::new(Smtp::new(url.expose_secret(), from)?)))
+            }
+            Self::Webhook { url, secret } => {
+                Some(Sender::Webhook(Box::new(Webhook::new(url, secret.clone())?)))
+            }
+        })
+    }
+}
+
 /// Why messages cannot be sent as configured.
 #[derive(Debug, thiserror::Error)]
 pub enum BadSender {
@@ -121,16 +141,7 @@ impl Post {
         config: &SenderConfig,
         bell: Arc<Notify>,
     ) -> Result<Self, BadSender> {
-        let sender = match config {
-            SenderConfig::None => None,
-            SenderConfig::Log => Some(Sender::Log),
-            SenderConfig::Smtp { url, from } => {
-                Some(Sender::Smtp(Box::new(Smtp::new(url.expose_secret(), from)?)))
-            }
-            SenderConfig::Webhook { url, secret } => {
-                Some(Sender::Webhook(Box::new(Webhook::new(url, secret.clone())?)))
-            }
-        };
+        let sender = config.sender()?;
         Ok(Self { store, keys, base_url, sender, bell })
     }
 

@@ -1,6 +1,6 @@
 //! Code generated from `proto/`, and the descriptors of the whole API. Written by `build.rs`; never by hand.
 
-use prost_reflect::{DescriptorError, DescriptorPool};
+use prost_reflect::{DescriptorError, DescriptorPool, DynamicMessage, Value};
 
 /// Messages, clients and servers of the API. The comments are those of the proto files.
 pub mod v1 {
@@ -35,4 +35,44 @@ pub const DESCRIPTORS: &[u8] = tonic::include_file_descriptor_set!("chancery");
 /// Fails only if the embedded bytes are not what `build.rs` wrote.
 pub fn pool() -> Result<DescriptorPool, DescriptorError> {
     DescriptorPool::decode(DESCRIPTORS)
+}
+
+/// [`DESCRIPTORS`] with the types of error details beside them: what a proxy or a generator of code has to know.
+pub fn whole() -> Result<DescriptorPool, DescriptorError> {
+    let mut pool = pool()?;
+    pool.decode_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)?;
+    Ok(pool)
+}
+
+/// [`whole`] as Envoy's transcoder takes it: it refuses to start on a path whose answer is one field (`response_body`).
+///
+/// `None` if the descriptors do not describe themselves, which the build would have to have broken.
+pub fn for_envoy(whole: &DescriptorPool) -> Option<DynamicMessage> {
+    let set = whole.get_message_by_name("google.protobuf.FileDescriptorSet")?;
+    let http = whole.get_extension_by_name("google.api.http")?;
+    let mut set = DynamicMessage::decode(set, whole.encode_to_vec().as_slice()).ok()?;
+    for file in each(&mut set, "file") {
+        for service in each(file, "service") {
+            for method in each(service, "method") {
+                let options =
+                    method.get_field_by_name_mut("options").and_then(Value::as_message_mut);
+                let Some(options) = options.filter(|options| options.has_extension(&http)) else {
+                    continue;
+                };
+                if let Some(path) = options.get_extension_mut(&http).as_message_mut() {
+                    path.clear_field_by_name("response_body");
+                }
+            }
+        }
+    }
+    Some(set)
+}
+
+/// The messages of a list.
+fn each<'m>(
+    of: &'m mut DynamicMessage,
+    list: &str,
+) -> impl Iterator<Item = &'m mut DynamicMessage> {
+    let list = of.get_field_by_name_mut(list).and_then(Value::as_list_mut);
+    list.into_iter().flatten().filter_map(Value::as_message_mut)
 }

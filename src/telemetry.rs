@@ -227,7 +227,7 @@ pub fn names() -> impl Iterator<Item = &'static str> {
     [&COUNTERS[..], &GAUGES, &HISTOGRAMS].into_iter().flatten().map(|(name, _)| *name)
 }
 
-const COUNTERS: [(&str, &str); 19] = [
+const COUNTERS: [(&str, &str); 20] = [
     ("chancery_rpc_requests_total", "Requests answered, by method and code."),
     (
         "chancery_panics_total",
@@ -265,7 +265,11 @@ const COUNTERS: [(&str, &str); 19] = [
     ("chancery_feed_poll_failures_total", "Polls of the tenants' heads that failed."),
     (
         "chancery_connections_refused_total",
-        "Connections refused: too many from one source, or silent.",
+        "Connections refused: too many from one source, silent, or without a handshake.",
+    ),
+    (
+        "chancery_tls_reload_failures_total",
+        "New certificates that could not be used, so that the old one stays.",
     ),
     ("chancery_probe_failures_total", "Probes of the store that failed."),
 ];
@@ -274,6 +278,10 @@ const GAUGES: [(&str, &str); 13] = [
     ("chancery_build_info", "1, with the version of the program."),
     ("chancery_ready", "1 while the server can serve, else 0."),
     ("chancery_connections", "Connections open now, by listener."),
+    (
+        "chancery_tls_certificate_expiry_timestamp_seconds",
+        "Until when the server's certificate is good, in seconds since 1970.",
+    ),
     ("chancery_tenants", "Tenants in memory."),
     ("chancery_users", "Users of the tenants in memory."),
     (
@@ -286,10 +294,6 @@ const GAUGES: [(&str, &str); 13] = [
     ("chancery_outbox_oldest_seconds", "How long the oldest of them waits."),
     ("chancery_signing_key_age_seconds", "How long the key that signs access tokens has done so."),
     ("chancery_signing_key_life_seconds", "How long a key signs until another takes its place."),
-    (
-        "chancery_certificate_expiry_seconds",
-        "When a certificate that is in use expires, in seconds since 1970.",
-    ),
 ];
 
 const HISTOGRAMS: [(&str, &str); 5] = [

@@ -12,6 +12,7 @@ mod m0006_passwords;
 mod m0007_service_keys;
 mod m0009_identities;
 mod m0010_expiring_tokens;
+mod m0011_no_expiry_index;
 mod parts;
 
 /// Runs the steps in order. Whoever calls it holds the lock that keeps a second process out.
@@ -30,6 +31,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0007_service_keys::Migration),
             Box::new(m0009_identities::Migration),
             Box::new(m0010_expiring_tokens::Migration),
+            Box::new(m0011_no_expiry_index::Migration),
         ]
     }
 }

@@ -1,12 +1,14 @@
 //! What the commands that ask a server have in common.
 
 use std::error::Error;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
 
 use super::settings::Settings;
 use crate::client::Client;
+use crate::outside::{Secure, Trust};
 use crate::proto::v1 as pb;
 use crate::server;
 
@@ -19,6 +21,8 @@ pub(super) struct Server {
     /// The API token to ask with; better said in the environment
     #[arg(long, value_name = "TOKEN", env = "CHANCERY_TOKEN", hide_env_values = true)]
     token: String,
+    #[command(flatten)]
+    secure: SecureFlags,
     /// How long to wait for an answer, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 10)]
     timeout: u64,
@@ -30,12 +34,44 @@ impl Server {
         &self,
         settings: &Settings,
     ) -> Result<Client, Box<dyn Error + Send + Sync>> {
-        let url = match &self.url {
-            Some(url) => url.clone(),
-            None => format!("http://{}", server::reachable(settings.load()?.listen)),
+        let (url, secure) = match &self.url {
+            Some(url) => (url.clone(), self.secure.of(None)),
+            None => {
+                let config = settings.load()?;
+                let scheme = if config.tls.cert_file.is_some() { "https" } else { "http" };
+                let url = format!("{scheme}://{}", server::reachable(config.listen));
+                (url, self.secure.of(config.tls.cert_file))
+            }
         };
         let patience = Duration::from_secs(self.timeout);
-        Ok(Client::connect(&url, &self.token, patience).await?)
+        Ok(Client::connect(&url, &secure, &self.token, patience).await?)
+    }
+}
+
+/// How a server is spoken to that is asked over `https`.
+#[derive(Debug, Args)]
+pub(super) struct SecureFlags {
+    /// Who may have issued the server's certificate, in PEM [default: who browsers trust; of the server of this configuration
+    /// its own certificate is known]
+    #[arg(long, value_name = "FILE")]
+    tls_ca: Option<PathBuf>,
+    /// The certificate to show where the server asks for one, in PEM
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// Its private key, in PEM
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+}
+
+impl SecureFlags {
+    /// Returns how a server is spoken to; `known` is a file with its own certificate, where there is one.
+    pub(super) fn of(&self, known: Option<PathBuf>) -> Secure {
+        let trust = match (&self.tls_ca, known) {
+            (Some(file), _) => Trust::Issuers(file.clone()),
+            (None, Some(file)) => Trust::Exactly(file),
+            (None, None) => Trust::Web,
+        };
+        Secure { trust, own: self.tls_cert.clone().zip(self.tls_key.clone()) }
     }
 }
 

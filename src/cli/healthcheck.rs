@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::asking::SecureFlags;
 use super::{Outcome, say};
 use crate::config::Config;
 use crate::server;
@@ -14,6 +15,8 @@ pub(super) struct Wanted {
     /// One service, such as `chancery.v1.UserService`; else the whole server
     #[arg(long, value_name = "NAME", default_value = "")]
     service: String,
+    #[command(flatten)]
+    secure: SecureFlags,
     /// How long to wait for the answer, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 3)]
     timeout: u64,
@@ -23,7 +26,9 @@ pub(super) struct Wanted {
 pub(super) async fn run(config: &Config, wanted: Wanted) -> Outcome {
     let address = server::reachable(config.listen);
     let patience = Duration::from_secs(wanted.timeout);
-    if server::check(address, &wanted.service, patience).await? {
+    let known = config.tls.cert_file.clone();
+    let secure = known.map(|known| wanted.secure.of(Some(known)));
+    if server::check(address, secure.as_ref(), &wanted.service, patience).await? {
         say("SERVING\n")?;
         Ok(ExitCode::SUCCESS)
     } else {

@@ -8,6 +8,7 @@ mod descriptor;
 mod explain;
 mod hash_tune;
 mod healthcheck;
+mod mesh;
 mod migrate;
 mod open;
 mod rights;
@@ -71,6 +72,9 @@ enum Command {
     /// Shows what a catalogue file would change, or applies it
     #[command(subcommand)]
     Catalogue(catalogue::Wanted),
+    /// Tells what becomes of requests that the proxies of a mesh hold
+    #[command(subcommand)]
+    Mesh(mesh::Wanted),
     /// Tells what a credential is, and why it works or does not
     #[command(subcommand)]
     Token(token::Wanted),
@@ -110,6 +114,7 @@ async fn dispatch(settings: &Settings, command: Command) -> Outcome {
         Command::Rights(wanted) => rights::run(settings, wanted).await,
         Command::WhoCan(wanted) => who_can::run(settings, wanted).await,
         Command::Catalogue(wanted) => catalogue::run(settings, wanted).await,
+        Command::Mesh(wanted) => mesh::run(&settings.load()?, &wanted),
         Command::Token(wanted) => token::run(settings, wanted).await,
     }
 }
@@ -147,6 +152,18 @@ mod tests {
     #[test]
     fn the_command_line_is_sound() {
         Line::command().debug_assert();
+    }
+
+    #[test]
+    fn a_commands_own_options_stand_apart_from_the_settings() {
+        for name in ["explain", "bootstrap", "catalogue"] {
+            let mut line = Line::command();
+            line.build();
+            let help = line.find_subcommand_mut(name).unwrap().render_help().to_string();
+            let (own, settings) = help.split_once("\nSettings:\n").unwrap();
+            assert!(own.contains("--help") && !own.contains("--listen"), "{help}");
+            assert!(settings.contains("--listen") && !settings.contains("--token"), "{help}");
+        }
     }
 
     #[test]

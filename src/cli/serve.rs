@@ -50,6 +50,8 @@ async fn served(config: &Config) -> Outcome {
     // From here on a signal is noticed, however long the rest takes.
     let mut signals = Signals::new()?;
     // Before the store is touched: what cannot be served must not use up the one first start.
+    let settings = config.server();
+    settings.check()?;
     let grpc = bind("listen", config.listen).await?;
     let admin = bind("admin_listen", config.admin_listen).await?;
     let store = open::store(config).await?;
@@ -60,9 +62,10 @@ async fn served(config: &Config) -> Outcome {
     }
     let at = grpc.local_addr()?;
     if let Some(secret) = &first {
-        say(&token(secret, server::reachable(at)))?;
+        let plain = config.tls.cert_file.is_none();
+        say(&token(secret, server::reachable(at), plain))?;
     }
-    let running = server::start(config.server(), store.clone(), keys, grpc, admin).await?;
+    let running = server::start(settings, store.clone(), keys, grpc, admin).await?;
     tracing::info!(grpc = %running.grpc(), admin = %running.admin(), "serving");
     let ended = attend(running, &mut signals).await;
     // What does not come back now is dropped with the process.
@@ -108,11 +111,12 @@ const WELCOME: &str = "\nThis is the first start: there is one account, the plat
     may do everything.\n";
 
 /// Shows the token: only its keyed hash is left after this.
-fn token(secret: &Secret, at: SocketAddr) -> String {
+fn token(secret: &Secret, at: SocketAddr, plain: bool) -> String {
     let token = secret.expose();
+    let plain = if plain { "-plaintext " } else { "" };
     format!(
         "This is the user's API token. It is shown this once and kept nowhere:\n\n  {token}\n\nTry it:\n\n  \
-         grpcurl -plaintext -H 'authorization: Bearer {token}' {at} chancery.v1.UserService/ListUsers\n\n"
+         grpcurl {plain}-H 'authorization: Bearer {token}' {at} chancery.v1.UserService/ListUsers\n\n"
     )
 }
 

@@ -7,6 +7,7 @@ use clap::Args;
 use crate::config::{Config, Problems, Sources};
 
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Settings")]
 pub(super) struct Settings {
     /// A TOML file with settings; else the one that `CHANCERY_CONFIG` names, if any
     #[arg(long, global = true, value_name = "FILE")]

@@ -1,5 +1,7 @@
 //! What the values must be: bounds, and what two settings have to do with one another.
 
+use std::net::SocketAddr;
+
 use secrecy::ExposeSecret as _;
 
 use super::{Config, Problem};
@@ -30,6 +32,8 @@ impl Config {
         problems.extend(self.sso.check());
         problems.extend(self.decision_log.config().err());
         problems.extend(self.shares());
+        problems.extend(self.mesh.check());
+        problems.extend(self.tls.check());
         if let Err(why) = Sources::trusting(&self.trusted_proxies) {
             problems.push(problem("trusted_proxies", why.to_string()));
         }
@@ -42,12 +46,13 @@ impl Config {
         problems
     }
 
-    fn bounded(&self) -> [Bounded; 30] {
+    fn bounded(&self) -> [Bounded; 31] {
         let (limits, store, passwords) = (&self.limits, &self.store, &self.passwords);
         let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
         [
             ("staleness_ms", self.staleness_ms, 100, 30_000),
             ("poll_ms", self.poll_ms, 10, 500),
+            ("mesh.answer_ms", self.mesh.answer_ms, 10, 10_000),
             ("tokens.key_days", self.tokens.key_days.into(), 1, 3_650),
             ("limits.changes_per_minute", limits.changes_per_minute.into(), 0, 1_000_000),
             ("limits.sign_ins_per_minute", limits.sign_ins_per_minute.into(), 0, 1_000_000),
@@ -112,14 +117,26 @@ impl Config {
 
     fn doors(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
-        if !self.listen.ip().to_canonical().is_loopback() && !self.allow_plaintext {
+        let is_far = |address: SocketAddr| {
+            !address.ip().to_canonical().is_loopback() && !self.allow_plaintext
+        };
+        if is_far(self.listen) && self.tls.config().is_none() {
             let why = format!(
                 "`{}` can be reached from elsewhere, and gRPC is served in plain text, so that tokens could be read on \
-                 the way: listen on loopback, or, where a mesh or a proxy encrypts, say `allow_plaintext = true` \
-                 (CHANCERY_ALLOW_PLAINTEXT=true)",
+                 the way: listen on loopback, give a certificate (`tls.cert_file`, `tls.key_file`), or, where a mesh or \
+                 a proxy encrypts, say `allow_plaintext = true` (CHANCERY_ALLOW_PLAINTEXT=true)",
                 self.listen
             );
             problems.push(problem("listen", why));
+        }
+        if is_far(self.admin_listen) {
+            let why = format!(
+                "`{}` can be reached from elsewhere, and figures, health and the keys that tokens are verified with are \
+                 shown there in plain text: listen on loopback, or, where only probes and scrapers get there, say \
+                 `allow_plaintext = true` (CHANCERY_ALLOW_PLAINTEXT=true)",
+                self.admin_listen
+            );
+            problems.push(problem("admin_listen", why));
         }
         if self.listen == self.admin_listen && self.listen.port() != 0 {
             let why = "is the same as listen: give it a port of its own".to_owned();

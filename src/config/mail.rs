@@ -1,9 +1,10 @@
 //! How messages to users are sent.
 
 use secrecy::SecretString;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::{Problem, hidden};
+use crate::outside::masked;
 use crate::post::SenderConfig;
 use crate::store::Engine;
 
@@ -19,10 +20,17 @@ pub struct Mail {
     #[serde(serialize_with = "hidden")]
     pub smtp_url: Option<SecretString>,
     /// The program that sends messages: `https://…`.
+    #[serde(serialize_with = "masked_web")]
     pub webhook_url: Option<String>,
     /// The key that each request to it is signed under.
     #[serde(serialize_with = "hidden")]
     pub webhook_secret: Option<SecretString>,
+}
+
+/// Writes an address without what in it may be a secret.
+#[expect(clippy::ref_option, reason = "serde hands in a reference to the field")]
+fn masked_web<S: Serializer>(url: &Option<String>, to: S) -> Result<S::Ok, S::Error> {
+    url.as_deref().map(masked).serialize(to)
 }
 
 /// By what messages are sent.

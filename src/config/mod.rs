@@ -6,10 +6,12 @@
 mod check;
 mod decision_log;
 mod mail;
+mod mesh;
 mod read;
 mod sso;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod url;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -31,8 +33,10 @@ use crate::{feed, rpc, server};
 
 pub use decision_log::{DecisionLog, DecisionSink};
 pub use mail::{Mail, MailSender};
+pub use mesh::{Mesh, MeshRoute};
 pub use read::{Problem, Problems, Sources};
 pub use sso::{Sso, SsoIssuer};
+pub use tls::{Tls, TlsPeer};
 
 /// Every setting. The names of the fields are those of the file; `CHANCERY_LIMITS__IN_FLIGHT` is `limits.in_flight`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -42,8 +46,10 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where metrics and health are served, over HTTP.
     pub admin_listen: SocketAddr,
-    /// Whether gRPC in plain text may be served beyond loopback: behind something that encrypts.
+    /// Whether plain text may be served beyond loopback: behind something that encrypts.
     pub allow_plaintext: bool,
+    /// TLS for gRPC.
+    pub tls: Tls,
     /// `sqlite://<file>` or `postgres://…`. May hold a password.
     #[serde(serialize_with = "url::masked")]
     pub database_url: SecretString,
@@ -68,6 +74,8 @@ pub struct Config {
     pub tokens: Tokens,
     /// Identity providers by which users sign in.
     pub sso: Sso,
+    /// What proxies of a mesh are answered by.
+    pub mesh: Mesh,
     /// How long answers may rest on what the store has not confirmed, in milliseconds (`edges.md` §4).
     pub staleness_ms: u64,
     /// How often the store is asked for what is new, in milliseconds.
@@ -195,6 +203,7 @@ impl Default for Config {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 50051)),
             admin_listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 9090)),
             allow_plaintext: false,
+            tls: Tls::default(),
             database_url: SecretString::from("sqlite://chancery.db"),
             master_key: None,
             master_key_file: None,
@@ -206,6 +215,7 @@ impl Default for Config {
             trusted_proxies: Vec::new(),
             tokens: Tokens::default(),
             sso: Sso::default(),
+            mesh: Mesh::default(),
             staleness_ms: 5_000,
             poll_ms: 300,
             log: LogConfig::default(),
@@ -360,8 +370,12 @@ impl Config {
                 default_account: self.default_account.clone(),
                 return_uris: self.links.return_uris.clone(),
             },
+            tls: self.tls.config(),
+            peers: self.tls.peers(),
+            forwarding_proxies: self.tls.forwarding_proxies.clone(),
             trusted_proxies: self.trusted_proxies.clone(),
             issuers: self.sso.issuers.iter().map(SsoIssuer::config).collect(),
+            mesh: self.mesh.config(),
             // What is wrong with it was told when it was loaded.
             sender: self.mail.sender(self.store().engine().ok()).unwrap_or(SenderConfig::None),
             passwords: rpc::PasswordSettings {

@@ -19,7 +19,8 @@ const TOKEN: &str = "CHANCERY_TOKEN";
 /// Where spans are sent, as programs of all kinds are told; what is said of it elsewhere goes before.
 const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
 /// Values of these are not repeated in a problem.
-const SECRET: [&str; 4] = ["master_key", "database_url", "mail.smtp_url", "mail.webhook_secret"];
+const SECRET: [&str; 5] =
+    ["master_key", "database_url", "mail.smtp_url", "mail.webhook_url", "mail.webhook_secret"];
 
 /// Where settings come from.
 #[derive(Debug, Clone, Default)]
@@ -285,8 +286,16 @@ fn why(leaf: &Leaf, kind: Kind) -> String {
         Kind::InvalidType(_, wanted) | Kind::InvalidValue(_, wanted) => match wanted.as_str() {
             "u16" | "u32" | "u64" | "usize" => format!("{found} is not a whole number that fits"),
             "a boolean" => format!("{found} is neither `true` nor `false`"),
+            "a string" | "string" | "path string" => format!("{found} is not a text"),
+            "a sequence" => format!("{found} is not a list: `[…]`"),
+            wanted if wanted.starts_with("struct ") => format!("{found} is not a table: `{{ … }}`"),
             wanted => format!("{found} is not {wanted}"),
         },
+        Kind::MissingField(name) => format!("`{name}` is missing"),
+        Kind::UnknownField(name, known) => {
+            format!("`{name}` is not known; known here are {}", known.join(", "))
+        }
+        Kind::DuplicateField(name) => format!("`{name}` stands here twice"),
         Kind::UnknownVariant(_, known) => format!("{found} is none of `{}`", known.join("`, `")),
         _ => format!("{found} cannot be used"),
     }

@@ -168,9 +168,11 @@ fn a_sender_is_told_what_it_lacks_and_its_secrets_are_not_shown() {
     assert_eq!(keys, ["mail.webhook_secret"]);
     let (_, text) = problems(from_file("mail.sender = \"pigeon\""));
     assert!(text.contains("`log`, `smtp`, `webhook`"), "{text}");
-    let file = "[mail]\nsmtp_url = \"smtps://a:geheim@b\"\nwebhook_secret = \"geheim\"";
+    let file = "[mail]\nsmtp_url = \"smtps://a:geheim@b\"\nwebhook_secret = \"geheim\"\n\
+                webhook_url = \"https://a:geheim@b/c?key=geheim\"";
     let printed = from_file(file).unwrap().to_toml().unwrap();
     assert!(printed.contains("[redacted]") && !printed.contains("geheim"), "{printed}");
+    assert!(printed.contains("https://***@b/c?***"), "{printed}");
 }
 
 const ISSUER: &str =
@@ -220,8 +222,14 @@ fn an_issuer_is_told_what_it_lacks_by_its_place_and_field() {
     }
     let (keys, _) = problems(from_file(&ISSUER.replace("account = 'acme'\n", "")));
     assert!(keys[0].starts_with("sso.issuers[0]"), "{keys:?}");
+    let (_, text) = problems(from_file(&ISSUER.replace("account = 'acme'\n", "")));
+    assert!(text.contains("`account` is missing"), "{text}");
     let (_, text) = problems(from_file(&ISSUER.replace("account", "acount")));
-    assert!(text.contains("acount"), "{text}");
+    assert!(text.contains("`acount` is not known; known here are issuer, audiences"), "{text}");
+    let (_, text) = problems(from_file(&ISSUER.replace("['us']", "7")));
+    assert!(text.contains("is not a list"), "{text}");
+    let (_, text) = problems(from_file("sso.issuers = [7]"));
+    assert!(text.contains("is not a table"), "{text}");
     let (keys, text) = problems(from_file(&ISSUER.repeat(2)));
     assert_eq!(keys, ["sso.issuers[1].issuer"], "{text}");
     for text in ["https://id.example", "[{]", "[7]"] {
@@ -244,11 +252,62 @@ fn plain_text_stays_on_loopback_unless_somebody_says_otherwise() {
     assert_eq!(keys, ["listen"]);
     assert!(text.contains("allow_plaintext = true"), "{text}");
     assert!(from_environment(&[open, ("CHANCERY_ALLOW_PLAINTEXT", "true")]).is_ok());
+    // Nor does the port of figures and health encrypt.
+    let (cert, key) = (("CHANCERY_TLS__CERT_FILE", "a"), ("CHANCERY_TLS__KEY_FILE", "b"));
+    assert!(from_environment(&[open, cert, key]).is_ok());
+    let admin = ("CHANCERY_ADMIN_LISTEN", "0.0.0.0:9090");
+    let (keys, text) = problems(from_environment(&[open, admin, cert, key]));
+    assert_eq!(keys, ["admin_listen"]);
+    assert!(text.contains("allow_plaintext = true"), "{text}");
+    let said = ("CHANCERY_ALLOW_PLAINTEXT", "true");
+    assert!(from_environment(&[open, admin, cert, key, said]).is_ok());
     assert!(from_environment(&[("CHANCERY_LISTEN", "[::ffff:127.0.0.1]:1")]).is_ok());
     let same = [("CHANCERY_LISTEN", "127.0.0.1:9090")];
     assert_eq!(problems(from_environment(&same)).0, ["admin_listen"]);
     let any = [("CHANCERY_LISTEN", "127.0.0.1:0"), ("CHANCERY_ADMIN_LISTEN", "127.0.0.1:0")];
     assert!(from_environment(&any).is_ok());
+}
+
+const TLS: &str = r#"
+[tls]
+cert_file = "tls.crt"
+key_file = "tls.key"
+client_ca_file = "ca.crt"
+client_auth = "required"
+forwarding_proxies = ["spiffe://a/gate", "10.0.0.0/8"]
+[[tls.peers]]
+spiffe_id = "spiffe://a/shop"
+user_id = "usr_00000000000000000000000000"
+"#;
+
+#[test]
+fn tls_is_whole_or_refused() {
+    let config = from_file(TLS).unwrap();
+    assert!(config.server().tls.is_some());
+    assert!(from_environment(&[]).unwrap().server().tls.is_none());
+    let printed = config.to_toml().unwrap();
+    assert_eq!(from_file(&printed).unwrap().to_toml().unwrap(), printed);
+    for (was, is, key) in [
+        ("key_file = \"tls.key\"\n", "", "tls.key_file"),
+        ("cert_file = \"tls.crt\"\n", "", "tls.cert_file"),
+        ("client_ca_file = \"ca.crt\"\n", "", "tls.client_ca_file"),
+        ("required", "off", "tls.client_auth"),
+        ("\"required\"", "\"sometimes\"", "tls.client_auth (in "),
+        ("10.0.0.0/8", "10.0.0.0/33", "tls.forwarding_proxies"),
+        ("spiffe://a/gate", "spiffe://a", "tls.forwarding_proxies"),
+        ("a/gate", "a/shop", "tls.peers[0].spiffe_id"),
+        ("spiffe://a/shop", "spiffe://a/shop/", "tls.peers[0].spiffe_id"),
+        ("spiffe://a/shop", "https://a/shop", "tls.peers[0].spiffe_id"),
+        ("usr_0", "acc_0", "tls.peers[0].user_id"),
+    ] {
+        let (keys, text) = problems(from_file(&TLS.replacen(was, is, 1)));
+        assert!(keys[0].starts_with(key), "{was}: {text}");
+    }
+    let peer = TLS.split_once("[[").unwrap().1;
+    let (keys, text) = problems(from_file(&format!("{TLS}[[{peer}")));
+    assert_eq!(keys, ["tls.peers[1].spiffe_id"], "{text}");
+    let alone = format!("[tls]\n[[{peer}");
+    assert_eq!(problems(from_file(&alone)).0, ["tls.peers"]);
 }
 
 #[test]

@@ -3,25 +3,22 @@
 //! On Postgres the master key is given, so that all replicas share it; the embedded default makes it on first
 //! start. Who loses it loses every password, API token and page token, and nothing else.
 
+mod file;
+
 use std::fmt;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::PathBuf;
 
 use base64::Engine as _;
 use base64::alphabet;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig, general_purpose};
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use super::chain::hex;
-use super::secret::{self, NoRandomness, Redacted};
+use super::secret::{NoRandomness, Redacted};
 
 const LENGTH: usize = 32;
-/// A key file is longer than this only by mistake.
-const MAX_FILE: u64 = 1024;
 
 const LENIENT: GeneralPurposeConfig =
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
@@ -43,8 +40,11 @@ pub enum BadKey {
     /// All bytes are equal, as in a placeholder or a cleared disk block.
     #[error("all bytes of the key are equal: make one with `openssl rand -base64 32`")]
     Uniform,
-    /// Others than its owner may open the key file.
-    #[error("key file `{}` has mode {mode:03o}, not 600: others may open it", path.display())]
+    /// Others may open the key file than those that it is meant for.
+    #[error(
+        "key file `{}` has mode {mode:03o}: others may open it; it is to be 600, or 640 where it belongs to root",
+        path.display()
+    )]
     Exposed {
         /// The file.
         path: PathBuf,
@@ -130,85 +130,12 @@ impl KeyRing {
         }
         Ok(Self::from_master(master))
     }
-
-    /// Reads the master key from a file that only its owner may open.
-    pub fn load(path: &Path) -> Result<Self, BadKey> {
-        let failed = |source| BadKey::Io { path: path.to_owned(), source };
-        let file = File::open(path).map_err(failed)?;
-        // Of the file that was opened, not of what its name may mean a moment later.
-        let metadata = file.metadata().map_err(failed)?;
-        if !metadata.is_file() {
-            return Err(BadKey::NotAFile { path: path.to_owned() });
-        }
-        let mode = metadata.mode() & 0o777;
-        if mode & 0o077 != 0 {
-            return Err(BadKey::Exposed { path: path.to_owned(), mode });
-        }
-        // Room for all from the start: growing would leave a copy behind that nobody wipes.
-        let mut text = Zeroizing::new(Vec::with_capacity(2048));
-        file.take(MAX_FILE).read_to_end(&mut text).map_err(failed)?;
-        Self::read(&text)
-    }
-
-    /// Reads the master key from `path`, or makes one there if there is none: for the embedded default.
-    ///
-    /// When it returns, the key is on disk. Two processes that start together end with one key.
-    pub fn load_or_create(
-        path: &Path,
-        random: impl FnMut(&mut [u8]) -> Result<(), NoRandomness>,
-    ) -> Result<Self, BadKey> {
-        match Self::load(path) {
-            Err(BadKey::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-                create(path, random)?;
-                Self::load(path)
-            }
-            read => read,
-        }
-    }
 }
 
 impl fmt::Debug for KeyRing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("KeyRing").field(&Redacted).finish()
     }
-}
-
-/// Makes a key file, whole or not at all: it is written under another name, and gets its own by a link,
-/// which fails if the name is taken. A crash never leaves half a key that the next start would trip over.
-fn create(
-    path: &Path,
-    mut random: impl FnMut(&mut [u8]) -> Result<(), NoRandomness>,
-) -> Result<(), BadKey> {
-    let failed = |source| BadKey::Io { path: path.to_owned(), source };
-    let master = Zeroizing::new(secret::bytes::<LENGTH>(&mut random)?);
-    let mut text = Zeroizing::new(String::with_capacity(64));
-    general_purpose::STANDARD.encode_string(master.as_slice(), &mut text);
-    text.push('\n');
-
-    let mut draft = path.as_os_str().to_owned();
-    draft.push(format!(".{}.new", hex(&secret::bytes::<8>(&mut random)?)));
-    let draft = PathBuf::from(draft);
-    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft);
-    let made = write(file.map_err(failed)?, text.as_bytes());
-    let linked = made.and_then(|()| match fs::hard_link(&draft, path) {
-        // Somebody else was faster: theirs is the key.
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        linked => linked,
-    });
-    // The draft goes in any case; what went wrong first is what is told.
-    let gone = fs::remove_file(&draft);
-    linked.and(gone).and_then(|()| sync_folder(path)).map_err(failed)
-}
-
-fn write(mut file: File, text: &[u8]) -> io::Result<()> {
-    file.write_all(text)?;
-    file.sync_all()
-}
-
-/// Makes the name as lasting as the content.
-fn sync_folder(path: &Path) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    File::open(folder.unwrap_or_else(|| Path::new(".")))?.sync_all()
 }
 
 /// Returns the HMAC-SHA-256 of the parts, one after another, under `key`.
@@ -227,28 +154,13 @@ pub(super) fn mac(key: &[u8; LENGTH], parts: &[&[u8]]) -> [u8; 32] {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
-
+    use base64::engine::general_purpose;
     use proptest::prelude::*;
 
     use super::*;
+    use crate::crypto::chain::hex;
 
     const TEXT: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
-
-    fn set_mode(path: &Path, mode: u32) {
-        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
-    }
-
-    fn seeded(seed: u8) -> impl FnMut(&mut [u8]) -> Result<(), NoRandomness> {
-        let mut next = seed;
-        move |bytes| {
-            bytes.fill_with(|| {
-                next = next.wrapping_add(1);
-                next
-            });
-            Ok(())
-        }
-    }
 
     #[test]
     fn the_mac_is_that_of_rfc_4231() {
@@ -317,69 +229,6 @@ mod tests {
         assert!(matches!(read(&encode(&[0; 32])), BadKey::Uniform));
         // 32 bytes written in hexadecimal digits, by mistake, are base64 too: of 48.
         assert!(matches!(read(&hex(&[7; 32])), BadKey::Length { found: 48 }));
-    }
-
-    #[test]
-    fn a_key_is_made_once_for_its_owner_alone_and_read_again() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("chancery.key");
-        assert!(KeyRing::load(&path).is_err());
-        let made = KeyRing::load_or_create(&path, secret::system).unwrap();
-        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
-        let again = KeyRing::load_or_create(&path, |_| Err(NoRandomness)).unwrap();
-        assert_eq!(made.token, again.token);
-        let text = fs::read_to_string(&path).unwrap();
-        assert_eq!(made.token, KeyRing::from_base64(&text).unwrap().token);
-    }
-
-    #[test]
-    fn processes_that_start_together_end_with_one_key() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("chancery.key");
-        let path = path.as_path();
-        let tokens: Vec<_> = std::thread::scope(|scope| {
-            let start = || KeyRing::load_or_create(path, secret::system).unwrap().token.to_vec();
-            let threads: Vec<_> = (0..8).map(|_| scope.spawn(start)).collect();
-            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
-        });
-        assert!(tokens.windows(2).all(|two| two[0] == two[1]));
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
-    }
-
-    #[test]
-    fn a_file_that_others_may_open_is_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("chancery.key");
-        fs::write(&path, TEXT).unwrap();
-        for mode in [0o640, 0o604, 0o620, 0o601, 0o644] {
-            set_mode(&path, mode);
-            let error = KeyRing::load_or_create(&path, secret::system).unwrap_err();
-            assert!(matches!(error, BadKey::Exposed { mode: found, .. } if found == mode));
-        }
-        set_mode(&path, 0o400);
-        assert!(KeyRing::load(&path).is_ok());
-    }
-
-    #[test]
-    fn a_bad_file_is_refused_and_never_replaced() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("chancery.key");
-        fs::write(&path, "").unwrap();
-        set_mode(&path, 0o600);
-        assert!(KeyRing::load_or_create(&path, secret::system).is_err());
-        assert_eq!(fs::read(&path).unwrap(), b"");
-        assert!(matches!(KeyRing::load(folder.path()), Err(BadKey::NotAFile { .. })));
-        let nowhere = folder.path().join("none").join("chancery.key");
-        assert!(matches!(KeyRing::load_or_create(&nowhere, seeded(0)), Err(BadKey::Io { .. })));
-    }
-
-    #[test]
-    fn without_chance_no_file_is_made() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("chancery.key");
-        assert!(KeyRing::load_or_create(&path, |_| Err(NoRandomness)).is_err());
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 
     #[test]

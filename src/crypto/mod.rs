@@ -3,6 +3,7 @@
 //! Chance is an argument here: whoever needs it hands in [`secret::system`], a test something that
 //! it can foresee. Nothing in this room prints a secret, by `Debug` or in an error.
 
+mod certificate;
 pub mod chain;
 mod consistency;
 mod etag;
@@ -14,6 +15,7 @@ pub mod seal;
 pub mod secret;
 pub mod token;
 
+pub use certificate::Certificate;
 pub use consistency::{BadConsistencyToken, ConsistencyToken};
 pub use etag::{etag, fingerprint};
 pub use keys::{BadKey, KeyRing};

@@ -15,6 +15,9 @@ use crate::model::{
     AccountId, DocId, KeyId, ResourcePath, RoleId, SessionId, TokenId, UserId, UserKind,
 };
 
+/// How a template names the account of whoever calls.
+pub(super) const OWN_ACCOUNT: &str = "caller.account_id";
+
 /// Who calls, proved by a credential that was good a moment ago.
 #[derive(Debug, Clone)]
 pub struct Caller {
@@ -166,6 +169,10 @@ impl Ask {
     /// `None` where the request names none that is stored, or names it malformed.
     pub fn anchor(&self) -> Option<Anchor> {
         let Access::Checked { main, .. } = &self.rule.access else { return None };
+        // What is asked in the caller's own account is not sought elsewhere.
+        if matches!(main.resource.first(), Some((_, Slot::Field(name))) if &**name == OWN_ACCOUNT) {
+            return None;
+        }
         // On a user, a role is what is given or taken, and the user what it is done to.
         let under_user = main.resource.iter().any(|(kind, _)| &**kind == "user");
         main.resource.iter().rev().find_map(|(kind, slot)| {

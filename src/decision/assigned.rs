@@ -2,31 +2,54 @@
 //!
 //! A user holds the ids of its documents, and a document stands in one place: editing one, or assigning one at the top of
 //! a user tree, costs by what changed and not by who is below (`edges.md` §7). Whoever holds many is looked up by place: an
-//! index tells which documents say anything about a resource or an account.
+//! index tells which documents give an action on a resource, in it, or on all of an account.
 
 use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher as _};
 use std::sync::Arc;
 
-use super::documents::{CompiledDocument, DocumentKind};
+use super::documents::CompiledDocument;
 use super::snapshot::{BrokenWorld, Principal, Set, Snapshot};
 use crate::model::catalogue::Permission;
 use crate::model::{AccountId, Assignment, DocId, Named, ResourcePath, RightsDocument, UserId};
 
 /// Up to so many documents of one holder are looked at one by one; more are found by place.
 pub(super) const FEW: usize = 8;
+/// The one action that is about what is to be, and not about what is named.
+const CREATE: &str = "create";
 
-/// Where a document says something, as a number. Two places may share one: what is found by it is looked at.
+/// Where a document gives an action, as a number. Two places may share one: what is found by it is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Place(u64);
 
+/// What an entry is about, seen from what it names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum About {
+    /// Itself.
+    Itself,
+    /// What is created directly in it.
+    Direct,
+    /// All that it contains.
+    Within,
+}
+
+/// The accounts in which a document holds: one, or for a master document the whole tree, named by the main account.
+type Held = (AccountId, bool);
+
 impl Place {
-    fn all(account: AccountId, master: bool) -> Self {
-        Self::of(&(account, master))
+    /// On everything in an account.
+    fn all(held: Held, action: &str) -> Self {
+        Self::of(&(held, action))
     }
 
-    fn resource(account: AccountId, master: bool, kind: &str, id: &str) -> Self {
-        Self::of(&(account, master, kind, id))
+    /// On everything of one product.
+    fn product(held: Held, product: &str, action: &str) -> Self {
+        Self::of(&(held, product, action))
+    }
+
+    /// On one resource, or in it.
+    fn resource(held: Held, (kind, id): (&str, &str), about: About, action: &str) -> Self {
+        Self::of(&(held, kind, id, about, action))
     }
 
     fn of(what: &impl Hash) -> Self {
@@ -36,40 +59,78 @@ impl Place {
     }
 }
 
-impl CompiledDocument {
-    /// Walks the places that it says anything about.
-    fn places(&self, tenant: AccountId) -> impl Iterator<Item = Place> {
-        let within = match &self.kind {
-            DocumentKind::Kept(document) if !document.master => document.account,
-            // The main account stands for the whole of its tree, under a mark of its own.
-            DocumentKind::Kept(_) | DocumentKind::System => tenant,
-        };
-        let master = self.master;
-        let everywhere = (!self.everywhere.is_empty()).then(|| Place::all(within, master));
-        let single = self.resources.iter();
-        everywhere
-            .into_iter()
-            .chain(single.map(move |entry| Place::resource(within, master, &entry.kind, &entry.id)))
+/// Walks the places at which a document gives something. The actions are in them, so that whatever is found by one gives
+/// what is asked: of a thousand documents about one account none is looked at that is about another action.
+fn places(document: &RightsDocument, tenant: AccountId) -> Vec<Place> {
+    let held = if document.master { (tenant, true) } else { (document.account, false) };
+    let body = &document.body;
+    let mut places: Vec<Place> =
+        body.account_permissions.iter().map(|action| Place::all(held, action)).collect();
+    for entry in &body.product_permissions {
+        for action in &entry.permissions {
+            let named = ("product", entry.product.as_str());
+            places.push(Place::resource(held, named, About::Itself, action));
+            if entry.cascade {
+                places.push(Place::product(held, &entry.product, action));
+            }
+        }
     }
-}
-
-/// Walks the places by which documents about a path are found.
-fn places_of(tenant: AccountId, holder: AccountId, path: &ResourcePath) -> Vec<Place> {
-    let mut places = Vec::with_capacity(2 * (path.pairs.len() + 2) + 1);
-    if holder != path.account {
-        // What is shared down is given in the holder's own account.
-        places.push(Place::all(holder, false));
-    }
-    for (within, master) in [(path.account, false), (tenant, true)] {
-        places.push(Place::all(within, master));
-        places.push(Place::resource(within, master, "account", &path.account.to_string()));
-        for pair in &path.pairs {
-            if let Named::Id(id) = &pair.named {
-                places.push(Place::resource(within, master, &pair.kind, id));
+    for entry in &body.resource_permissions {
+        let named = (entry.resource_type.as_str(), entry.resource_id.as_str());
+        for action in &entry.permissions {
+            // The right to create is about what is created, and that lies in the resource.
+            let itself = if action == CREATE { About::Direct } else { About::Itself };
+            places.push(Place::resource(held, named, itself, action));
+            if entry.cascade {
+                places.push(Place::resource(held, named, About::Within, action));
             }
         }
     }
     places
+}
+
+/// Walks the places by which documents that give a permission on a path are found.
+fn places_of(
+    world: &Snapshot,
+    holder: AccountId,
+    asked: (Permission, &ResourcePath),
+) -> Vec<Place> {
+    let (permission, path) = asked;
+    let action = world.catalogue.action_of(permission);
+    let mut places = Vec::with_capacity(4 * path.pairs.len() + 8);
+    if holder != path.account {
+        // What is shared down is given in the holder's own account.
+        places.extend(everywhere(world, (holder, false), permission));
+    }
+    let account = path.account.to_string();
+    let ids = path.pairs.iter().map(|pair| match &pair.named {
+        Named::Id(id) => Some((pair.kind.as_str(), id.as_str())),
+        Named::Any => None,
+    });
+    let ids: Vec<_> = std::iter::once(Some(("account", account.as_str()))).chain(ids).collect();
+    for held in [(path.account, false), (world.tenant, true)] {
+        places.extend(everywhere(world, held, permission));
+        for (below, named) in ids.iter().rev().enumerate() {
+            let Some(named) = *named else { continue };
+            let about: &[About] = match below {
+                0 => &[About::Itself],
+                1 => &[About::Direct, About::Within],
+                _ => &[About::Within],
+            };
+            let at = |about: &About| Place::resource(held, named, *about, action);
+            places.extend(about.iter().map(at));
+        }
+    }
+    places
+}
+
+/// Walks the places of what is given on everything, or on all of a product.
+fn everywhere(world: &Snapshot, held: Held, permission: Permission) -> impl Iterator<Item = Place> {
+    let action = world.catalogue.action_of(permission);
+    let kind = world.catalogue.kind(world.catalogue.kind_of(permission));
+    let product = kind.and_then(|kind| kind.product.as_deref());
+    let product = product.map(|product| Place::product(held, product, action));
+    std::iter::once(Place::all(held, action)).chain(product)
 }
 
 impl Snapshot {
@@ -131,12 +192,12 @@ impl Snapshot {
         })
     }
 
-    /// Finds a document that holds for `user` and passes `test`, among those that say anything about `path`. `worth`: whether
-    /// one of a holder's many may.
+    /// Finds a document that holds for `user` and passes `test`, among those that give the permission on the path. `worth`:
+    /// whether one of a holder's many may.
     pub(super) fn find_document<'a>(
         &'a self,
         user: &'a Principal,
-        path: &ResourcePath,
+        asked: (Permission, &ResourcePath),
         worth: &dyn Fn(&Principal) -> bool,
         test: &dyn Fn(&CompiledDocument) -> bool,
     ) -> Option<(&'a Principal, &'a Arc<CompiledDocument>)> {
@@ -152,7 +213,7 @@ impl Snapshot {
             if !worth(holder) {
                 return None;
             }
-            let places = places.get_or_insert_with(|| places_of(self.tenant, user.account, path));
+            let places = places.get_or_insert_with(|| places_of(self, user.account, asked));
             let system = self.catalogue.system_documents().iter().map(|document| document.id);
             let system = system.filter(|id| holder.documents.contains(id));
             let by_place = places
@@ -170,11 +231,11 @@ impl Snapshot {
         permission: Permission,
         path: &ResourcePath,
     ) -> impl Iterator<Item = &Arc<CompiledDocument>> {
-        let mut places = places_of(self.tenant, path.account, path);
+        let mut places = places_of(self, path.account, (permission, path));
         if self.catalogue.is_shared_down(permission) {
             // Then documents of the accounts below speak of it as well.
             let below = self.account_tree(path.account).into_iter().skip(1);
-            places.extend(below.map(|account| Place::all(account, false)));
+            places.extend(below.flat_map(|account| everywhere(self, (account, false), permission)));
         }
         let system = self.catalogue.system_documents().iter().map(|document| document.id);
         let there = places.iter().filter_map(|place| self.places.get(place)).flatten().copied();
@@ -202,10 +263,10 @@ impl Snapshot {
             self.owned.remove(&(old, id));
         }
         self.owned.insert((owner, id));
-        let compiled = CompiledDocument::kept(document, &self.catalogue);
-        for place in compiled.places(self.tenant) {
+        for place in places(&document, self.tenant) {
             self.places.entry(place).or_default().insert(id);
         }
+        let compiled = CompiledDocument::kept(document, &self.catalogue);
         self.things.replace([], self.in_document(&compiled));
         let assigned: Vec<UserId> = self.assignees(id).collect();
         match (was, compiled.cascade) {
@@ -235,7 +296,7 @@ impl Snapshot {
     fn forget_places(&mut self, id: DocId) {
         let Some(old) = self.documents.get(&id).map(Arc::clone) else { return };
         self.things.replace(self.in_document(&old), []);
-        for place in old.places(self.tenant) {
+        for place in old.own().map(|own| places(own, self.tenant)).unwrap_or_default() {
             let left = self.places.get_mut(&place).map(|at| {
                 at.remove(&id);
                 at.is_empty()

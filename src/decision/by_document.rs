@@ -21,7 +21,8 @@ impl ByDocument<'_> {
         }
         let worth =
             |holder: &Principal| self.near(holder, there, false) == Some(Missing::OutOfScope);
-        let found = self.home.find_document(self.user, resource, &worth, &|document| {
+        let asked = (permission, resource);
+        let found = self.home.find_document(self.user, asked, &worth, &|document| {
             self.covers(there, document, false).is_ok()
         });
         found.map(|(holder, found)| Because::Document { document: found.id, holder: holder.id })

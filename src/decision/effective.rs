@@ -118,6 +118,24 @@ pub fn effective(
     }
 }
 
+/// Lists the rights of one of the platform's own users that hold in an account of another tenant: what roles give that reach
+/// below (`model.md` §2).
+pub fn effective_far(
+    platform: &Snapshot,
+    user: UserId,
+    account: AccountId,
+    now: DateTime<Utc>,
+) -> Vec<EffectiveRight> {
+    let mut found = effective(platform, user, None, now);
+    found.retain(|right| {
+        matches!(right.source, Source::Baseline(_) | Source::Role(_))
+            && right.reach == Reach::Subtree
+            && right.place.account().is_none_or(|at| at == account)
+            && !right.limits.iter().any(|limit| matches!(limit, Limit::Confined(_)))
+    });
+    found
+}
+
 /// Lists what stops everything.
 fn stops(world: &Snapshot, user: &Principal, now: DateTime<Utc>) -> Vec<Limit> {
     let disabled = (!user.enabled).then_some(Limit::Disabled);

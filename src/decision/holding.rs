@@ -125,6 +125,22 @@ pub fn holdings(world: &Snapshot, user: UserId, now: DateTime<Utc>) -> Vec<Holdi
     world.user(user).map(|user| held(world, user, None, now)).unwrap_or_default()
 }
 
+impl Caller {
+    /// Returns whether this call could use a permission on anything but its own user.
+    ///
+    /// For what answers about many things: whoever holds it nowhere is refused as a whole.
+    pub fn holds_somewhere(&self, home: &Snapshot, permission: &str, now: DateTime<Utc>) -> bool {
+        let wanted = home.catalogue().parse(permission);
+        let limits = self.limits.as_deref();
+        let left = wanted.filter(|wanted| limits.is_none_or(|limits| limits.allows(*wanted)));
+        left.is_some_and(|wanted| {
+            holdings(home, self.user, now).iter().any(|holding| {
+                holding.permissions.contains(wanted) && holding.on != Some(Relation::Own)
+            })
+        })
+    }
+}
+
 fn held(
     world: &Snapshot,
     user: &Principal,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use super::ask::{Ask, Caller};
+use super::ask::{Ask, Caller, OWN_ACCOUNT};
 use super::object::{Object, object_of};
 use super::question::Reason;
 use super::row::{OfDocument, Row, row_of};
@@ -230,7 +230,17 @@ impl Judge<'_> {
             Object::Document(id) => {
                 id.parse().is_ok_and(|id| sees_document(caller, home, there, id, now))
             }
-            Object::Role(_) => may(caller, home, there, "role.read", path, now),
+            // One of an account above is read in one's own, where it is used.
+            Object::Role(id) => {
+                let own = ResourcePath::account(caller.account);
+                let own = own.with("role", Named::Id(id.clone()));
+                let used = id.parse().ok().and_then(|id| there.role(id)).is_some_and(|found| {
+                    there.tenant() == home.tenant()
+                        && home.is_in(caller.account, found.role.account)
+                });
+                may(caller, home, there, "role.read", path, now)
+                    || (used && may(caller, home, home, "role.read", &own, now))
+            }
             Object::Token(_) => may(caller, home, there, "api_token.read", path, now),
             Object::Key(_) => may(caller, home, there, "service_key.read", path, now),
         }
@@ -249,7 +259,7 @@ impl Judge<'_> {
     }
 
     /// Fills a template that begins with the account of a user, or of each of a list: who gets a document, or loses it. All
-    /// must be there and seen, and before them what they get.
+    /// must be there, and seen where it is not permitted, and before them what they get must be.
     fn paths_of_users(&self, check: &Check, of: &str) -> Result<Vec<ResourcePath>, Refused> {
         let Self { caller, home, there, now, .. } = *self;
         let unseen = |id: &DocId| !sees_document(caller, home, there, *id, now);
@@ -261,15 +271,16 @@ impl Judge<'_> {
             let unseen = || Refused::Unseen { kind: "user", id: text.to_owned() };
             let found = text.parse().ok().and_then(|id| self.there.user(id)).ok_or_else(unseen)?;
             let mut path = ResourcePath::account(found.account);
-            if !self.sees(&Object::User(text.to_owned()), &path) {
-                return Err(unseen());
-            }
+            let seen = self.sees(&Object::User(text.to_owned()), &path);
             for (kind, slot) in check.resource.iter().skip(1) {
                 let named = match slot {
                     Slot::Field(name) if **name == *of => Named::Id(text.to_owned()),
                     slot => self.values(slot).into_iter().next().ok_or_else(unseen)?,
                 };
                 path = path.with(kind, named);
+            }
+            if !seen && !may(caller, home, there, &check.permission, &path, now) {
+                return Err(unseen());
             }
             paths.push(path);
         }
@@ -305,7 +316,7 @@ impl Judge<'_> {
         }
         let caller = self.caller;
         let derived = match &**name {
-            "caller.account_id" => Some(caller.account.to_string()),
+            OWN_ACCOUNT => Some(caller.account.to_string()),
             "caller.user_id" => Some(self.me()),
             "root_account_id" => self
                 .there

@@ -48,7 +48,7 @@ pub use compare::only_of;
 pub use decide::decide;
 pub use documents::{CompiledDocument, DocumentKind};
 pub use effect::{Effects, UserEffect, effects, lives};
-pub use effective::{EffectiveRight, Limit, Source, Way, effective};
+pub use effective::{EffectiveRight, Limit, Source, Way, effective, effective_far};
 pub use escalation::{Escalation, escalation, gains, within, within_document};
 pub use explain::{Explanation, explain};
 pub use fields::{Fields, Value};
@@ -62,7 +62,9 @@ pub use question::{
 };
 pub use rule::{Access, BadRule, Check, Rule, Slot, When};
 pub use search::{Known, known, possible_users};
-pub use sight::{may, may_be_shown, may_by_role, sees_account, sees_document, sees_user};
+pub use sight::{
+    may, may_be_shown, may_by_role, owns_document, sees_account, sees_document, sees_user,
+};
 pub use snapshot::{BrokenWorld, CompiledRole, Facts, Held, Principal, Set, Snapshot, TokenFacts};
 pub use stock::Stock;
 pub use suggest::{Suggestion, Viewer, suggest};

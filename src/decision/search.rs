@@ -15,6 +15,10 @@ use crate::model::{
 
 type Source<'a, T> = Box<dyn Iterator<Item = T> + 'a>;
 
+/// Where more than so many are below holders of cascading documents, all users are walked in order instead: to put them
+/// in order would cost every page all of them.
+const BELOW: usize = 10_000;
+
 /// Several ascending lists as one, each thing once.
 struct Merged<'a, T> {
     sources: Vec<Source<'a, T>>,
@@ -54,22 +58,32 @@ pub fn possible_users<'a>(
     path: &ResourcePath,
     after: Option<UserId>,
 ) -> impl Iterator<Item = UserId> + 'a {
-    let sources = if anybody_may(world, permission) {
-        everybody(world, after)
+    let few = if anybody_may(world, permission) {
+        None
     } else {
-        let after = after.unwrap_or(UserId(uuid::Uuid::nil()));
-        let mut sources = role_holders(world, permission, after);
-        sources.extend(document_holders(world, permission, path, after));
-        // What everybody holds, everybody holds on itself.
-        let named = path.pairs.iter().filter_map(|pair| match &pair.named {
-            Named::Id(id) => id.parse::<UserId>().ok(),
-            Named::Any => None,
-        });
-        let named: BTreeSet<UserId> = named.filter(|user| *user > after).collect();
-        sources.push(Box::new(named.into_iter()));
-        sources
+        holders(world, permission, path, after.unwrap_or(UserId(uuid::Uuid::nil())))
     };
+    let sources = few.unwrap_or_else(|| everybody(world, after));
     Merged::new(sources).filter(|user| world.user(*user).is_some())
+}
+
+/// Finds those after one who were given something by which they could be permitted this; `None` = too many.
+fn holders<'a>(
+    world: &'a Snapshot,
+    permission: Permission,
+    path: &ResourcePath,
+    after: UserId,
+) -> Option<Vec<Source<'a, UserId>>> {
+    let mut sources = document_holders(world, permission, path, after)?;
+    sources.extend(role_holders(world, permission, after));
+    // What everybody holds, everybody holds on itself.
+    let named = path.pairs.iter().filter_map(|pair| match &pair.named {
+        Named::Id(id) => id.parse::<UserId>().ok(),
+        Named::Any => None,
+    });
+    let named: BTreeSet<UserId> = named.filter(|user| *user > after).collect();
+    sources.push(Box::new(named.into_iter()));
+    Some(sources)
 }
 
 /// Returns whether a permission is held by some kind of users without being given, and not on themselves alone.
@@ -115,13 +129,13 @@ fn document_holders<'a>(
     permission: Permission,
     path: &ResourcePath,
     after: UserId,
-) -> Vec<Source<'a, UserId>> {
+) -> Option<Vec<Source<'a, UserId>>> {
     let mut sources: Vec<Source<'a, UserId>> = Vec::new();
     let mut cascading = Vec::new();
     for document in world.documents_giving(permission, path) {
         let id = document.id;
         if document.cascade {
-            cascading.extend(world.assignees(id));
+            cascading.extend(world.assignees(id).take(BELOW + 1));
         } else {
             let from = (Excluded((id, after)), Unbounded);
             let held = world.assignees.range(from).take_while(move |(of, _)| *of == id);
@@ -133,9 +147,12 @@ fn document_holders<'a>(
         if below.insert(user) {
             cascading.extend(world.children(user));
         }
+        if below.len() > BELOW {
+            return None;
+        }
     }
     sources.push(Box::new(below.into_iter().filter(move |user| *user > after)));
-    sources
+    Some(sources)
 }
 
 /// One thing that is known to be there: where a search goes on behind it, and its path.

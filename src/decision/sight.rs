@@ -127,3 +127,17 @@ pub fn sees_document(
         })
     })
 }
+
+/// Returns whether a user owns a document, as far as the caller may know: of an owner whom it does not see, it may not.
+pub fn owns_document(
+    caller: &Caller,
+    home: &Snapshot,
+    there: &Snapshot,
+    user: UserId,
+    id: DocId,
+    now: DateTime<Utc>,
+) -> bool {
+    let world = if there.any_user(user).is_some() { there } else { home };
+    let own = there.document(id).and_then(|document| document.own());
+    own.is_some_and(|own| own.owner == user) && sees_user(caller, home, world, user, now)
+}

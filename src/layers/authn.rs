@@ -11,6 +11,7 @@ use http::HeaderMap;
 use moka::future::Cache;
 
 use super::access::{Access, Verified};
+use super::peer::Peers;
 use crate::crypto::token::TokenKind;
 use crate::crypto::{KeyRing, jwt, token};
 use crate::decision::{Caller, Snapshot};
@@ -33,7 +34,7 @@ const WINDOW: Duration = Duration::from_mins(1);
 /// A credential that is not good.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum BadCredential {
-    /// None was sent.
+    /// None was sent; or only the certificate of a workload that is no service user.
     #[error("no credential was sent")]
     Missing,
     /// It is none of ours, or two were sent.
@@ -156,13 +157,15 @@ pub struct Credentials {
     /// How many unknown tokens each source has sent in its window.
     strangers: moka::sync::Cache<Counted, Arc<AtomicU32>>,
     used: Mutex<HashMap<TokenId, DateTime<Utc>>>,
+    /// Which workloads are service users.
+    pub(super) peers: Peers,
     /// Access tokens whose signature is right.
     pub(super) verified: Cache<[u8; 32], Arc<Verified>>,
 }
 
 impl Credentials {
     /// Checks credentials of `store` against the snapshots of `feed`.
-    pub fn new(store: Store, feed: Feed, access: Access) -> Self {
+    pub fn new(store: Store, feed: Feed, access: Access, peers: Peers) -> Self {
         let clock = Arc::clone(store.clock());
         Self {
             store,
@@ -178,6 +181,7 @@ impl Credentials {
                 .time_to_live(WINDOW)
                 .build(),
             used: Mutex::default(),
+            peers,
             verified: Cache::builder().max_capacity(100_000).time_to_live(VERIFIED).build(),
         }
     }
@@ -348,7 +352,7 @@ pub fn network(source: &str) -> String {
 }
 
 /// Takes the one bearer of a request. Two, or one header twice, is no credential (`edges.md` §5).
-fn bearer(headers: &HeaderMap) -> Result<&str, BadCredential> {
+pub fn bearer(headers: &HeaderMap) -> Result<&str, BadCredential> {
     let mut found = None;
     for (name, scheme) in [("authorization", true), ("x-auth-token", false)] {
         for value in headers.get_all(name) {

@@ -27,6 +27,9 @@ use crate::decision::Fields;
 use schema::{Names, Table, Tables};
 use walk::Walk;
 
+/// The field by which the next page is asked for.
+const PAGE: &str = "page_token";
+
 /// What is known of the requests of all methods, compiled at the start.
 #[derive(Debug)]
 pub struct Forms {
@@ -39,6 +42,8 @@ pub struct Forms {
 struct Method {
     table: usize,
     names: Vec<Names>,
+    /// Whether it answers page by page: a page token is bound to all that its request says.
+    paged: bool,
 }
 
 /// What was found in one request.
@@ -125,22 +130,28 @@ impl Forms {
         for service in pool.services() {
             for method in service.methods() {
                 let path = format!("/{}/{}", service.full_name(), method.name());
-                roots.push((path, tables.place(&method.input())));
+                let input = method.input();
+                let paged = input.get_field_by_name(PAGE).is_some();
+                roots.push((path, tables.place(&input), paged));
             }
         }
         let tables = tables.compile()?;
-        let method = |table| Method { table, names: schema::names(&tables, table) };
-        let methods = roots.into_iter().map(|(path, table)| (path, method(table))).collect();
+        let methods = roots.into_iter().map(|(path, table, paged)| {
+            let names = schema::names(&tables, table);
+            (path, Method { table, names, paged })
+        });
+        let methods = methods.collect();
         Ok(Self { tables, methods })
     }
 
     /// Reads the request `message` of the method at `path`, `/package.Service/Method`.
     ///
     /// `collect` keeps the texts, numbers and presences up to three names deep, except what is in
-    /// maps. Without it a sound request costs no allocation (lists longer than 16 that must be
+    /// maps; of a method that answers page by page they are kept in any case. Without it a sound request costs no allocation (lists longer than 16 that must be
     /// `unique` apart). `None` if there is no such method.
     pub fn inspect(&self, path: &str, message: &[u8], collect: bool) -> Option<Form> {
         let method = self.methods.get(path)?;
+        let collect = collect || method.paged;
         Some(Walk::run(&self.tables, method.table, &method.names, message, collect))
     }
 }

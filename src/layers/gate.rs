@@ -14,6 +14,7 @@ use tonic::body::Body;
 
 use super::authn::{Credentials, Owner, Source};
 use super::form::{Form, Forms};
+use super::peer::Proxies;
 use super::rate::Rate;
 use super::rules::Rules;
 use super::sources::Sources;
@@ -21,7 +22,7 @@ use super::status::{self, FieldFault};
 use crate::crypto::seal;
 use crate::decision::{Access, Anchor, Ask, Caller, Fields, Rule, Snapshot, Value, judge};
 use crate::feed::Feed;
-use crate::model::{Clock, UserId};
+use crate::model::{Clock, SpiffeId, UserId};
 use crate::telemetry::SPANS;
 
 /// One byte of flags and four of length stand before a gRPC message.
@@ -42,6 +43,8 @@ pub struct Call {
     pub mac: [u8; 32],
     /// Where it comes from, for the audit.
     pub source: String,
+    /// The workload that it comes from, if a certificate tells. It is the caller only where no bearer was sent.
+    pub workload: Option<SpiffeId>,
     /// The caller's snapshot that it was judged on, and that of its object.
     pub worlds: Option<(Arc<Snapshot>, Arc<Snapshot>)>,
     /// Of a rehearsal: which of those concerned it names.
@@ -78,6 +81,8 @@ pub struct Gate {
     pub forms: Forms,
     /// Where requests come from.
     pub sources: Sources,
+    /// The proxies that are believed when they name a workload.
+    pub proxies: Proxies,
     /// How many changes a principal may make.
     pub rate: Rate<UserId>,
     /// The most bytes of a message.
@@ -95,7 +100,22 @@ struct Message(Result<Bytes, Status>);
 pub(super) struct Known {
     rule: Arc<Rule>,
     caller: Option<Caller>,
+    origin: Origin,
+}
+
+/// Where a request comes from.
+#[derive(Debug)]
+pub(super) struct Origin {
     source: String,
+    workload: Option<SpiffeId>,
+}
+
+impl Call {
+    /// Says where it comes from, for the ledger: the address and, behind a space, the workload if one is known.
+    pub fn origin(&self) -> String {
+        let workload = self.workload.as_ref().map(|workload| format!(" {workload}"));
+        self.source.clone() + workload.as_deref().unwrap_or_default()
+    }
 }
 
 impl Gate {
@@ -129,12 +149,21 @@ impl Gate {
         Ok(collected.to_bytes())
     }
 
+    /// Finds out where a request comes from.
+    pub(super) fn origin(&self, request: &Request<Body>) -> Origin {
+        let workload = self.proxies.workload(request, self.clock.now());
+        if let Some(workload) = &workload {
+            tracing::Span::current().record("peer", workload.as_str());
+        }
+        Origin { source: self.sources.of(request), workload }
+    }
+
     /// Finds out what is called and by whom; nothing of the standard services, which anybody may call.
     pub(super) async fn recognise(
         &self,
         path: &str,
         headers: &HeaderMap,
-        source: String,
+        origin: Origin,
     ) -> Result<Option<Known>, Status> {
         if Rules::is_standard(path) {
             return Ok(None);
@@ -143,10 +172,11 @@ impl Gate {
         let caller = match rule.access {
             Access::Public => None,
             Access::Own | Access::Checked { .. } => {
-                Some(self.credentials.of_headers(headers, &source).await?)
+                let Origin { source, workload } = &origin;
+                Some(self.credentials.of_request(headers, source, workload.as_ref()).await?)
             }
         };
-        Ok(Some(Known { rule, caller, source }))
+        Ok(Some(Known { rule, caller, origin }))
     }
 
     /// Lets a request through with its [`Call`], or says why not.
@@ -155,7 +185,7 @@ impl Gate {
         mut request: Request<Body>,
         known: Option<Known>,
     ) -> Result<Request<Body>, Status> {
-        let Some(Known { rule, caller, source }) = known else { return Ok(request) };
+        let Some(Known { rule, caller, origin }) = known else { return Ok(request) };
         if let Some(caller) = caller.as_ref().filter(|_| rule.mutates) {
             self.rate.take(caller.user)?;
         }
@@ -165,7 +195,7 @@ impl Gate {
         let form = self.inspect(&rule, request.uri().path(), &message)?;
         let ask = self.ask(rule, form, caller.as_ref()).await?;
         let mac = if ask.rule().mutates && ask.fields().text("request_id").is_some() {
-            seal::request_mac(self.credentials.keys(), &said(ask.fields()))
+            seal::request_mac(self.credentials.keys(), &said(ask.fields(), &[SECRET, NAME]))
         } else {
             [0; 32]
         };
@@ -174,7 +204,8 @@ impl Gate {
             Some(caller) => Some(self.judge(&ask, caller, request.headers()).await?),
         };
         let part = Part::default();
-        request.extensions_mut().insert(Call { caller, ask, mac, source, worlds, part });
+        let Origin { source, workload } = origin;
+        request.extensions_mut().insert(Call { caller, ask, mac, source, workload, worlds, part });
         Ok(request)
     }
 
@@ -192,11 +223,14 @@ impl Gate {
         let caller = by.caller.clone().ok_or_else(status::internal)?;
         let ask = self.ask(rule, form, Some(&caller)).await?;
         let worlds = Some(self.judge(&ask, &caller, &HeaderMap::new()).await?);
-        let source = by.source.clone();
-        Ok(Call { caller: Some(caller), ask, mac: [0; 32], source, worlds, part })
+        let (source, workload) = (by.source.clone(), by.workload.clone());
+        Ok(Call { caller: Some(caller), ask, mac: [0; 32], source, workload, worlds, part })
     }
 
     fn inspect(&self, rule: &Rule, path: &str, message: &[u8]) -> Result<Form, Status> {
+        if Rules::is_foreign(path) {
+            return Ok(Form::default());
+        }
         // Of a method that answers refusals itself nothing is asked here, so nothing need be picked out.
         let collect = !matches!(rule.access, Access::Checked { answers: true, .. });
         let form = self.forms.inspect(path, message, collect).ok_or_else(status::unimplemented)?;
@@ -287,11 +321,10 @@ impl Gate {
     }
 }
 
-/// Writes down what a request says, to tell one from another. A secret is left out (`edges.md` §4); whose it is was
-/// found before and stands among the facts.
-fn said(fields: &Fields) -> Vec<u8> {
-    let facts: Vec<Fact<'_>> =
-        fields.iter().filter(|(path, _)| ![SECRET, NAME].contains(path)).collect();
+/// Writes down what a request says but for some fields, to tell one from another. Where it is kept, a secret is left out
+/// (`edges.md` §4); whose it is was found before and stands among the facts.
+pub fn said(fields: &Fields, without: &[&str]) -> Vec<u8> {
+    let facts: Vec<Fact<'_>> = fields.iter().filter(|(path, _)| !without.contains(path)).collect();
     let said = |(path, value): &Fact<'_>| match value {
         Value::Text(text) => format!("{path}={text}"),
         Value::Number(number) => format!("{path}={number}"),
@@ -353,7 +386,7 @@ mod tests {
             let value = if text.is_empty() { Value::Set } else { Value::Text((*text).to_owned()) };
             fields.push(*path, value);
         }
-        said(&fields)
+        said(&fields, &[])
     }
 
     #[test]

@@ -7,7 +7,9 @@ mod access;
 mod authn;
 mod deadline;
 mod form;
+mod forwarded;
 mod gate;
+mod peer;
 mod plain;
 mod rate;
 mod rules;
@@ -32,11 +34,12 @@ use crate::telemetry::SPANS;
 
 pub use access::{ACCESS, Access, Seen};
 pub use authn::{
-    BadCredential, CredentialForm, Credentials, Gone, Owner, Source, Strangers, network,
+    BadCredential, CredentialForm, Credentials, Gone, Owner, Source, Strangers, bearer, network,
 };
 pub use deadline::Deadlines;
 pub use form::{FormError, Forms};
-pub use gate::{Call, Gate, Part};
+pub use gate::{Call, Gate, Part, said};
+pub use peer::{BadProxy, Peer, Peers, Proxies};
 pub use rate::Rate;
 pub use rules::{Rules, RulesError, known_method as method_name};
 use shed::Place;
@@ -70,7 +73,7 @@ impl Door {
         // Before a place is taken: that the house is full is told to those alone who may come in. A credential that has
         // been seen costs a look into memory; one that has not waits for a pool of its own.
         let (path, headers) = (request.uri().path(), request.headers());
-        let known = self.gate.recognise(path, headers, self.gate.sources.of(&request)).await?;
+        let known = self.gate.recognise(path, headers, self.gate.origin(&request)).await?;
         let place = self.places.take(&request)?;
         // Whether the form is right, and whether the rule lets it through.
         let request = self.gate.admit(request, known).await?;

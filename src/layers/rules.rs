@@ -22,6 +22,9 @@ const PUBLIC: &[&str] = &[
     "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
 ];
 
+/// The mesh's door, which is Envoy's to declare; the catalogue `core` lists its rule.
+const CHECK: &str = "/envoy.service.auth.v3.Authorization/Check";
+
 /// Why the rules could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum RulesError {
@@ -76,6 +79,13 @@ impl Rules {
             };
             by_method.insert((*path).to_owned(), Arc::new(rule));
         }
+        // Whoever may ask about somebody may ask here; about whom, is judged with each question.
+        let main = Check::parse(CHECK, "decision.evaluate", "account/{account_id}", None, false)?;
+        let (also, or) = (Vec::new(), Vec::new());
+        let access = Access::Checked { main, also, or, answers: true };
+        let (method, defaults) = (Arc::from(CHECK), vec![Arc::from("account_id")]);
+        by_method
+            .insert(CHECK.to_owned(), Arc::new(Rule { method, mutates: false, defaults, access }));
         Ok(Self { by_method })
     }
 
@@ -93,6 +103,11 @@ impl Rules {
     pub(super) fn is_standard(path: &str) -> bool {
         PUBLIC.contains(&path)
     }
+
+    /// Returns whether a method's messages are declared by somebody else, who may add to them: they have no form of ours.
+    pub(super) fn is_foreign(path: &str) -> bool {
+        path == CHECK
+    }
 }
 
 /// Returns the path of a method that exists, for labels.
@@ -105,7 +120,7 @@ pub fn known_method(path: &str) -> Option<&'static str> {
                 .into_iter()
                 .flat_map(|s| s.methods().map(|m| path_of(&s, &m)).collect::<Vec<_>>())
         });
-        ours.chain(PUBLIC.iter().map(|path| (*path).to_owned())).collect()
+        ours.chain(PUBLIC.iter().chain([&CHECK]).map(|path| (*path).to_owned())).collect()
     });
     methods.get(path).map(String::as_str)
 }

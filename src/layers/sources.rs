@@ -72,14 +72,19 @@ impl Sources {
         peer.map(|peer| self.before(peer, request.headers()).to_string()).unwrap_or_default()
     }
 
+    /// Tells whether an address is that of a trusted proxy.
+    pub(super) fn has(&self, address: IpAddr) -> bool {
+        self.0.iter().any(|network| network.has(address))
+    }
+
     /// Walks from the peer back to the first hop that is not trusted.
-    fn before(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+    pub fn before(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let mut from = peer;
         let values: Vec<&str> =
             headers.get_all(FORWARDED).iter().map(|value| value.to_str().unwrap_or("?")).collect();
         let hops = values.iter().rev().flat_map(|value| value.rsplit(','));
         for hop in hops {
-            let trusted = self.0.iter().any(|network| network.has(from));
+            let trusted = self.has(from);
             // Whoever is trusted and yet writes no address is where the trail ends.
             let Some(before) = address(hop.trim()).filter(|_| trusted) else { break };
             from = before;

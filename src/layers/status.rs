@@ -161,6 +161,11 @@ pub fn unavailable() -> Status {
     retry(Code::Unavailable, "STORE_UNAVAILABLE", "the store cannot be reached: try again", after)
 }
 
+/// Whether a request may go on cannot be told: a proxy is to take it for an error, and never for a refusal.
+pub fn undecided(why: &str) -> Status {
+    retry(Code::Unavailable, "UNDECIDED", why, Duration::from_millis(100))
+}
+
 /// An identity provider is away: whether it has signed something cannot be told.
 pub fn issuer_away() -> Status {
     let message = "the keys of the token's issuer cannot be fetched: try again";

@@ -61,6 +61,8 @@ where
         request_id = id.to_str().unwrap_or_default(),
         trace_id = Empty,
         span_id = Empty,
+        // The workload that it comes from, once it is known.
+        peer = Empty,
     );
     telemetry::join(&span, request.headers());
     let work = AssertUnwindSafe(next(request)).catch_unwind().instrument(span.clone());

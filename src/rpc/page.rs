@@ -7,8 +7,8 @@ use tonic::Status;
 
 use super::shared::Shared;
 use crate::crypto::seal;
-use crate::decision::Value;
-use crate::layers::{Call, status};
+use crate::decision::Fields;
+use crate::layers::{Call, said, status};
 
 const DEFAULT: usize = 50;
 const MOST: usize = 1000;
@@ -87,19 +87,110 @@ impl Shared {
 
 fn context(call: &Call) -> Vec<u8> {
     let caller = call.caller.as_ref().map(|caller| caller.user.to_string()).unwrap_or_default();
-    let mut facts: Vec<String> = call
-        .ask
-        .fields()
-        .iter()
-        .filter(|(path, _)| !matches!(*path, "page_size" | "page_token"))
-        .map(|(path, value)| match value {
-            Value::Text(text) => format!("{path}={text}"),
-            Value::Number(number) => format!("{path}={number}"),
-            Value::Set => path.to_owned(),
-        })
-        .collect();
-    facts.sort_unstable();
-    let mut parts = vec![caller.as_bytes(), call.ask.rule().method.as_bytes()];
-    parts.extend(facts.iter().map(String::as_bytes));
-    seal::context(&parts)
+    let said = bound(call.ask.fields());
+    seal::context(&[caller.as_bytes(), call.ask.rule().method.as_bytes(), &said])
+}
+
+/// Writes down what a request says but for which page it wants.
+fn bound(fields: &Fields) -> Vec<u8> {
+    said(fields, &["page_size", "page_token"])
+}
+
+#[cfg(test)]
+mod tests {
+    use prost_reflect::{
+        DynamicMessage, FieldDescriptor, Kind, MapKey, MessageDescriptor, Value as Sent,
+    };
+
+    use super::*;
+    use crate::layers::Forms;
+    use crate::proto;
+
+    /// So deep no request that answers by pages goes.
+    const DEEP: usize = 5;
+
+    /// Two values of a field that are not what it is without being sent.
+    fn values(field: &FieldDescriptor) -> Vec<Sent> {
+        let two = |make: fn(i32) -> Sent| vec![make(1), make(2)];
+        match field.kind() {
+            Kind::String => two(|n| Sent::String(n.to_string())),
+            Kind::Bytes => two(|n| Sent::Bytes(n.to_string().into())),
+            Kind::Bool => vec![Sent::Bool(true)],
+            Kind::Enum(_) => two(Sent::EnumNumber),
+            Kind::Double => two(|n| Sent::F64(n.into())),
+            Kind::Float => two(|n| Sent::F32(if n == 1 { 1.0 } else { 2.0 })),
+            Kind::Int32 | Kind::Sint32 | Kind::Sfixed32 => two(Sent::I32),
+            Kind::Int64 | Kind::Sint64 | Kind::Sfixed64 => two(|n| Sent::I64(n.into())),
+            Kind::Uint32 | Kind::Fixed32 => two(|n| Sent::U32(n.unsigned_abs())),
+            Kind::Uint64 | Kind::Fixed64 => two(|n| Sent::U64(n.unsigned_abs().into())),
+            Kind::Message(_) => Vec::new(),
+        }
+    }
+
+    /// Each message that says one thing, and one that says nothing.
+    fn each(of: &MessageDescriptor, deep: usize) -> Vec<DynamicMessage> {
+        let mut all = vec![DynamicMessage::new(of.clone())];
+        assert!(deep < DEEP, "{}", of.full_name());
+        for field in of.fields() {
+            let one = match field.kind() {
+                Kind::Message(below) if !field.is_map() => {
+                    each(&below, deep + 1).into_iter().map(Sent::Message).collect()
+                }
+                _ => values(&field),
+            };
+            for value in one {
+                let value = match value {
+                    _ if field.is_map() => {
+                        let entry = (MapKey::String("x".to_owned()), value);
+                        Sent::Map(std::iter::once(entry).collect())
+                    }
+                    value if field.is_list() => Sent::List(vec![value]),
+                    value => value,
+                };
+                let mut message = DynamicMessage::new(of.clone());
+                message.set_field(&field, value);
+                all.push(message);
+            }
+        }
+        all
+    }
+
+    #[test]
+    fn a_page_token_is_bound_to_all_that_a_request_says_but_which_page() {
+        use prost::Message as _;
+        let pool = proto::pool().unwrap();
+        let forms = Forms::compile(&pool).unwrap();
+        let mut paged = 0;
+        for service in pool.services() {
+            for method in service.methods() {
+                let input = method.input();
+                // It binds its tokens to its whole request.
+                if input.get_field_by_name("page_token").is_none()
+                    || method.name() == "PreviewChange"
+                {
+                    continue;
+                }
+                paged += 1;
+                let path = format!("/{}/{}", service.full_name(), method.name());
+                let of = |message: &DynamicMessage| {
+                    let sent = message.encode_to_vec();
+                    bound(&forms.inspect(&path, &sent, false).unwrap().fields)
+                };
+                let all = each(&input, 0);
+                for (at, one) in all.iter().enumerate() {
+                    for other in &all[..at] {
+                        let page = |message: &DynamicMessage| {
+                            let mut message = message.clone();
+                            message.clear_field_by_name("page_size");
+                            message.clear_field_by_name("page_token");
+                            message
+                        };
+                        let same = page(one) == page(other);
+                        assert_eq!(of(one) == of(other), same, "{path}: {one} and {other}");
+                    }
+                }
+            }
+        }
+        assert!(paged > 10, "{paged}");
+    }
 }

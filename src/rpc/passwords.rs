@@ -29,6 +29,13 @@ pub struct PasswordSettings {
     pub blocklist: Option<PathBuf>,
 }
 
+impl PasswordSettings {
+    /// Looks whether passwords can be checked so, before anything is started.
+    pub fn check(&self) -> Result<(), NoPasswords> {
+        Ok(self.blocklist.as_deref().map(Blocklist::find).transpose().map(drop)?)
+    }
+}
+
 /// Why nothing is started.
 #[derive(Debug, thiserror::Error)]
 pub enum NoPasswords {

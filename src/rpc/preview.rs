@@ -5,7 +5,9 @@ use chrono::{DateTime, Utc};
 use crate::decision::{Caller, Effects, Snapshot, effects, lives, may, sees_document, sees_user};
 use crate::layers::Part;
 use crate::model::catalogue::{Catalogue, PermissionSet};
-use crate::model::{Change, ChangeKind, Image, Named, ResourcePath, Session, TokenId, UserId};
+use crate::model::{
+    AccountId, Change, ChangeKind, Image, Named, ResourcePath, Session, TokenId, UserId,
+};
 use crate::proto::v1 as pb;
 use crate::store::Tx;
 
@@ -82,21 +84,29 @@ impl Rehearsed {
         (preview, leaving)
     }
 
-    /// Adds which of these sessions would end; of more than `most` they are a part.
+    /// Adds which of these sessions, of those who may lose some, would end; of more than `most` they are a part.
+    ///
+    /// Whether somebody is signed in whose sessions the caller may not read is not told: that there are others is said
+    /// wherever there could be.
     pub(super) fn with_sessions(
         &self,
         preview: pb::Preview,
+        leaving: &[UserId],
         mut sessions: Vec<Session>,
         most: usize,
     ) -> pb::Preview {
         let Self { before, after, now, .. } = self;
         let partial = preview.partial || sessions.len() >= most;
         sessions.retain(|one| lives(before, one, *now) && !lives(after, one, *now));
-        let all = sessions.len();
-        sessions.retain(|one| self.sees_session(one));
+        sessions
+            .retain(|one| self.sees_session(one.account, one.user, Named::Id(one.id.to_string())));
         sessions.sort_unstable_by_key(|one| one.id);
+        let sees_all = |user: &UserId| {
+            let account = before.any_user(*user).map(|user| user.account);
+            account.is_some_and(|account| self.sees_session(account, *user, Named::Any))
+        };
         pb::Preview {
-            others_affected: preview.others_affected || sessions.len() < all,
+            others_affected: preview.others_affected || !leaving.iter().all(sees_all),
             sessions_ending_count: count(sessions.len()),
             sessions_ending: sessions.iter().take(SAMPLE).map(|one| one.id.to_string()).collect(),
             partial,
@@ -104,10 +114,10 @@ impl Rehearsed {
         }
     }
 
-    fn sees_session(&self, session: &Session) -> bool {
-        let path = ResourcePath::account(session.account)
-            .with("user", Named::Id(session.user.to_string()))
-            .with("session", Named::Id(session.id.to_string()));
+    fn sees_session(&self, account: AccountId, user: UserId, session: Named) -> bool {
+        let path = ResourcePath::account(account)
+            .with("user", Named::Id(user.to_string()))
+            .with("session", session);
         may(&self.caller, &self.home, &self.before, "session.read", &path, self.now)
     }
 

@@ -132,7 +132,7 @@ pub(super) fn resource(
         let why = format!("ends in `{}`, but resource.type is `{kind}`", path.kind());
         return Err(invalid(why));
     }
-    contained(catalogue, &path).map_err(invalid)?;
+    catalogue.check_containment(&path).map_err(invalid)?;
     Ok(path)
 }
 
@@ -140,25 +140,6 @@ pub(super) fn resource(
 fn near(catalogue: &Catalogue, text: &str, helpful: bool) -> String {
     let names = if helpful { catalogue.nearest_permissions(text) } else { Vec::new() };
     if names.is_empty() { String::new() } else { format!("; near it: {}", names.join(", ")) }
-}
-
-/// Holds the containment that a path states against what the catalogues declare.
-fn contained(catalogue: &Catalogue, path: &ResourcePath) -> Result<(), String> {
-    let mut above = "account";
-    for pair in &path.pairs {
-        let kind = catalogue
-            .kind(&pair.kind)
-            .ok_or_else(|| format!("`{}` is no resource type", pair.kind))?;
-        if !kind.parents.iter().any(|parent| parent == above) {
-            let allowed = kind.parents.join(", ");
-            return Err(format!(
-                "`{}` does not lie in `{above}`; it lies in: {allowed}",
-                pair.kind
-            ));
-        }
-        above = &pair.kind;
-    }
-    Ok(())
 }
 
 /// Reads the action on a resource: `read`, or `gate.read` with the resource's own type.

@@ -11,7 +11,8 @@ use tonic::{Request, Response, Status};
 use super::shared::{Done, Reader, Shared, open, reader, with_revision};
 use super::wire::{field, optional};
 use crate::decision::{
-    EffectiveRight, Refused, effective, only_of, sees_account, sees_document, sees_user,
+    EffectiveRight, Refused, effective, effective_far, only_of, owns_document, sees_document,
+    sees_user,
 };
 use crate::layers::Call;
 use crate::model::{AccountId, Body, DocId, Image, UserId};
@@ -56,6 +57,11 @@ impl pb::rights_document_service_server::RightsDocumentService for RightsDocumen
         let (call, request) = open(request)?;
         let by = reader(&call)?;
         let id: DocId = field("rights_doc_id", &request.rights_doc_id)?;
+        let now = self.0.clock.now();
+        let owns = |user| owns_document(&by.caller, &by.home, &by.there, user, id, now);
+        if !optional("expected_owner_id", &request.expected_owner_id)?.is_none_or(owns) {
+            return Err(unseen(id));
+        }
         let found = view::document(&by.there, id, by.caller.account);
         let reply = pb::GetRightsDocumentResponse {
             rights_document: Some(self.shown(&by, found.ok_or_else(|| unseen(id))?)),
@@ -85,9 +91,11 @@ impl pb::rights_document_service_server::RightsDocumentService for RightsDocumen
         let by = reader(&call)?;
         let document = request.rights_document.unwrap_or_default();
         let id: DocId = field("rights_document.rights_doc_id", &document.rights_doc_id)?;
+        let owner: Option<UserId> = optional("expected_owner_id", &request.expected_owner_id)?;
         let changed = fields::changed(&document, request.update_mask.as_ref())?;
         let done = self.0.change(call, move |tx, caller| {
             Box::pin(async move {
+                tx.expect_owner(caller, id, owner)?;
                 tx.update_document(caller, id, &changed, request.force, &document.etag).await
             })
         });
@@ -106,8 +114,12 @@ impl pb::rights_document_service_server::RightsDocumentService for RightsDocumen
         let (call, request) = open(request)?;
         let by = reader(&call)?;
         let id: DocId = field("rights_doc_id", &request.rights_doc_id)?;
+        let owner: Option<UserId> = optional("expected_owner_id", &request.expected_owner_id)?;
         let done = self.0.change(call, move |tx, caller| {
-            Box::pin(async move { tx.delete_document(caller, id, &request.etag).await })
+            Box::pin(async move {
+                tx.expect_owner(caller, id, owner)?;
+                tx.delete_document(caller, id, &request.etag).await
+            })
         });
         let done = done.await?;
         let gone = match &done.outcome.was {
@@ -258,16 +270,14 @@ impl pb::rights_document_service_server::RightsDocumentService for RightsDocumen
         let by = reader(&call)?;
         let (of, now) = (user_of(&call)?, self.0.clock.now());
         let account: Option<AccountId> = optional("account_id", &request.account_id)?;
-        if let Some(account) = account
-            && !(by.there.account(account).is_some()
-                && sees_account(&by.caller, &by.home, &by.there, account, now))
-        {
-            return Err(Refused::Unseen { kind: "account", id: account.to_string() }.into());
-        }
+        let far = self.far(&by, account, now).await?;
         let size = if request.page_size == 0 { i32::MAX } else { request.page_size };
         let page = self.0.page::<Mark>(&call, size, &request.page_token)?;
         let start = Mark::start(page.after, by.there.revision())?;
-        let rights = effective(&by.there, of, account, now);
+        let rights = match far {
+            Some(account) => effective_far(&by.there, of, account, now),
+            None => effective(&by.there, of, account, now),
+        };
         let reading = Reading::new(&by, of, now);
         let here = rights.iter().skip(start.place).take(page.size);
         let effective_rights: Vec<_> = here.map(|right| reading.right(right)).collect();

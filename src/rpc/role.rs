@@ -47,16 +47,20 @@ impl pb::role_service_server::RoleService for RoleApi {
     ) -> Result<Response<pb::GetRoleResponse>, Status> {
         let (call, request) = open(request)?;
         let by = reader(&call)?;
-        let found = match find_role(&by.home, by.caller.account, &request.role) {
-            Ok(found) => found,
-            Err(Misnamed::Unknown { .. }) => return Err(unseen(&request.role)),
+        let (world, found) = match find_role(&by.home, by.caller.account, &request.role) {
+            Ok(found) => (Arc::clone(&by.home), found),
+            // One that is used elsewhere is found by its id, where it may be read.
+            Err(Misnamed::Unknown { .. }) => {
+                let found = self.elsewhere_used(&by, &request.role).await?;
+                found.ok_or_else(|| unseen(&request.role))?
+            }
             Err(several @ Misnamed::Several { .. }) => {
                 return Err(status::bad_field("UNKNOWN_ROLE", "role", several.to_string()));
             }
         };
-        let role = view::role(&by.home, &found, true);
+        let role = view::role(&world, &found, true);
         let reply = pb::GetRoleResponse { role: Some(role.ok_or_else(status::internal)?) };
-        Ok(super::shared::with_revision(Response::new(reply), &by.home))
+        Ok(super::shared::with_revision(Response::new(reply), &world))
     }
 
     async fn create_role(
@@ -256,6 +260,28 @@ impl RoleApi {
         list.truncate(size);
         let end = list.last().filter(|_| more);
         end.map(|end| self.0.next_page(call, &cursor(end))).unwrap_or_default()
+    }
+
+    /// Finds a custom role that cannot be used in the caller's account, by its id, if the caller may read it.
+    async fn elsewhere_used(
+        &self,
+        by: &Reader,
+        written: &str,
+    ) -> Result<Option<(Arc<Snapshot>, RoleRef)>, Status> {
+        let (feed, now) = (&self.0.feed, self.0.clock.now());
+        let Ok(id) = written.parse::<RoleId>() else { return Ok(None) };
+        let world = match by.home.role(id) {
+            Some(_) => Arc::clone(&by.home),
+            None if by.caller.tenant != feed.root() => return Ok(None),
+            None => match feed.tenant_of(Anchor::Role(id)).await? {
+                Some(tenant) => feed.tenant(tenant).await?,
+                None => return Ok(None),
+            },
+        };
+        let seen = world
+            .role(id)
+            .is_some_and(|found| sees_role(&by.caller, &by.home, &world, &found.role, now));
+        Ok(seen.then_some((world, RoleRef::Custom(id))))
     }
 
     /// Finds the tenant of a scope that lies in another than the user's, as an operator's may.

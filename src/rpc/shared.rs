@@ -269,7 +269,7 @@ impl Shared {
         let compared = move || (of.effects(), of);
         let ((preview, leaving), of) = self.heavy.run(tenant, compared).await?;
         let sessions = self.store.sessions_of_all(&leaving, SESSIONS).await?;
-        Ok(of.with_sessions(preview, sessions, SESSIONS))
+        Ok(of.with_sessions(preview, &leaving, sessions, SESSIONS))
     }
 
     async fn begin(
@@ -345,7 +345,7 @@ fn opening(
         home: Arc::clone(home),
         actor: Some(caller.actor.as_ref().map_or(caller.user, |actor| actor.caller.user)),
         acting_as: caller.actor.as_ref().map(|_| caller.user),
-        source: call.source.clone(),
+        source: call.origin(),
         rpc: method_name(&call.ask.rule().method).ok_or_else(status::internal)?,
         request_id: request_id
             .map_err(|_| status::bad_field("INVALID_FIELD", "request_id", "must be a UUID"))?,

@@ -38,7 +38,9 @@ impl pb::user_service_server::UserService for UserApi {
         let done = self
             .0
             .change(call, move |tx, caller| {
-                Box::pin(async move { tx.create_user(caller, new, depth, (return_uri, &keys)) })
+                Box::pin(
+                    async move { tx.create_user(caller, new, depth, (return_uri, &keys)).await },
+                )
             })
             .await?;
         self.0.bell.notify_one();

@@ -3,8 +3,10 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use envoy_types::pb::envoy::service::auth::v3::authorization_server::AuthorizationServer;
 use prost_reflect::DescriptorPool;
 use tokio::sync::{Notify, watch};
+use tonic::server::NamedService;
 use tonic::service::Routes;
 use tonic_health::pb::health_server::HealthServer;
 use tonic_reflection::server::Builder;
@@ -19,7 +21,10 @@ use crate::crypto::KeyRing;
 use crate::decision_log::DecisionLog;
 use crate::feed::{Feed, Signing};
 use crate::issuers::Issuers;
-use crate::layers::{Access, Credentials, Door, Forms, Gate, Places, Rate, Rules, Sources};
+use crate::layers::{
+    Access, Credentials, Door, Forms, Gate, Places, Proxies, Rate, Rules, Sources,
+};
+use crate::mesh::{Mesh, MeshApi};
 use crate::post::Post;
 use crate::proto::v1::account_service_server::AccountServiceServer;
 use crate::proto::v1::authorization_service_server::AuthorizationServiceServer;
@@ -48,6 +53,7 @@ pub(super) struct House {
     pub(super) post: Post,
     pub(super) issuers: Issuers,
     pub(super) decision_log: Option<DecisionLog>,
+    mesh: Arc<Mesh>,
     pool: DescriptorPool,
 }
 
@@ -61,11 +67,14 @@ pub(super) async fn house(
     let clock = Arc::clone(store.clock());
     let issuers = Issuers::start(&config.issuers, &clock)?;
     let feed = Feed::start(store.clone(), config.feed).await?;
-    let rules = Rules::read(&pool, &*feed.catalogue().await?)?;
+    let catalogue = feed.catalogue().await?;
+    let rules = Rules::read(&pool, &catalogue)?;
+    let mesh = Arc::new(Mesh::start(&config.mesh, &catalogue)?);
     let signing =
         Signing::start(store.clone(), feed.clone(), Arc::clone(&keys), config.signing).await?;
     let access = Access { signing: signing.clone(), parties: config.parties.clone() };
-    let credentials = Arc::new(Credentials::new(store.clone(), feed.clone(), access));
+    let peers = config.peers.clone();
+    let credentials = Arc::new(Credentials::new(store.clone(), feed.clone(), access, peers));
     let gate = Gate {
         credentials: Arc::clone(&credentials),
         feed: feed.clone(),
@@ -73,6 +82,7 @@ pub(super) async fn house(
         rules: Arc::new(rules),
         forms: Forms::compile(&pool)?,
         sources: Sources::trusting(&config.trusted_proxies)?,
+        proxies: Proxies::believing(&config.forwarding_proxies)?,
         rate: Rate::new(config.changes_per_minute),
         message_bytes: config.message_bytes,
         body_deadline: config.body_deadline,
@@ -101,6 +111,7 @@ pub(super) async fn house(
         post,
         issuers,
         decision_log,
+        mesh,
         pool,
     })
 }
@@ -144,11 +155,16 @@ impl House {
         let session = SessionServiceServer::new(SessionApi(shared.clone()));
         let token = TokenServiceServer::new(TokenApi(shared.clone()));
         let authorization = AuthorizationApi(shared, Arc::clone(&self.door.gate));
+        // A proxy's question is one of Authorize, asked by the proxy.
+        let (gate, mesh) = (Arc::clone(&self.door.gate), Arc::clone(&self.mesh));
+        let check =
+            AuthorizationServer::new(MeshApi { authorize: authorization.clone(), gate, mesh });
         let authorization = AuthorizationServiceServer::new(authorization);
 
         let services = self.pool.services().map(|service| service.full_name().to_owned());
         // The empty name is the whole server.
-        let services: HashSet<String> = services.chain([String::new()]).collect();
+        let others = [<AuthorizationServer<()> as NamedService>::NAME.to_owned(), String::new()];
+        let services: HashSet<String> = services.chain(others).collect();
         let doctor = Doctor { services: Arc::new(services), reports };
         let streams = OpenStreams::default();
         // An open stream would keep its connection from ending: these end when the server closes.
@@ -160,6 +176,7 @@ impl House {
             .add_service(session.max_decoding_message_size(most))
             .add_service(token.max_decoding_message_size(most))
             .add_service(authorization.max_decoding_message_size(most))
+            .add_service(check.max_decoding_message_size(most))
             .add_service(open.of(HealthServer::new(doctor)))
             .add_service(open.of(reflection().build_v1()?))
             .add_service(open.of(reflection().build_v1alpha()?))

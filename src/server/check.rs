@@ -9,12 +9,17 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
+use crate::outside::{NoTls, Secure};
+
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum NoAnswer {
     /// Nobody listens, or not in time.
     #[error("nobody answers at `{0}`")]
     Unreachable(SocketAddr, #[source] tonic::transport::Error),
+    /// Who the server should be, or who we are.
+    #[error(transparent)]
+    Tls(#[from] NoTls),
     /// Somebody listens who does not know, or does not say.
     #[error("`{0}` answers {1}")]
     Refused(SocketAddr, String),
@@ -30,20 +35,24 @@ pub fn reachable(listen: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, listen.port())
 }
 
-/// Returns whether `service` serves at `address`; the empty name is the whole server.
+/// Returns whether `service` serves at `address`; the empty name is the whole server. In plain text, unless `secure`.
 pub async fn check(
     address: SocketAddr,
+    secure: Option<&Secure>,
     service: &str,
     patience: Duration,
 ) -> Result<bool, NoAnswer> {
     let unreachable = |error| NoAnswer::Unreachable(address, error);
-    let channel = Endpoint::from_shared(format!("http://{address}"))
+    let scheme = if secure.is_some() { "https" } else { "http" };
+    let endpoint = Endpoint::from_shared(format!("{scheme}://{address}"))
         .map_err(unreachable)?
         .connect_timeout(patience)
-        .timeout(patience)
-        .connect()
-        .await
-        .map_err(unreachable)?;
+        .timeout(patience);
+    let channel = match secure {
+        Some(secure) => endpoint.connect_with_connector(secure.connector()?).await,
+        None => endpoint.connect().await,
+    };
+    let channel = channel.map_err(unreachable)?;
     let request = Request::new(HealthCheckRequest { service: service.to_owned() });
     let refused = |status: Status| {
         NoAnswer::Refused(address, format!("{:?}: {}", status.code(), status.message()))

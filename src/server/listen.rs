@@ -8,13 +8,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use http::Request;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tokio_rustls::server::TlsStream;
+use tonic::body::Body;
 use tonic::transport::server::{Connected, TcpConnectInfo};
 
 use super::phase::{Phase, Phases};
+use super::tls::{self, Tls};
+use crate::layers::Peer;
 
 /// How long to wait when the system gives no connection: it has no file descriptor left, most likely.
 const RECOVER: Duration = Duration::from_millis(100);
@@ -30,8 +35,10 @@ pub(super) struct Listening {
     pub(super) until: Phase,
     /// Connections at once from one source.
     pub(super) per_source: usize,
-    /// How long a connection may be silent at first.
+    /// How long a connection may be silent at first, and its handshake may last.
     pub(super) first_byte: Duration,
+    /// How it is encrypted; `None` = not at all.
+    pub(super) tls: Option<Arc<Tls>>,
 }
 
 /// Takes connections in a task of its own, until the listener's phase is reached or nobody receives them.
@@ -67,17 +74,31 @@ async fn take(listening: &Listening, phases: &Phases, found: &mpsc::Sender<Conn>
         };
         // Answers are small: waiting to fill a packet costs two thirds of the throughput.
         let _ = io.set_nodelay(true);
-        let conn = Conn::new(io, peer, place, phases.clone());
         let (found, patience) = (found.clone(), listening.first_byte);
+        let (tls, phases) = (listening.tls.clone(), phases.clone());
         silent.spawn(async move {
-            // Looked at and not taken: that a socket *may* be readable is not enough.
-            match tokio::time::timeout(patience, conn.io.peek(&mut [0])).await {
-                Ok(Ok(1..)) => drop(found.send(conn).await),
-                Ok(Ok(0) | Err(_)) => {}
+            match tokio::time::timeout(patience, begun(io, tls)).await {
+                Ok(Ok(Some(io))) => drop(found.send(Conn::new(io, peer, place, phases)).await),
+                Ok(Ok(None)) => {}
+                Ok(Err(error)) => {
+                    // Whoever it was, it is told by the alert that was sent.
+                    tracing::debug!(%error, %peer, "a connection did not begin");
+                    refused("handshake");
+                }
                 Err(_) => refused("silent"),
             }
         });
     }
+}
+
+/// Waits for the first byte, and does the handshake where there is to be one; `None` for whoever has gone.
+async fn begun(io: TcpStream, tls: Option<Arc<Tls>>) -> io::Result<Option<Io>> {
+    // Looked at and not taken: that a socket *may* be readable is not enough.
+    let Ok(1..) = io.peek(&mut [0]).await else { return Ok(None) };
+    Ok(Some(match tls {
+        None => Io::Plain(io),
+        Some(tls) => Io::Encrypted(Box::new(tls.accept(io).await?)),
+    }))
 }
 
 fn refused(why: &'static str) {
@@ -140,16 +161,52 @@ pub(super) fn source(peer: IpAddr) -> IpAddr {
     }
 }
 
+/// What a connection is made of.
+enum Io {
+    Plain(TcpStream),
+    Encrypted(Box<TlsStream<TcpStream>>),
+}
+
+impl Io {
+    fn local_addr(&self) -> Option<SocketAddr> {
+        let io = match self {
+            Self::Plain(io) => io,
+            Self::Encrypted(io) => io.get_ref().0,
+        };
+        io.local_addr().ok()
+    }
+}
+
+/// What is known of a connection.
+#[derive(Debug, Clone)]
+pub(super) struct ConnInfo {
+    tcp: TcpConnectInfo,
+    peer: Option<Peer>,
+}
+
+impl ConnInfo {
+    /// Puts what is known where those who ask look for it: the address, and who the certificate says it is.
+    pub(super) fn tell(mut request: Request<Body>) -> Request<Body> {
+        if let Some(Self { tcp, peer }) = request.extensions_mut().remove::<Self>() {
+            request.extensions_mut().insert(tcp);
+            if let Some(peer) = peer {
+                request.extensions_mut().insert(peer);
+            }
+        }
+        request
+    }
+}
+
 /// A connection that ends when the server is dead, whatever is under way on it.
 pub(super) struct Conn {
-    io: TcpStream,
+    io: Io,
     peer: SocketAddr,
     dead: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     _place: Place,
 }
 
 impl Conn {
-    fn new(io: TcpStream, peer: SocketAddr, place: Place, phases: Phases) -> Self {
+    fn new(io: Io, peer: SocketAddr, place: Place, phases: Phases) -> Self {
         Self { io, peer, dead: Some(Box::pin(phases.reached(Phase::Dead))), _place: place }
     }
 
@@ -180,10 +237,15 @@ impl std::fmt::Debug for Conn {
 }
 
 impl Connected for Conn {
-    type ConnectInfo = TcpConnectInfo;
+    type ConnectInfo = ConnInfo;
 
-    fn connect_info(&self) -> TcpConnectInfo {
-        TcpConnectInfo { local_addr: self.io.local_addr().ok(), remote_addr: Some(self.peer) }
+    fn connect_info(&self) -> ConnInfo {
+        let (local_addr, remote_addr) = (self.io.local_addr(), Some(self.peer));
+        let peer = match &self.io {
+            Io::Plain(_) => None,
+            Io::Encrypted(io) => tls::peer(io),
+        };
+        ConnInfo { tcp: TcpConnectInfo { local_addr, remote_addr }, peer }
     }
 }
 
@@ -193,7 +255,10 @@ impl AsyncRead for Conn {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let done = Pin::new(&mut self.io).poll_read(context, buffer);
+        let done = match &mut self.io {
+            Io::Plain(io) => Pin::new(io).poll_read(context, buffer),
+            Io::Encrypted(io) => Pin::new(io).poll_read(context, buffer),
+        };
         self.or_dead(context, done)
     }
 }
@@ -204,7 +269,10 @@ impl AsyncWrite for Conn {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let done = Pin::new(&mut self.io).poll_write(context, bytes);
+        let done = match &mut self.io {
+            Io::Plain(io) => Pin::new(io).poll_write(context, bytes),
+            Io::Encrypted(io) => Pin::new(io).poll_write(context, bytes),
+        };
         self.or_dead(context, done)
     }
 
@@ -213,21 +281,33 @@ impl AsyncWrite for Conn {
         context: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let done = Pin::new(&mut self.io).poll_write_vectored(context, slices);
+        let done = match &mut self.io {
+            Io::Plain(io) => Pin::new(io).poll_write_vectored(context, slices),
+            Io::Encrypted(io) => Pin::new(io).poll_write_vectored(context, slices),
+        };
         self.or_dead(context, done)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
+        match &self.io {
+            Io::Plain(io) => io.is_write_vectored(),
+            Io::Encrypted(io) => io.is_write_vectored(),
+        }
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let done = Pin::new(&mut self.io).poll_flush(context);
+        let done = match &mut self.io {
+            Io::Plain(io) => Pin::new(io).poll_flush(context),
+            Io::Encrypted(io) => Pin::new(io).poll_flush(context),
+        };
         self.or_dead(context, done)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let done = Pin::new(&mut self.io).poll_shutdown(context);
+        let done = match &mut self.io {
+            Io::Plain(io) => Pin::new(io).poll_shutdown(context),
+            Io::Encrypted(io) => Pin::new(io).poll_shutdown(context),
+        };
         self.or_dead(context, done)
     }
 }

@@ -13,6 +13,7 @@ mod phase;
 mod probe;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod upkeep;
 
 use std::convert::Infallible;
@@ -29,26 +30,33 @@ use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::service::Routes;
 use tonic::transport::Server;
+use tower::util::MapRequestLayer;
 
 use crate::admin::{self, Shown};
 use crate::crypto::KeyRing;
 use crate::crypto::jwt::Parties;
 use crate::decision_log::{self, DecisionLog, NotWritten};
-use crate::issuers::{BadIssuer, IssuerConfig};
-use crate::layers::{BadNetwork, Deadlines, Door, FormError, RulesError};
+use crate::issuers::{BadIssuer, IssuerConfig, Issuers};
+use crate::layers::{BadNetwork, BadProxy, Deadlines, Door, FormError, Peers, RulesError};
+use crate::mesh::{BadRoutes, MeshConfig};
+use crate::model::{Clock, SystemClock};
 use crate::post::{BadSender, SenderConfig};
 use crate::store::Store;
 use crate::{feed, rpc, telemetry};
-use listen::{Listening, connections};
+use listen::{ConnInfo, Listening, connections};
 use phase::{Phase, Phases};
+use tls::Tls;
 
 pub use check::{NoAnswer, check, reachable};
+pub use tls::{BadTls, ClientAuth, TlsConfig};
 
 /// HTTP/2 pings: a peer that is gone is noticed within half a minute.
 const PING: Duration = Duration::from_secs(20);
 const PONG: Duration = Duration::from_secs(10);
 /// The headers of one request, in bytes, as HTTP/2 counts them.
 const HEADERS: u32 = 16 << 10;
+/// What is spoken within TLS: gRPC is HTTP/2.
+const PROTOCOLS: [&[u8]; 1] = [b"h2"];
 /// How long connections have to notice that they are dropped.
 const DROPPING: Duration = Duration::from_secs(1);
 
@@ -73,6 +81,12 @@ pub struct Config {
     pub deadlines: Deadlines,
     /// How what is known keeps up.
     pub feed: feed::Config,
+    /// How gRPC is encrypted; `None` = not at all.
+    pub tls: Option<TlsConfig>,
+    /// Which workloads are service users.
+    pub peers: Peers,
+    /// The proxies that are believed when they say whose certificate they have verified: SPIFFE ids, addresses or networks.
+    pub forwarding_proxies: Vec<String>,
     /// The proxies that are believed: addresses or networks.
     pub trusted_proxies: Vec<String>,
     /// Identity providers by which users sign in.
@@ -83,6 +97,8 @@ pub struct Config {
     pub parties: Parties,
     /// What the services are told.
     pub rpc: rpc::Settings,
+    /// What proxies are answered by.
+    pub mesh: MeshConfig,
     /// How messages to users are sent.
     pub sender: SenderConfig,
     /// What is said of passwords.
@@ -97,6 +113,17 @@ pub struct Config {
     pub drain: Duration,
     /// When connections are dropped that have not ended, counted from the signal to stop.
     pub hard: Duration,
+}
+
+impl Config {
+    /// Looks at all that [`start`] will make of it and that needs no store: what cannot be served is refused before there is one.
+    /// Nobody is asked anything.
+    pub fn check(&self) -> Result<(), Error> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let _issuers = Issuers::start(&self.issuers, &clock)?;
+        self.sender.check()?;
+        Ok(self.passwords.check()?)
+    }
 }
 
 /// Why the server does not start, or ended by itself.
@@ -123,12 +150,21 @@ pub enum Error {
     /// The proxies.
     #[error("trusted_proxies: {0}")]
     Proxies(#[from] BadNetwork),
+    /// The proxies that tell of certificates.
+    #[error("tls.forwarding_proxies: {0}")]
+    Forwarding(#[from] BadProxy),
+    /// Certificates.
+    #[error("TLS cannot be served")]
+    Tls(#[from] BadTls),
     /// Passwords.
     #[error(transparent)]
     Passwords(#[from] rpc::NoPasswords),
     /// An identity provider.
     #[error(transparent)]
     Issuer(#[from] BadIssuer),
+    /// What proxies are answered by.
+    #[error(transparent)]
+    Mesh(#[from] BadRoutes),
     /// Messages to users.
     #[error(transparent)]
     Sender(#[from] BadSender),
@@ -194,6 +230,7 @@ pub async fn start(
 ) -> Result<Running, Error> {
     let (grpc_at, admin_at) = (grpc.local_addr()?, admin.local_addr()?);
     let figures = telemetry::figures();
+    let clock = Arc::clone(store.clock());
     let house = assemble::house(&config, store, keys).await?;
     let (tell, phases) = Phases::channel();
 
@@ -204,9 +241,13 @@ pub async fn start(
 
     let shown =
         Shown { figures, feed: house.feed.clone(), signing: house.signing.clone(), reports: seen };
+    let tls = match &config.tls {
+        Some(tls) => Some(Tls::start(tls.clone(), clock, &PROTOCOLS, &phases).await?),
+        None => None,
+    };
     let admin = listening(&config, admin, "admin", Phase::Dead);
     let admin = tokio::spawn(serve_pages(shown, admin, phases.clone()));
-    let grpc = listening(&config, grpc, "grpc", Phase::Closing);
+    let grpc = Listening { tls, ..listening(&config, grpc, "grpc", Phase::Closing) };
     let grpc = tokio::spawn(serve_grpc(config.clone(), house.door, routes, grpc, phases.clone()));
     let probing = tokio::spawn(probe::run(probe, reports, phases.clone()));
     let posting = tokio::spawn(house.post.run(phases.clone().reached(Phase::Closing)));
@@ -232,6 +273,7 @@ fn listening(
         until,
         per_source: config.connections_per_source,
         first_byte: config.body_deadline,
+        tls: None,
     }
 }
 
@@ -249,6 +291,8 @@ async fn serve_grpc(
         .http2_keepalive_interval(Some(PING))
         .http2_keepalive_timeout(Some(PONG))
         .http2_max_header_list_size(HEADERS)
+        // What was found out of the connection, for everybody behind.
+        .layer(MapRequestLayer::new(ConnInfo::tell))
         // Every listener and route goes through the same door (`edges.md` §6).
         .layer(door)
         .add_routes(routes)

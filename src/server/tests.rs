@@ -44,6 +44,9 @@ fn config() -> Config {
         body_deadline: Duration::from_secs(5),
         deadlines: Deadlines { default: PATIENCE, most: PATIENCE },
         feed: feed::Config::default(),
+        tls: None,
+        peers: Peers::default(),
+        forwarding_proxies: Vec::new(),
         trusted_proxies: Vec::new(),
         issuers: Vec::new(),
         sender: SenderConfig::None,
@@ -130,7 +133,7 @@ async fn every_service_is_healthy_and_a_stop_is_seen_before_it_is_felt() {
     let unknown = health.check(asking("chancery.v1.NoService")).await.unwrap_err();
     assert_eq!(unknown.code(), Code::NotFound);
     let address = served.running.grpc();
-    assert!(check(address, "", PATIENCE).await.unwrap());
+    assert!(check(address, None, "", PATIENCE).await.unwrap());
 
     let mut seen = health.watch(asking("chancery.v1.UserService")).await.unwrap().into_inner();
     let mut stranger = health.watch(asking("chancery.v1.NoService")).await.unwrap().into_inner();
@@ -141,12 +144,12 @@ async fn every_service_is_healthy_and_a_stop_is_seen_before_it_is_felt() {
     let stopping = tokio::spawn(stopped(served));
     let told = timeout(PATIENCE, seen.message()).await.unwrap().unwrap().unwrap();
     assert_eq!(told.status(), ServingStatus::NotServing);
-    assert!(!check(address, "", PATIENCE).await.unwrap(), "who comes late is still answered");
+    assert!(!check(address, None, "", PATIENCE).await.unwrap(), "who comes late is still answered");
     let end = timeout(PATIENCE, seen.message()).await.unwrap().unwrap_err();
     assert_eq!(end.code(), Code::Unavailable);
     let took = stopping.await.unwrap();
     assert!(took < Duration::from_millis(900), "open streams did not hold it up: {took:?}");
-    assert!(check(address, "", PATIENCE).await.is_err());
+    assert!(check(address, None, "", PATIENCE).await.is_err());
 }
 
 #[tokio::test]
@@ -158,7 +161,7 @@ async fn a_silent_or_a_half_finished_client_does_not_hold_up_the_end() {
     half.write_all(b"PRI * HTTP/2.0\r\n").await.unwrap();
     let mut scraper = TcpStream::connect(served.running.admin()).await.unwrap();
     scraper.write_all(b"GET /metrics HT").await.unwrap();
-    assert!(check(grpc, "", PATIENCE).await.unwrap());
+    assert!(check(grpc, None, "", PATIENCE).await.unwrap());
     let took = stopped(served).await;
     assert!(took < Duration::from_millis(2_500), "{took:?}");
     for stream in [&mut silent, &mut half, &mut scraper] {
@@ -193,7 +196,7 @@ async fn a_source_has_so_many_connections_and_no_more() {
     assert!(matches!(read, Ok(0) | Err(_)));
     drop(held);
     let freed = async {
-        while check(grpc, "", PATIENCE).await.is_err() {
+        while check(grpc, None, "", PATIENCE).await.is_err() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
@@ -246,7 +249,7 @@ async fn the_administrators_door_tells_how_it_is() {
     let report: serde_json::Value = serde_json::from_str(&body).unwrap();
     assert_eq!(report["ready"], true);
     assert_eq!(report["checks"]["keys"], "ok");
-    assert!(check(served.running.grpc(), "", PATIENCE).await.unwrap());
+    assert!(check(served.running.grpc(), None, "", PATIENCE).await.unwrap());
     let (_, figures) = page(&served, "/metrics").await;
     for figure in
         ["chancery_rpc_requests_total{method=\"/grpc.health.v1.Health/Check\"", "chancery_users 1"]

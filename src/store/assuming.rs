@@ -23,7 +23,8 @@ pub struct Assuming {
 impl Tx {
     /// Lets the caller act as a user who may nothing that the caller may not.
     ///
-    /// Refuses: from within an assumed session; a user who does not sign in; escalation; a changed `etag`.
+    /// Refuses: from within an assumed session; with neither a session nor a token, since then nothing would end what is begun;
+    /// a user who does not sign in; escalation; a changed `etag`.
     pub async fn assume_user(
         &mut self,
         caller: &Caller,
@@ -35,7 +36,8 @@ impl Tx {
         let now = self.now();
         let before = self.user(id).await?.filter(|user| user.delete_time.is_none());
         let before = before.ok_or_else(|| Refusal::unseen("user", id))?;
-        if caller.actor.is_some() || caller.user == id {
+        let nothing = caller.session.is_none() && caller.token.is_none();
+        if caller.actor.is_some() || caller.user == id || nothing {
             return Err(Refusal::forbidden("user.assume"));
         }
         if before.kind != UserKind::Admin {

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use sea_orm::{
-    ColumnTrait as _, ConnectionTrait, EntityTrait as _, QueryFilter as _, QuerySelect as _,
+    ColumnTrait as _, ConnectionTrait, EntityTrait as _, QueryFilter as _, QuerySelect as _, Select,
 };
 
 use super::rows::user;
@@ -21,8 +21,8 @@ impl Store {
         linked(self.credentials(), account, identity).await
     }
 
-    /// Finds who in an account waits to be known by this e-mail address: nobody where it is two users', or where whoever has it is
-    /// known already.
+    /// Finds who in an account waits to be known by this e-mail address: nobody where whoever has it is known already, or where it
+    /// is two users', which [`Tx::address_is_free`] lets nobody bring about.
     pub async fn user_awaiting(
         &self,
         account: AccountId,
@@ -33,6 +33,22 @@ impl Store {
 }
 
 impl Tx {
+    /// Refuses the e-mail address of a user who signs in by an identity provider where another such user of its account has it.
+    ///
+    /// By it a user is found the first time: who takes somebody's address neither keeps that one out nor is taken for it.
+    pub(super) async fn address_is_free(&self, of: &User) -> Result<(), Refusal> {
+        let Some(email) = of.email.as_deref().filter(|_| of.sso && of.delete_time.is_none()) else {
+            return Ok(());
+        };
+        let with = with_address(of.account, email);
+        let other = with.filter(user::Column::Id.ne(of.id.0)).limit(1).all(&self.db);
+        if other.await.map_err(Error::from)?.is_empty() {
+            return Ok(());
+        }
+        let why = "another user of the account who signs in by its identity provider has this e-mail address";
+        Err(Refusal::exists("EMAIL_TAKEN", why))
+    }
+
     /// Finds the user of an account who has proved to be this, or who waits to be known by this verified e-mail address: from now
     /// on it is known by who it is elsewhere, whatever becomes of its address.
     ///
@@ -85,15 +101,17 @@ async fn awaiting<C: ConnectionTrait>(
     account: AccountId,
     email: &str,
 ) -> Result<Option<User>, Error> {
-    let mut found = user::Entity::find()
+    let mut found = with_address(account, email).limit(2).all(db).await?;
+    let one = if found.len() == 1 { found.pop() } else { None };
+    let one = one.map(User::try_from).transpose()?;
+    Ok(one.filter(|user| user.identity.is_none()))
+}
+
+/// Those of an account who sign in by an identity provider and have this e-mail address.
+fn with_address(account: AccountId, email: &str) -> Select<user::Entity> {
+    user::Entity::find()
         .filter(user::Column::AccountId.eq(account.0))
         .filter(user::Column::EmailKey.eq(User::email_key(email)))
         .filter(user::Column::Sso.eq(true))
         .filter(user::Column::DeleteTime.is_null())
-        .limit(2)
-        .all(db)
-        .await?;
-    let one = if found.len() == 1 { found.pop() } else { None };
-    let one = one.map(User::try_from).transpose()?;
-    Ok(one.filter(|user| user.identity.is_none()))
 }

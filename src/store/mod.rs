@@ -84,7 +84,7 @@ pub use roles::{
 pub use sessions::{ABSOLUTE, Refreshed, SLIDING};
 pub use sign_ins::BackOff;
 pub use signing::{Due, NewKey, due};
-pub use tokens::{Digests, Expiring, Minted, NewToken};
+pub use tokens::{Digests, Minted, NewToken};
 pub use tx::{Begun, Opening, Tx};
 pub use users::{Below, NewUser, UserDone, UserEdit};
 pub use verify::{Fault, Verified};

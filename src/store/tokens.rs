@@ -270,10 +270,13 @@ impl Tx {
         })?;
         if !token.display_name.is_empty() && self.namesakes(&token) > NAMESAKES {
             let what = if token.key.is_some() { "keys" } else { "live tokens" };
-            let why = format!(
-                "the user has {NAMESAKES} {what} named `{}`: delete one, or choose another name",
-                token.display_name
-            );
+            let way_out = if kind == ChangeKind::TokenRotate {
+                "delete the other one first, or rotate with an `overlap` of 0"
+            } else {
+                "delete one, or choose another name"
+            };
+            let name = &token.display_name;
+            let why = format!("the user has {NAMESAKES} {what} named `{name}`: {way_out}");
             return Err(Refusal::precondition("TOKEN_LIMIT", why));
         }
         Ok(Minted { token, kind: secret })
@@ -303,6 +306,15 @@ impl Store {
         find(self.credentials(), id).await
     }
 
+    /// Finds those of some tokens that were not ended; they may have expired.
+    pub async fn tokens_among(&self, ids: &[TokenId]) -> Result<Vec<KeptToken>, Error> {
+        let tokens = api_token::Entity::find()
+            .filter(api_token::Column::Id.is_in(ids.iter().map(|id| id.0)))
+            .filter(api_token::Column::EndTime.is_null());
+        let rows = tokens.all(self.credentials()).await?;
+        rows.into_iter().map(KeptToken::try_from).collect()
+    }
+
     /// Lists a user's live API tokens, in order of id, from behind `after` on.
     pub async fn tokens_of(
         &self,
@@ -322,42 +334,6 @@ impl Store {
             tokens = tokens.filter(api_token::Column::Id.gt(after.0));
         }
         let tokens = tokens.order_by_asc(api_token::Column::Id).limit(limit);
-        let rows = tokens.all(self.credentials()).await?;
-        rows.into_iter().map(KeptToken::try_from).collect()
-    }
-}
-
-/// Up to when tokens of an account are looked for, and where to go on.
-#[derive(Debug, Clone, Copy)]
-pub struct Expiring {
-    /// The account of their users.
-    pub account: AccountId,
-    /// The last instant that counts.
-    pub until: DateTime<Utc>,
-    /// The end and the id of the last one that is known.
-    pub after: Option<(DateTime<Utc>, TokenId)>,
-}
-
-impl Store {
-    /// Lists live tokens that end soon, the first to end first, at most `limit`.
-    pub async fn tokens_expiring(
-        &self,
-        wanted: Expiring,
-        limit: u64,
-    ) -> Result<Vec<KeptToken>, Error> {
-        use api_token::Column::{AccountId, EndTime, ExpireTime, Id};
-        let mut tokens = api_token::Entity::find()
-            .filter(AccountId.eq(wanted.account.0))
-            .filter(ExpireTime.gt(self.clock().now()))
-            .filter(ExpireTime.lte(wanted.until))
-            .filter(EndTime.is_null());
-        if let Some((end, id)) = wanted.after {
-            let later = Condition::any()
-                .add(ExpireTime.gt(end))
-                .add(Condition::all().add(ExpireTime.eq(end)).add(Id.gt(id.0)));
-            tokens = tokens.filter(ExpireTime.gte(end)).filter(later);
-        }
-        let tokens = tokens.order_by_asc(ExpireTime).order_by_asc(Id).limit(limit);
         let rows = tokens.all(self.credentials()).await?;
         rows.into_iter().map(KeptToken::try_from).collect()
     }

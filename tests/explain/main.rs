@@ -234,7 +234,8 @@ async fn read_documents(service: &Service, by: &support::Person, user_id: &str) 
         };
         rights().assign_rights_document(assign).await.unwrap();
     }
-    let get = pb::GetRightsDocumentRequest { rights_doc_id: rights_doc_id.clone() };
+    let get =
+        pb::GetRightsDocumentRequest { rights_doc_id: rights_doc_id.clone(), ..Default::default() };
     rights().get_rights_document(get).await.unwrap();
     let of = pb::ListRightsDocumentAssignmentsRequest { rights_doc_id, ..Default::default() };
     rights().list_rights_document_assignments(of).await.unwrap();

@@ -1,10 +1,12 @@
-//! Three claims about the tests themselves: that every error which the protos list is shown by one, every rule at the edges, and
-//! every acceptance case of the source systems.
+//! Four claims about the tests themselves: that every error which the protos list is shown by one, every rule at the edges,
+//! every acceptance case of the source systems, and every fault that other systems of this kind were shipped with.
 //!
 //! The first is held by one file a service beside this one: under the name of the service, or of a method, each reason that
 //! its comment lists, and the tests that show it. What stands under a service is listed for all its methods, and shown once.
 //! The second is `edges.txt`: section by section what must hold, in a few words, and the tests that hold it. The third is
-//! `cases.txt`: by the id that its source has for it each case, and the tests that are of it, or why there is none.
+//! `cases.txt`: by the id that its source has for it each case, and the tests that are of it, or why there is none. The fourth is
+//! `faults.txt`: what is asked of such systems, and what has gone wrong in them, each with the tests that would show it here, or why
+//! there is none.
 //!
 //! A test is named by its module in `tests/it`, or by its file. That it says what it is named for is for people to see; that it
 //! is there, and speaks of the reason and of the method, is seen here.
@@ -176,6 +178,26 @@ fn every_acceptance_case_is_shown_or_said_to_be_none_of_ours_yet() {
                 Ok(found) if found.says(id) || test.contains(&id.to_lowercase()) => {}
                 Ok(_) => faults.push(format!("{id}: `{test}` does not mention it")),
                 Err(why) => faults.push(format!("{id}: {why}")),
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn every_fault_of_others_would_be_shown_or_is_said_to_be_none_of_ours() {
+    let mut faults = Vec::new();
+    let mut seen = BTreeSet::new();
+    for fault in read("faults.txt") {
+        let id = &fault.what;
+        if !seen.insert(id.clone()) {
+            faults.push(format!("{id} twice"));
+        }
+        let none =
+            |test: &&String| ["none: ", "elsewhere: "].iter().any(|why| test.starts_with(why));
+        for test in fault.tests.iter().filter(|test| !none(test)) {
+            if let Err(why) = Test::find(test) {
+                faults.push(format!("{id}: {why}"));
             }
         }
     }

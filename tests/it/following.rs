@@ -150,7 +150,7 @@ pub(crate) async fn says(running: &Running, check_name: &str, wanted: &str) -> (
         let (_, body) = text.split_once("\r\n\r\n").unwrap();
         let report: serde_json::Value = serde_json::from_str(body).unwrap();
         if report["checks"][check_name] == wanted {
-            let serving = check(running.grpc(), "", PATIENCE).await.unwrap();
+            let serving = check(running.grpc(), None, "", PATIENCE).await.unwrap();
             return (report["ready"].as_bool().unwrap(), serving);
         }
         assert!(began.elapsed() < PATIENCE, "{report}");

@@ -30,7 +30,10 @@ async fn start(engine: &Engine) -> (Service, Hook) {
     start_with(engine, &[]).await
 }
 
-async fn start_with(engine: &Engine, settings: &[(&'static str, &str)]) -> (Service, Hook) {
+pub(crate) async fn start_with(
+    engine: &Engine,
+    settings: &[(&'static str, &str)],
+) -> (Service, Hook) {
     let hook = Hook::start().await;
     let mut all = vec![
         ("limits.changes_per_minute", "0"),
@@ -65,7 +68,12 @@ async fn made(service: &Service, account: &str, user: pb::User) -> pb::User {
 }
 
 /// Makes somebody with an address, takes the invitation from the hook, and gives it a token.
-async fn invited(service: &Service, hook: &Hook, account: &str, name: &str) -> (Person, String) {
+pub(crate) async fn invited(
+    service: &Service,
+    hook: &Hook,
+    account: &str,
+    name: &str,
+) -> (Person, String) {
     let user = made(service, account, somebody(name)).await;
     let link = token(&hook.next().await);
     let (token_id, token) = service.mint(&user.user_id, &["*"]).await;

@@ -392,12 +392,25 @@ async fn the_sessions_that_would_end_are_told_to_those_who_see_them() {
         };
         let rename = pb::UpdateUserRequest { user: Some(rename), ..Default::default() };
         assert_eq!(told(&boss, Change::UpdateUser(rename)).await.sessions_ending_count, 0);
-        // A credential that may not list sessions hears of none, but that there is more.
-        let (token_id, token) = service.mint(&boss.user_id, &["decision.*", "user.*"]).await;
-        let narrow = Person { token, token_id, ..boss };
-        let [off, ..] = endings(&ann.user_id);
-        let told = told(&narrow, off).await;
-        assert!(told.sessions_ending_count == 0 && told.others_affected);
+        // A credential that may not list sessions hears of none, but that there may be; whether or not somebody is signed in.
+        let scopes =
+            ["decision.*", "user.*", "api_token.read", "service_key.read", "session.revoke"];
+        let (token_id, token) = service.mint(&boss.user_id, &scopes).await;
+        let narrow = Person { token, token_id, ..boss.clone() };
+        let eve = service.person_under(&acme, Some(&boss), "eve", &[]).await;
+        let rehearsals = endings(&eve.user_id);
+        let mut without = Vec::new();
+        for change in rehearsals.clone() {
+            assert!(!told(&boss, change.clone()).await.others_affected, "{change:?}");
+            let told = told(&narrow, change).await;
+            assert!(told.sessions_ending_count == 0 && told.others_affected);
+            without.push(told);
+        }
+        service.session(&eve).await;
+        for (change, without) in rehearsals.into_iter().zip(without) {
+            let with = told(&narrow, change.clone()).await;
+            assert_eq!(pb::Preview { revision: without.revision, ..with }, without, "{change:?}");
+        }
         service.stop().await;
     }
 }

@@ -66,7 +66,8 @@ impl Acme {
     }
 
     async fn read(&self, by: &Person, id: &str) -> Result<pb::RightsDocument, Status> {
-        let request = pb::GetRightsDocumentRequest { rights_doc_id: id.to_owned() };
+        let request =
+            pb::GetRightsDocumentRequest { rights_doc_id: id.to_owned(), ..Default::default() };
         let reply = self.service.rights(by).get_rights_document(request).await?;
         Ok(reply.into_inner().rights_document.unwrap())
     }

@@ -1,6 +1,8 @@
 //! Searches: who, what, and to what. Each is held against `Authorize`.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod actions;
+
+use std::collections::BTreeSet;
 
 use chancery::proto::v1 as pb;
 use pb::SearchStop;
@@ -18,7 +20,7 @@ fn subjects(action: &str, kind: &str, id: &str) -> pb::SearchSubjectsRequest {
     }
 }
 
-fn actions(user_id: &str, kind: &str, id: &str) -> pb::SearchActionsRequest {
+fn what_of(user_id: &str, kind: &str, id: &str) -> pb::SearchActionsRequest {
     let question = ask(user_id, "", kind, id);
     pb::SearchActionsRequest {
         subject: question.subject,
@@ -134,7 +136,7 @@ async fn the_actions_found_are_those_that_authorize_permits() {
         let acme = service.tenant("Acme").await;
         let ann = service.person(&acme, "ann", &["USER"]).await;
         for by in [&service.root, &ann] {
-            let request = actions(&ann.user_id, "account", &acme);
+            let request = what_of(&ann.user_id, "account", &acme);
             let found = service.authorization(by).search_actions(request).await;
             let found = found.unwrap().into_inner();
             assert!(found.page.unwrap().complete);
@@ -145,113 +147,6 @@ async fn the_actions_found_are_those_that_authorize_permits() {
                 assert_eq!(answer.decision, names.contains(&name.to_owned()), "{name}");
             }
         }
-    }
-}
-
-/// Makes somebody who has a document of an account and nothing else.
-async fn holder(service: &Service, boss: &Person, at: &str, actions: &[&str]) -> Person {
-    let holder = service.person(at, "holder", &[]).await;
-    let document = pb::RightsDocument {
-        rights_doc_name: Some("All".to_owned()),
-        account_id: at.to_owned(),
-        account_permissions: actions.iter().map(|one| (*one).to_owned()).collect(),
-        ..Default::default()
-    };
-    let request = pb::CreateRightsDocumentRequest {
-        user_id: boss.user_id.clone(),
-        rights_document: Some(document),
-        ..Default::default()
-    };
-    let made = service.rights(boss).create_rights_document(request).await.unwrap();
-    let assign = pb::AssignRightsDocumentRequest {
-        rights_doc_id: made.into_inner().rights_document.unwrap().rights_doc_id,
-        user_ids: vec![holder.user_id.clone()],
-        force: true,
-        ..Default::default()
-    };
-    service.rights(boss).assign_rights_document(assign).await.unwrap();
-    holder
-}
-
-/// Lists the types that lie right in accounts, with their actions.
-async fn types(service: &Service) -> BTreeMap<String, BTreeSet<String>> {
-    let request = pb::ListCataloguesRequest::default();
-    let listed = service.roles(&service.root).list_catalogues(request).await.unwrap();
-    let mut types: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    let catalogues = listed.into_inner().catalogues.into_iter();
-    for kind in catalogues.flat_map(|catalogue| catalogue.resource_types) {
-        if kind.parents.iter().any(|parent| parent == "account") {
-            types.entry(kind.resource_type).or_default().extend(kind.actions);
-        }
-    }
-    types
-}
-
-/// Keeps those of some actions that are permitted.
-async fn permitted(
-    service: &Service,
-    user_id: &str,
-    (kind, id): (&str, &str),
-    known: &BTreeSet<String>,
-) -> BTreeSet<String> {
-    let question = ask(user_id, "", kind, id);
-    let items = known.iter().map(|name| pb::EvaluationRequest {
-        action: Some(pb::Action { name: name.clone(), properties: None }),
-        ..Default::default()
-    });
-    let batch = pb::BatchAuthorizeRequest {
-        subject: question.subject,
-        resource: question.resource,
-        evaluations: items.collect(),
-        ..Default::default()
-    };
-    let answers = service.authorization(&service.root).batch_authorize(batch).await.unwrap();
-    let answers = answers.into_inner().evaluations;
-    assert_eq!(answers.len(), known.len());
-    let both = known.iter().zip(answers);
-    both.filter(|(_, answer)| answer.decision).map(|(name, _)| name.clone()).collect()
-}
-
-/// Every action of every type that lies right in an account, of people who have what they have by roles, by documents, below
-/// a ceiling, and by nothing at all.
-#[tokio::test]
-async fn of_every_type_those_actions_are_found_that_authorize_permits() {
-    for engine in engines() {
-        let service = Service::start(&engine).await;
-        let acme = service.tenant("Acme").await;
-        let low = service.account(&acme, "Low").await;
-        let boss = service.person(&acme, "boss", &["SUPER_USER"]).await;
-        let people = [
-            service.person(&acme, "user", &["USER"]).await,
-            service.person(&low, "low", &["SUPER_USER"]).await,
-            service.person(&acme, "nobody", &[]).await,
-            holder(&service, &boss, &low, &["READ", "UPDATE"]).await,
-            holder(&service, &boss, &acme, &["READ", "REPORT"]).await,
-            boss,
-        ];
-        let ceiling = pb::SetAccountRoleRequest {
-            account_id: low.clone(),
-            role: "Developer".to_owned(),
-            ..Default::default()
-        };
-        service.accounts(&service.root).set_account_role(ceiling).await.unwrap();
-        let types = types(&service).await;
-        let (mut yes, mut all) = (0, 0);
-        for (at, person) in people.iter().enumerate() {
-            for (kind, known) in &types {
-                let id = format!("account/{}/{kind}/-", [&acme, &low][at % 2]);
-                let request = actions(&person.user_id, kind, &id);
-                let found = service.authorization(&service.root).search_actions(request).await;
-                let found = found.unwrap().into_inner();
-                assert!(found.page.unwrap().complete);
-                let found: BTreeSet<String> =
-                    found.results.into_iter().map(|one| one.name).collect();
-                let wanted = permitted(&service, &person.user_id, (kind, &id), known).await;
-                assert_eq!(found, wanted, "{} {id}", person.user_id);
-                (yes, all) = (yes + wanted.len(), all + known.len());
-            }
-        }
-        assert!(yes > 50 && all - yes > 50, "{yes} of {all}");
     }
 }
 
@@ -330,9 +225,9 @@ async fn what_is_unknown_finds_nothing_and_who_may_not_search_is_refused() {
             assert!(what(&service, &boss, request).await.is_empty());
         }
         for request in [
-            actions(&boss.user_id, "unheard_of", "x"),
-            actions(&nowhere, "account", &acme),
-            actions(&boss.user_id, "account", &umbrella),
+            what_of(&boss.user_id, "unheard_of", "x"),
+            what_of(&nowhere, "account", &acme),
+            what_of(&boss.user_id, "account", &umbrella),
         ] {
             let found = service.authorization(&boss).search_actions(request).await.unwrap();
             assert!(found.into_inner().results.is_empty());
@@ -345,7 +240,7 @@ async fn what_is_unknown_finds_nothing_and_who_may_not_search_is_refused() {
         let result =
             service.authorization(&plain).search_subjects(subjects("read", "account", &acme)).await;
         refused(result, Code::PermissionDenied, "ACCESS_DENIED");
-        let theirs = actions(&boss.user_id, "account", &acme);
+        let theirs = what_of(&boss.user_id, "account", &acme);
         let result = service.authorization(&plain).search_actions(theirs).await;
         refused(result, Code::PermissionDenied, "ACCESS_DENIED");
         let theirs = resources(&boss.user_id, "read", "account");

@@ -1,6 +1,7 @@
 //! Sessions: how they go on, how they end, and acting as somebody else.
 
 mod access;
+mod asserted;
 mod assuming;
 mod doors;
 mod ending;

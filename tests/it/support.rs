@@ -1,5 +1,7 @@
 //! A whole service on a store of its own, and the people who call it.
 
+#[path = "support/certificates.rs"]
+pub(crate) mod certificates;
 #[path = "support/credentials.rs"]
 mod credentials;
 
@@ -161,7 +163,12 @@ impl Service {
         let server =
             server::start(config.server(), store.clone(), keys, grpc, admin).await.unwrap();
         let at = format!("http://{}", server.grpc());
-        let channel = Channel::from_shared(at).unwrap().connect().await.unwrap();
+        let endpoint = Channel::from_shared(at).unwrap();
+        // Of one that encrypts it is for the test to say who its clients are.
+        let channel = match config.tls.cert_file {
+            None => endpoint.connect().await.unwrap(),
+            Some(_) => endpoint.connect_lazy(),
+        };
         Self { store, clock, config, url, root, channel, server: Some(server), folder }
     }
 

@@ -107,10 +107,12 @@ impl Default for Plain {
     fn default() -> Self {
         Self {
             ids: HashMap::new(),
-            id: Regex::new(r"\b(acc|usr|rol|tok|ses|doc)_[0-9a-z]{26}\b").unwrap(),
+            id: Regex::new(r"\b(acc|usr|rol|tok|key|ses|doc)_[0-9a-z]{26}\b").unwrap(),
             time: Regex::new(r"\b\d{4}-\d\d-\d\dT[\d:.]+Z").unwrap(),
-            opaque: Regex::new(r#""(etag|consistencyToken|decisionId|userAgent)": "[^"]+""#)
-                .unwrap(),
+            opaque: Regex::new(
+                r#""(etag|consistencyToken|decisionId|userAgent|publicKeyPem)": "[^"]+""#,
+            )
+            .unwrap(),
             secret: secret(),
         }
     }

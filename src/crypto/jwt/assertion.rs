@@ -3,6 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
+use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde::Deserialize;
 
@@ -36,17 +37,73 @@ pub struct AssertionClaims {
     pub jti: String,
 }
 
-/// Reads by which key a text says that it was signed; nothing is verified yet.
-pub fn key_of(text: &str) -> Result<KeyId, BadJwt> {
-    if text.len() > LONGEST {
-        return Err(BadJwt::Invalid);
+/// Why a text is no assertion that counts: for the log. Whoever sent it is told [`BadJwt`], which is less.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BadAssertion {
+    /// It is no JSON Web Token, or its header says what is not known here.
+    #[error("form")]
+    Form,
+    /// Its header names no key that could be one.
+    #[error("kid")]
+    Kid,
+    /// It says that it was signed in another way than its key signs.
+    #[error("alg")]
+    Algorithm,
+    /// Its key has not signed it.
+    #[error("signature")]
+    Signature,
+    /// A claim is missing, or is of another type.
+    #[error("claims")]
+    Claims,
+    /// It is made for somebody else.
+    #[error("aud")]
+    Audience,
+    /// Who says it is not of whom it speaks.
+    #[error("iss_not_sub")]
+    Issuer,
+    /// It is to live for longer than an hour, or not at all.
+    #[error("lifetime")]
+    Lifetime,
+    /// It was signed in a time to come.
+    #[error("iat_ahead")]
+    Ahead,
+    /// Its own name is empty or too long.
+    #[error("jti")]
+    Name,
+    /// Its time is over.
+    #[error("expired")]
+    Expired,
+}
+
+impl From<BadAssertion> for BadJwt {
+    fn from(bad: BadAssertion) -> Self {
+        match bad {
+            BadAssertion::Expired => Self::Expired,
+            BadAssertion::Form
+            | BadAssertion::Kid
+            | BadAssertion::Algorithm
+            | BadAssertion::Signature
+            | BadAssertion::Claims
+            | BadAssertion::Audience
+            | BadAssertion::Issuer
+            | BadAssertion::Lifetime
+            | BadAssertion::Ahead
+            | BadAssertion::Name => Self::Invalid,
+        }
     }
-    let header = decode_header(text).map_err(|_| BadJwt::Invalid)?;
+}
+
+/// Reads by which key a text says that it was signed; nothing is verified yet.
+pub fn key_of(text: &str) -> Result<KeyId, BadAssertion> {
+    if text.len() > LONGEST {
+        return Err(BadAssertion::Form);
+    }
+    let header = decode_header(text).map_err(|_| BadAssertion::Form)?;
     let typed = header.typ.as_deref().is_none_or(|typ| TYPES.contains(&typ));
     if !typed || header.crit.is_some() {
-        return Err(BadJwt::Invalid);
+        return Err(BadAssertion::Form);
     }
-    header.kid.and_then(|kid| kid.parse().ok()).ok_or(BadJwt::Invalid)
+    header.kid.and_then(|kid| kid.parse().ok()).ok_or(BadAssertion::Kid)
 }
 
 /// Verifies an assertion by the key that it names; that it was used before is not known here.
@@ -55,27 +112,49 @@ pub fn verify_assertion(
     key: &PublicKey,
     audience: &str,
     now: DateTime<Utc>,
-) -> Result<AssertionClaims, BadJwt> {
+) -> Result<AssertionClaims, BadAssertion> {
     install();
-    let invalid = |_| BadJwt::Invalid;
-    let (algorithm, decoding) = decoding(key).map_err(|NoKey| BadJwt::Invalid)?;
+    let (algorithm, decoding) = decoding(key).map_err(|NoKey| BadAssertion::Kid)?;
     let mut validation = Validation::new(algorithm);
     validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
     validation.set_audience(&[audience]);
     // The library asks the machine for the time.
     validation.validate_exp = false;
-    let claims = decode::<AssertionClaims>(text, &decoding, &validation).map_err(invalid)?.claims;
-    let now = now.timestamp();
-    let life = claims.exp.checked_sub(claims.iat).unwrap_or(i64::MAX);
-    let sane = (1..=HOUR).contains(&life)
-        && claims.iat <= now + SKEW
-        && claims.iss == claims.sub
-        && !claims.jti.is_empty()
-        && claims.jti.chars().count() <= LONGEST_NAME;
-    if !sane {
-        return Err(BadJwt::Invalid);
+    let decoded = decode::<AssertionClaims>(text, &decoding, &validation);
+    let claims = decoded.map_err(|error| why(error.kind()))?.claims;
+    claims.stands(now.timestamp())?;
+    Ok(claims)
+}
+
+/// Says in our words what speaks against a text.
+const fn why(error: &ErrorKind) -> BadAssertion {
+    match error {
+        ErrorKind::InvalidSignature => BadAssertion::Signature,
+        ErrorKind::InvalidAlgorithm => BadAssertion::Algorithm,
+        ErrorKind::InvalidAudience => BadAssertion::Audience,
+        ErrorKind::MissingRequiredClaim(_) | ErrorKind::Json(_) => BadAssertion::Claims,
+        _ => BadAssertion::Form,
     }
-    if now >= claims.exp.saturating_add(SKEW) { Err(BadJwt::Expired) } else { Ok(claims) }
+}
+
+impl AssertionClaims {
+    /// Holds what it says against the clock, and against what one may say.
+    fn stands(&self, now: i64) -> Result<(), BadAssertion> {
+        let life = self.exp.checked_sub(self.iat).unwrap_or(i64::MAX);
+        if !(1..=HOUR).contains(&life) {
+            return Err(BadAssertion::Lifetime);
+        }
+        if self.iat > now + SKEW {
+            return Err(BadAssertion::Ahead);
+        }
+        if self.iss != self.sub {
+            return Err(BadAssertion::Issuer);
+        }
+        if self.jti.is_empty() || self.jti.chars().count() > LONGEST_NAME {
+            return Err(BadAssertion::Name);
+        }
+        if now >= self.exp.saturating_add(SKEW) { Err(BadAssertion::Expired) } else { Ok(()) }
+    }
 }
 
 /// How long after an assertion has expired it may still be taken, so that its name must be remembered; in seconds.

@@ -47,8 +47,8 @@ pub struct IdClaims {
     pub subject: String,
     /// The user's e-mail address, if it is one that the issuer vouches for.
     pub address: Option<String>,
-    /// When it was said.
-    pub iat: i64,
+    /// When the user has proved to the issuer who it is; where the issuer does not say so, when it was said.
+    pub auth_time: i64,
     /// From when on it is refused in any case.
     pub end: i64,
 }
@@ -66,6 +66,7 @@ struct Claims {
     iat: i64,
     exp: i64,
     nbf: Option<i64>,
+    auth_time: Option<i64>,
     azp: Option<String>,
     /// Some issuers say here what sort of token it is.
     typ: Option<String>,
@@ -144,7 +145,8 @@ impl<'t> IdToken<'t> {
         }
         let end = claims.in_time(now.timestamp())?;
         let address = claims.address(wanted.claim);
-        Ok(IdClaims { issuer: claims.iss, subject: claims.sub, address, iat: claims.iat, end })
+        let auth_time = claims.auth_time.map_or(claims.iat, |at| at.min(claims.iat));
+        Ok(IdClaims { issuer: claims.iss, subject: claims.sub, address, auth_time, end })
     }
 }
 
@@ -166,7 +168,8 @@ impl Claims {
     /// Holds its times against the clock; returns when it will be too late for it.
     fn in_time(&self, now: i64) -> Result<i64, BadJwt> {
         let (iat, exp, nbf) = (self.iat, self.exp, self.nbf.unwrap_or(0));
-        let sane = [iat, exp, nbf].into_iter().all(|at| at >= 0) && iat < exp;
+        let times = [iat, exp, nbf, self.auth_time.unwrap_or(0)];
+        let sane = times.into_iter().all(|at| at >= 0) && iat < exp;
         if !sane || iat > now + SKEW || nbf > now + SKEW {
             return Err(BadJwt::Invalid);
         }

@@ -20,7 +20,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{AccountId, KeyId, SessionId, SigningKeyId, TokenId, UserId};
 
-pub use assertion::{AssertionClaims, REMEMBERED, key_of, make_key, verify_assertion};
+pub use assertion::{
+    AssertionClaims, BadAssertion, REMEMBERED, key_of, make_key, verify_assertion,
+};
 pub use id_token::{IdClaims, IdToken, Wanted};
 pub use jwks::{BadJwks, Jwks};
 pub use key::{KeySecret, Pair};

@@ -38,6 +38,17 @@ pub enum Unreadable {
 pub struct Blocklist(BinaryFuse16);
 
 impl Blocklist {
+    /// Looks whether there is a list that can be read.
+    pub fn find(path: &Path) -> Result<(), Unreadable> {
+        let failed = |source| Unreadable::Io { path: path.to_owned(), source };
+        let mut first = Vec::new();
+        let mut list = BufReader::new(File::open(path).map_err(failed)?);
+        match list.read_until(b'\n', &mut first).map_err(failed)? {
+            0 => Err(Unreadable::Empty(path.to_owned())),
+            _ => Ok(()),
+        }
+    }
+
     /// Reads a list: UTF-8, one password a line, in any order and any case.
     pub fn read(path: &Path) -> Result<Self, Unreadable> {
         let failed = |source| Unreadable::Io { path: path.to_owned(), source };

@@ -236,14 +236,34 @@ fn what_could_be_read_in_two_ways_is_refused() {
         "message Ask { string a = 1; optional string b = 2; oneof which { string c = 3; Ask d = 4; } repeated string e = 5; }",
     );
     let twice = |field: Vec<u8>| [field.clone(), field].concat();
-    assert_eq!(faults(&forms, twice(bytes(1, "x"))), ["a: is given more than once"]);
-    assert_eq!(faults(&forms, twice(bytes(1, ""))), ["a: is given more than once"]);
-    assert_eq!(faults(&forms, twice(bytes(2, "x"))), ["b: is given more than once"]);
+    let differs = |number| [bytes(number, "x"), bytes(number, "y")].concat();
+    assert_eq!(faults(&forms, differs(1)), ["a: is given more than once"]);
+    assert_eq!(
+        faults(&forms, [bytes(1, "x"), bytes(1, "")].concat()),
+        ["a: is given more than once"]
+    );
+    assert_eq!(faults(&forms, differs(2)), ["b: is given more than once"]);
+    assert_eq!(faults(&forms, differs(3)), ["c: is given more than once"]);
     assert_eq!(faults(&forms, twice(bytes(4, ""))), ["d: is given more than once"]);
     assert_eq!(faults(&forms, twice(bytes(5, "x"))), NONE);
     let both = [bytes(3, "x"), bytes(4, "")].concat();
     assert_eq!(faults(&forms, both), ["d: cannot be given together with `c`"]);
-    assert_eq!(faults(&forms, bytes(4, twice(bytes(1, "x")))), ["d.a: is given more than once"]);
+    assert_eq!(faults(&forms, bytes(4, differs(1))), ["d.a: is given more than once"]);
+}
+
+#[test]
+fn the_same_value_may_be_given_twice_and_not_three_times() {
+    let forms = forms(
+        "message Ask { string a = 1; Ask b = 2; oneof which { string c = 3; string d = 4; } }",
+    );
+    let times = |count: usize, field: Vec<u8>| field.repeat(count);
+    for field in [bytes(1, "x"), bytes(1, ""), bytes(3, "x")] {
+        assert_eq!(faults(&forms, times(2, field.clone())), NONE);
+        assert_eq!(faults(&forms, times(3, field)).len(), 1);
+    }
+    assert_eq!(faults(&forms, bytes(2, times(2, bytes(1, "x")))), NONE);
+    let rivals = [times(2, bytes(3, "x")), bytes(4, "x")].concat();
+    assert_eq!(faults(&forms, rivals), ["d: cannot be given together with `c`"]);
 }
 
 #[test]

@@ -90,11 +90,16 @@ impl<'t> Walk<'t> {
             return Err(Stop);
         };
         let mut seen = 0u128;
+        let mut echoed = 0u128;
         let mut counts = [0u32; LISTS];
         let mut wire = Wire::new(bytes);
         while let Some(record) = self.sound(spot.above, wire.record())? {
             let Some((place, field)) = table.field(record.number) else { continue };
             let here = Here { field, names: spot.names.get(place), spot };
+            if seen & field.bit & !echoed != 0 && is_echo(field, record, bytes) {
+                echoed |= field.bit;
+                continue;
+            }
             if seen & field.rivals != 0 {
                 self.again(here, table, seen)?;
             }
@@ -302,6 +307,23 @@ impl Step<'_> {
         }
         path
     }
+}
+
+/// Whether a value is the very one that `message` has given before: a proxy that makes gRPC of REST names the object from the
+/// path once more where the body names it too.
+///
+/// The caller asks once for each field, since each answer reads the message from its start.
+fn is_echo(field: &Field, again: Record<'_>, message: &[u8]) -> bool {
+    if field.list.is_some() || matches!(field.kind, Kind::Message(_)) {
+        return false;
+    }
+    let mut wire = Wire::new(message);
+    while let Ok(Some(record)) = wire.record() {
+        if record.number == again.number {
+            return record.payload == again.payload;
+        }
+    }
+    false
 }
 
 /// Whether the list `field` of `message` has an item twice.

@@ -20,7 +20,7 @@ mod types;
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-use crate::model::{Body, DocId, Holder, SystemDocument, UserKind};
+use crate::model::{Body, DocId, Holder, ResourcePath, SystemDocument, UserKind};
 
 pub use compile::{Part, Role, RoleIx};
 pub use diff::{Difference, RoleDifference, Standing};
@@ -178,6 +178,25 @@ impl Catalogue {
     /// Finds a type by its name in lower case.
     pub fn kind(&self, type_name: &str) -> Option<&Type> {
         self.types.get(type_name)
+    }
+
+    /// Holds the containment that a path states against what is declared; says what is wrong with it.
+    pub fn check_containment(&self, path: &ResourcePath) -> Result<(), String> {
+        let mut above = "account";
+        for pair in &path.pairs {
+            let kind = self
+                .kind(&pair.kind)
+                .ok_or_else(|| format!("`{}` is no resource type", pair.kind))?;
+            if !kind.parents.iter().any(|parent| parent == above) {
+                let allowed = kind.parents.join(", ");
+                return Err(format!(
+                    "`{}` does not lie in `{above}`; it lies in: {allowed}",
+                    pair.kind
+                ));
+            }
+            above = &pair.kind;
+        }
+        Ok(())
     }
 
     /// Finds a permission by type and action in lower case.

@@ -6,11 +6,9 @@ use tonic::Status;
 
 use super::super::question::{self, SubjectName};
 use super::{Asking, Ready, Right};
-use crate::decision::{
-    Actor, Anchor, Caller, Limits, Reason, Snapshot, Subject, holdings, sees_account,
-};
+use crate::decision::{Actor, Anchor, Caller, Limits, Reason, Snapshot, Subject, sees_account};
 use crate::layers::{BadCredential, Owner, Seen, Source};
-use crate::model::{AccountId, Named, Relation, ResourcePath, UserId};
+use crate::model::{AccountId, Named, ResourcePath, UserId};
 
 /// Who is asked about, found.
 pub(in crate::rpc) struct Found {
@@ -240,16 +238,7 @@ impl Asking {
 
     /// Refuses an asker that holds the permission nowhere but on itself.
     pub(in crate::rpc) fn refuse_if_never(&self, right: Right) -> Result<(), Status> {
-        let home = &self.by.home;
-        let wanted = home.catalogue().parse(right.permission);
-        let limits = self.by.caller.limits.as_deref();
-        let left = wanted.filter(|wanted| limits.is_none_or(|limits| limits.allows(*wanted)));
-        let held = left.is_some_and(|wanted| {
-            holdings(home, self.by.caller.user, self.now).iter().any(|holding| {
-                holding.permissions.contains(wanted) && holding.on != Some(Relation::Own)
-            })
-        });
-        if held {
+        if self.by.caller.holds_somewhere(&self.by.home, right.permission, self.now) {
             return Ok(());
         }
         let permission = right.permission.to_owned();

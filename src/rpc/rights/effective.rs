@@ -8,10 +8,13 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use tonic::Status;
 
-use crate::decision::{Depth, EffectiveRight, Limit, Place, Snapshot, Source, Way};
+use super::RightsDocumentApi;
+use crate::decision::{
+    Anchor, Depth, EffectiveRight, Limit, Place, Refused, Snapshot, Source, Way, sees_account,
+};
 use crate::layers::status;
 use crate::model::catalogue::PermissionSet;
-use crate::model::{Revision, UserId};
+use crate::model::{AccountId, Revision, UserId};
 use crate::proto::v1 as pb;
 use crate::rpc::answer::role_name;
 use crate::rpc::shared::Reader;
@@ -51,6 +54,32 @@ impl FromStr for Mark {
     fn from_str(text: &str) -> Result<Self, ParseIntError> {
         let (revision, place) = text.split_once('.').unwrap_or((text, ""));
         Ok(Self { revision: Revision(revision.parse()?), place: place.parse()? })
+    }
+}
+
+impl RightsDocumentApi {
+    /// Refuses an account that the caller does not see; returns it where it lies in another tenant than the user, which users of the
+    /// platform reach.
+    pub(super) async fn far(
+        &self,
+        by: &Reader,
+        account: Option<AccountId>,
+        now: DateTime<Utc>,
+    ) -> Result<Option<AccountId>, Status> {
+        let Some(account) = account else { return Ok(None) };
+        let unseen = || Refused::Unseen { kind: "account", id: account.to_string() };
+        let near = by.there.account(account).is_some();
+        let world = if near || by.there.tenant() != self.0.feed.root() {
+            Arc::clone(&by.there)
+        } else {
+            let tenant = self.0.feed.tenant_of(Anchor::Account(account)).await?;
+            self.0.feed.tenant(tenant.ok_or_else(unseen)?).await?
+        };
+        let there = world.account(account).is_some();
+        if !there || !sees_account(&by.caller, &by.home, &world, account, now) {
+            return Err(unseen().into());
+        }
+        Ok(Some(account).filter(|_| !near))
     }
 }
 

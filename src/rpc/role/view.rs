@@ -7,6 +7,7 @@ use crate::decision::Snapshot;
 use crate::model::catalogue::{Catalogue, FileInfo, PermissionSet, RoleIx};
 use crate::model::{AccountId, CustomRole, Holder, RoleGrant, RoleRef};
 use crate::proto::v1 as pb;
+use crate::rpc::answer::role_name;
 use crate::rpc::wire::{reach, relation, timestamp};
 use crate::store::{catalogue_etag, role_etag};
 
@@ -120,17 +121,12 @@ const fn holder(holder: Holder) -> i32 {
 /// Shows a role on a user, and who gave it, if that may be known.
 pub(super) fn grant(world: &Snapshot, grant: &RoleGrant, created_by: String) -> pb::RoleGrant {
     let catalogue = world.catalogue();
-    let (role_type, known) = match &grant.role {
-        RoleRef::BuiltIn(full) => match catalogue.role(full) {
-            Some(ix) => (catalogue.bare(ix).to_owned(), catalogue.get(ix).active),
-            None => (full.clone(), false),
-        },
-        RoleRef::Custom(id) => {
-            (id.to_string(), world.role(*id).is_some_and(|found| found.role.active))
-        }
+    let known = match &grant.role {
+        RoleRef::BuiltIn(full) => catalogue.role(full).is_some_and(|ix| catalogue.get(ix).active),
+        RoleRef::Custom(id) => world.role(*id).is_some_and(|found| found.role.active),
     };
     pb::RoleGrant {
-        role_type,
+        role_type: role_name(world, &grant.role),
         user_id: grant.user.to_string(),
         scope: grant.scope.clone().unwrap_or_default(),
         expire_time: grant.expire_time.map(timestamp),

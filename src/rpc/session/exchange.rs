@@ -1,15 +1,18 @@
 //! An access token for an assertion of a service user (`model.md` §9).
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 use tonic::Status;
 
 use super::SessionApi;
 use super::issue::jti;
-use crate::crypto::jwt::{self, AccessClaims, AssertionClaims};
+use crate::crypto::jwt::{self, AccessClaims, AssertionClaims, BadAssertion, BadJwt};
 use crate::crypto::token;
-use crate::decision::{Anchor, Snapshot};
+use crate::decision::{Anchor, Snapshot, TokenFacts};
+use crate::feed;
 use crate::layers::{ACCESS, BadCredential, Gone, Source, status};
-use crate::model::{ApiToken, EffectiveStatus, TokenId};
+use crate::model::{ApiToken, EffectiveStatus, KeyId, TokenId};
 use crate::proto::v1 as pb;
 use crate::rpc::wire::timestamp;
 
@@ -17,6 +20,48 @@ use crate::rpc::wire::timestamp;
 const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
 /// What OIDC makes of one, in the same words.
 const ID_TOKEN: &str = "urn:ietf:params:oauth:token-type:id_token";
+
+/// Why nobody is known by an assertion.
+enum Unproved {
+    /// It is none, or not of the key that it names.
+    Bad {
+        /// The key, if it names one.
+        key: Option<KeyId>,
+        /// For the log alone.
+        why: Why,
+    },
+    /// It cannot be told now.
+    Unknowable(feed::Error),
+}
+
+/// What speaks against an assertion, in a word.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+enum Why {
+    #[error("no_such_key")]
+    NoKey,
+    #[error("other_user")]
+    OtherUser,
+    #[error(transparent)]
+    Text(#[from] BadAssertion),
+}
+
+impl From<feed::Error> for Unproved {
+    fn from(error: feed::Error) -> Self {
+        Self::Unknowable(error)
+    }
+}
+
+impl From<Unproved> for Status {
+    fn from(unproved: Unproved) -> Self {
+        match unproved {
+            Unproved::Bad { why: Why::Text(why), .. } => {
+                BadCredential::from(BadJwt::from(why)).into()
+            }
+            Unproved::Bad { why: Why::NoKey | Why::OtherUser, .. } => BadCredential::Invalid.into(),
+            Unproved::Unknowable(error) => error.into(),
+        }
+    }
+}
 
 impl SessionApi {
     pub(super) async fn exchange(
@@ -43,29 +88,48 @@ impl SessionApi {
         text: &str,
         source: &str,
     ) -> Result<pb::ExchangeTokenResponse, Status> {
-        let now = self.0.clock.now();
-        let id = jwt::key_of(text).map_err(BadCredential::from)?;
-        // Each that is unknown costs a read.
+        // Each that is none costs a read or a verification.
         let strangers = self.0.credentials.strangers(Source::Address(source))?;
-        let Some(tenant) = self.0.feed.tenant_of(Anchor::Key(id)).await? else {
-            strangers.one_more();
-            return Err(BadCredential::Invalid.into());
-        };
+        let proved = self.proved(text).await.inspect_err(|unproved| {
+            if let Unproved::Bad { key, why } = unproved {
+                strangers.one_more();
+                let key = key.map(tracing::field::display);
+                tracing::info!(key, why = %why, "an assertion was refused");
+            }
+        });
+        let (world, facts, said) = proved?;
+        let now = self.0.clock.now();
+        stands(&world, &facts, now).inspect_err(|_| {
+            tracing::info!(key = %facts.token.key_id(), why = "not_live", "an assertion was refused");
+        })?;
+        self.once(&facts.token, &said).await?;
+        self.for_key(&facts.token, &world, now).await
+    }
+
+    /// Finds the key that has signed an assertion. Of one that nobody has, one that was ended and one that has not signed it
+    /// the same is said: who cannot sign is not told that there is or was such a key.
+    async fn proved(
+        &self,
+        text: &str,
+    ) -> Result<(Arc<Snapshot>, Arc<TokenFacts>, AssertionClaims), Unproved> {
+        let id = jwt::key_of(text).map_err(|why| Unproved::Bad { key: None, why: why.into() })?;
+        let bad = |why| Unproved::Bad { key: Some(id), why };
+        let tenant = self.0.feed.tenant_of(Anchor::Key(id)).await?;
+        let tenant = tenant.ok_or(bad(Why::NoKey))?;
         let mut world = self.0.feed.tenant(tenant).await?;
         if world.token(TokenId(id.0)).is_none() {
             // Registered elsewhere a moment ago, or ended: the newest head knows.
             world = self.0.feed.fresh(tenant).await?;
         }
-        let facts = world.token(TokenId(id.0)).ok_or(BadCredential::Revoked(Gone::Ended))?;
-        let key = facts.token.key.as_ref().ok_or(BadCredential::Invalid)?;
+        let facts = world.token(TokenId(id.0)).cloned().ok_or(bad(Why::NoKey))?;
+        let key = facts.token.key.as_ref().ok_or(bad(Why::NoKey))?;
         let issuer = &self.0.credentials.access().parties.issuer;
-        let said = jwt::verify_assertion(text, key, issuer, now).map_err(BadCredential::from)?;
+        let said = jwt::verify_assertion(text, key, issuer, self.0.clock.now());
+        let said = said.map_err(|why| bad(why.into()))?;
         if said.sub != facts.token.user {
-            return Err(BadCredential::Invalid.into());
+            return Err(bad(Why::OtherUser));
         }
-        stands(&world, &facts.token)?;
-        self.once(&facts.token, &said).await?;
-        self.for_key(&facts.token, &world, now).await
+        Ok((world, facts, said))
     }
 
     /// Refuses an assertion that was used before, here or at another replica.
@@ -118,11 +182,12 @@ impl SessionApi {
     }
 }
 
-fn stands(world: &Snapshot, key: &ApiToken) -> Result<(), Status> {
+fn stands(world: &Snapshot, facts: &TokenFacts, now: DateTime<Utc>) -> Result<(), Status> {
+    let key = &facts.token;
     let user = world.user(key.user).filter(|user| user.enabled);
     let user = user.ok_or(BadCredential::Revoked(Gone::User))?;
     if world.effective_status(user.account) != Some(EffectiveStatus::Active) {
         return Err(crate::decision::Refused::AccountNotActive.into());
     }
-    Ok(())
+    if facts.is_live(now) { Ok(()) } else { Err(BadCredential::Expired.into()) }
 }

@@ -43,8 +43,8 @@ impl SessionApi {
             );
             return Err(status::sign_in_failed());
         };
-        // What was said before all sessions of the user were ended opens none.
-        let proof = said.iat.min(self.0.clock.now().timestamp());
+        // What was proved before all sessions of the user were ended opens none.
+        let proof = said.auth_time.min(self.0.clock.now().timestamp());
         let auth_time = DateTime::from_timestamp(proof, 0).ok_or_else(status::sign_in_failed)?;
         let tenant = world.tenant();
         let user = self.user_of(said, (tenant, account), auth_time, &source).await?;

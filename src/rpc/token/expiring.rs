@@ -2,25 +2,24 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use tonic::{Request, Response, Status};
 
-use super::{TokenApi, signing};
-use crate::decision::Snapshot;
+use super::{TokenApi, keys, signing};
+use crate::decision::{Caller, Snapshot, may};
 use crate::layers::status;
 use crate::model::{ApiToken, Named, ResourcePath, SigningKey, TokenId};
 use crate::proto::v1 as pb;
 use crate::proto::v1::expiring::What;
 use crate::rpc::shared::{Reader, open, reader, with_revision};
 use crate::rpc::wire::timestamp;
-use crate::store;
+use crate::store::KeptToken;
 
 /// How far ahead one looks who does not say, and how far at most.
 const MONTH: TimeDelta = TimeDelta::days(30);
 const MOST: TimeDelta = TimeDelta::days(3650);
-/// So many rows are read at once, for a page of which some may not be shown.
-const AT_ONCE: u64 = 200;
 
 /// The place of something in the list: when it ends, and its id.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -75,10 +74,11 @@ impl TokenApi {
     ) -> Result<Vec<(Place, What)>, Status> {
         let platform = self.0.feed.platform().await?;
         let root = ResourcePath::account(platform.tenant());
-        if !self.may_read(by, &platform, "signing_key", &root.with("signing_key", Named::Any)) {
+        let now = self.0.clock.now();
+        let path = root.with("signing_key", Named::Any);
+        if !may(&by.caller, &by.home, &platform, "signing_key.read", &path, now) {
             return Ok(Vec::new());
         }
-        let now = self.0.clock.now();
         let placed = |key: &SigningKey| {
             let end = key.retire_time.filter(|end| (now..=until).contains(end))?;
             Some((Place(end, key.id.to_string()), What::SigningKey(signing::wire(key))))
@@ -87,7 +87,7 @@ impl TokenApi {
         Ok(keys.filter(|(place, _)| after.is_none_or(|after| place > after)).collect())
     }
 
-    /// Finds tokens that end until then and that the caller may read, so many as are wanted.
+    /// Finds tokens and keys that end until then and that the caller may read, so many as are wanted.
     async fn tokens_until(
         &self,
         by: &Reader,
@@ -95,44 +95,61 @@ impl TokenApi {
         after: Option<Place>,
         wanted: usize,
     ) -> Result<Vec<(Place, What)>, Status> {
+        let now = self.0.clock.now();
         // Behind a signing key come the tokens that end at a later instant, or at that one: keys stand before tokens.
         let after =
             after.map(|Place(end, id)| (end, id.parse().unwrap_or(TokenId(uuid::Uuid::nil()))));
-        let mut next = store::Expiring { account: by.caller.account, until, after };
-        let mut found = Vec::new();
-        loop {
-            let rows = self.0.store.tokens_expiring(next, AT_ONCE).await?;
-            let last = rows.last().and_then(|row| Some((row.token.expire_time?, row.token.id)));
-            for kept in rows {
-                let Some(end) = kept.token.expire_time else { continue };
-                if self.may_read(by, &by.home, "api_token", &path_of(&kept.token)) {
-                    let place = Place(end, kept.token.id.to_string());
-                    found.push((place, What::ApiToken(self.shown_to(by, self.used(kept)))));
-                }
-                if found.len() == wanted {
-                    return Ok(found);
-                }
-            }
-            if last.is_none() {
-                return Ok(found);
-            }
-            next.after = last;
-        }
-    }
-
-    fn may_read(&self, by: &Reader, there: &Snapshot, kind: &str, path: &ResourcePath) -> bool {
-        let wanted = by.home.catalogue().permission(kind, "read");
-        wanted.is_some_and(|permission| {
-            let now = self.0.clock.now();
-            by.caller.ask(&by.home, Some(there), permission, path, now).is_permit()
-        })
+        let soonest = Soonest { caller: by.caller.clone(), home: Arc::clone(&by.home), now, until };
+        let tenant = by.home.tenant();
+        let ids = self.0.heavy.run(tenant, move || soonest.find(after, wanted)).await?;
+        let rows = self.0.store.tokens_among(&ids).await?;
+        let placed = |kept: KeptToken| {
+            let place = Place(kept.token.expire_time?, kept.token.id.to_string());
+            let kept = self.used(kept);
+            let what = if kept.token.key.is_some() {
+                What::ServiceKey(keys::wire(kept))
+            } else {
+                What::ApiToken(self.shown_to(by, kept))
+            };
+            Some((place, what))
+        };
+        Ok(rows.into_iter().filter_map(placed).collect())
     }
 }
 
-fn path_of(token: &ApiToken) -> ResourcePath {
-    ResourcePath::account(token.account)
-        .with("user", Named::Id(token.user.to_string()))
-        .with("api_token", Named::Id(token.id.to_string()))
+/// The tokens and keys of a caller's account that end soon. To find those that the caller may read, all of them are looked at.
+struct Soonest {
+    caller: Caller,
+    home: Arc<Snapshot>,
+    now: DateTime<Utc>,
+    until: DateTime<Utc>,
+}
+
+impl Soonest {
+    /// Finds those that may be read, the first to end first, from behind one on and so many as are wanted.
+    fn find(&self, after: Option<(DateTime<Utc>, TokenId)>, wanted: usize) -> Vec<TokenId> {
+        let users = self.home.members(self.caller.account, None);
+        let users = users.filter_map(|user| self.home.any_user(user));
+        let tokens = users.flat_map(|user| &user.tokens);
+        let tokens = tokens.filter_map(|id| Some(&self.home.token(*id)?.token));
+        let mut placed: Vec<_> = tokens
+            .filter_map(|token| Some(((token.expire_time?, token.id), token)))
+            .filter(|((end, _), _)| *end > self.now && *end <= self.until)
+            .filter(|(place, _)| after.is_none_or(|after| *place > after))
+            .collect();
+        placed.sort_unstable_by_key(|(place, _)| *place);
+        let seen = placed.into_iter().filter(|(_, token)| self.may_read(token));
+        seen.take(wanted).map(|((_, id), _)| id).collect()
+    }
+
+    fn may_read(&self, token: &ApiToken) -> bool {
+        let Self { caller, home, now, .. } = self;
+        let (kind, name) = token.named();
+        let path = ResourcePath::account(token.account)
+            .with("user", Named::Id(token.user.to_string()))
+            .with(kind, Named::Id(name));
+        may(caller, home, home, &format!("{kind}.read"), &path, *now)
+    }
 }
 
 /// Reads how far ahead is looked.

@@ -127,7 +127,7 @@ fn halves(pem: &str) -> Result<(Option<Private>, PublicKey), Status> {
     Ok((None, key))
 }
 
-fn wire(kept: KeptToken) -> pb::ServiceKey {
+pub(super) fn wire(kept: KeptToken) -> pb::ServiceKey {
     let KeptToken { token, last_used_time } = kept;
     let etag = token_etag(&token);
     let key_id = token.key_id().to_string();
@@ -143,6 +143,7 @@ fn wire(kept: KeptToken) -> pb::ServiceKey {
         public_key_pem,
         create_time: Some(timestamp(token.create_time)),
         last_used_time: last_used_time.map(timestamp),
+        expire_time: token.expire_time.map(timestamp),
         etag,
     }
 }

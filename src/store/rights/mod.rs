@@ -14,7 +14,8 @@ use super::roles::Notice;
 use super::rows::rights_document;
 use super::{Error, Refusal, Tx};
 use crate::decision::{
-    Caller, CompiledDocument, Holding, Place, Snapshot, call_holdings, may, sees_account,
+    Caller, CompiledDocument, Holding, Place, Snapshot, call_holdings, may, owns_document,
+    sees_account,
 };
 use crate::model::catalogue::BodyFault;
 use crate::model::{AccountId, Body, DocId, Named, Reach, ResourcePath, RightsDocument, UserId};
@@ -43,6 +44,18 @@ impl Tx {
         let row = rights_document::Entity::find_by_id(id.0).one(&self.db).await;
         let row = row.map_err(Error::from)?.ok_or_else(|| Refusal::unseen(DOCUMENT, id))?;
         Ok(row.try_into()?)
+    }
+
+    /// Refuses a document that is not of the owner that a caller takes it for. Whose a document is cannot be
+    /// found out by trying.
+    pub fn expect_owner(
+        &self,
+        caller: &Caller,
+        id: DocId,
+        expected: Option<UserId>,
+    ) -> Result<(), Refusal> {
+        let owns = |user| owns_document(caller, self.home(), self.world(), user, id, self.now());
+        if expected.is_none_or(owns) { Ok(()) } else { Err(Refusal::unseen(DOCUMENT, id)) }
     }
 
     /// Refuses who may not write what holds in the whole tree: it takes a right that reaches all of it.

@@ -51,7 +51,7 @@ pub struct NewUser {
 
 impl Tx {
     /// Makes a user with its roles. `depth` is the most levels of users (`model.md` §3, `edges.md` §1).
-    pub fn create_user(
+    pub async fn create_user(
         &mut self,
         caller: &Caller,
         new: NewUser,
@@ -83,6 +83,7 @@ impl Tx {
         if before.named(account, &key).is_some() {
             return Err(taken());
         }
+        self.address_is_free(&user).await?;
         self.invite(&user, return_uri, keys)?;
         Ok(UserDone::of(id))
     }

@@ -37,7 +37,7 @@ impl Tx {
         let (account, parent) = (user.account, user.parent);
         let mut after = user.clone();
         after.delete_time = None;
-        self.put(changed(ChangeKind::UserUndelete, user, after))?;
+        self.put(changed(ChangeKind::UserUndelete, user, after.clone()))?;
         escalation(self.home(), caller, None, self.world(), &[id], now)?;
         unchanged(etag, &is)?;
         still_open(self.world(), account)?;
@@ -47,6 +47,7 @@ impl Tx {
         }
         // The users above may have moved further down since.
         check_depth(level_below(self.world(), parent), depth)?;
+        self.address_is_free(&after).await?;
         Ok(UserDone::of(id))
     }
 }

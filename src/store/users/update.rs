@@ -98,6 +98,9 @@ impl Tx {
                 return Err(taken());
             }
         }
+        if signs_in_by(&before) != signs_in_by(&after) {
+            self.address_is_free(&after).await?;
+        }
         if after != before {
             after.update_time = self.now();
             self.put(changed(ChangeKind::UserUpdate, before, after))?;

@@ -4,6 +4,7 @@
 //! These are run over the corpus by an ordinary test, and by a fuzzer.
 
 mod forms;
+mod mesh;
 mod names;
 mod rules;
 mod secrets;
@@ -18,18 +19,22 @@ pub(crate) struct Target {
 }
 
 /// All of them.
-pub(crate) const ALL: [Target; 16] = [
+pub(crate) const ALL: [Target; 20] = [
     Target { name: "access_tokens", law: secrets::access_tokens },
     Target { name: "api_tokens", law: secrets::api_tokens },
     Target { name: "assertions", law: secrets::assertions },
     Target { name: "catalogues", law: rules::catalogues },
+    Target { name: "certificates", law: secrets::certificates },
     Target { name: "conditions", law: rules::conditions },
     Target { name: "consistency_tokens", law: secrets::consistency_tokens },
     Target { name: "documents", law: rules::documents },
     Target { name: "filters", law: names::filters },
     Target { name: "forms", law: forms::forms },
+    Target { name: "forwarded_certificates", law: names::forwarded_certificates },
     Target { name: "ids", law: names::ids },
     Target { name: "master_keys", law: secrets::master_keys },
+    Target { name: "mesh_requests", law: mesh::requests },
+    Target { name: "mesh_routes", law: mesh::routes },
     Target { name: "names", law: names::names },
     Target { name: "page_tokens", law: secrets::page_tokens },
     Target { name: "paths", law: names::paths },

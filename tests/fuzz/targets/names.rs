@@ -3,13 +3,28 @@
 use std::fmt::{Debug, Display};
 use std::str::FromStr;
 
+use chancery::layers::Proxies;
 use chancery::model::{
     AccountId, DocId, KeyId, MessageId, Named, RegionalSettings, ResourcePath, RoleId, SessionId,
-    SessionMarks, SigningKeyId, TokenId, User, UserFilter, UserId, UserKind, decode_id, fold,
+    SessionMarks, SigningKeyId, SpiffeId, TokenId, User, UserFilter, UserId, UserKind, decode_id,
+    fold,
 };
 use chrono::DateTime;
 
-use super::text;
+use super::{halves, text};
+
+/// Whom a proxy's header names has a SPIFFE id, and stays who it is whatever stands before what the proxy has written.
+///
+/// An input is what stands before, and what the proxy has written.
+pub(super) fn forwarded_certificates(input: &[u8]) {
+    let (before, own) = halves(input);
+    let (before, own) = (text(before), text(own));
+    let proxies = Proxies::default();
+    if let Some(id) = proxies.named(own) {
+        again(&id);
+        assert_eq!(proxies.named(&format!("{before},{own}")), Some(id));
+    }
+}
 
 /// Returns whether `T` takes a text; it then writes the very same.
 fn reads_back<T: FromStr + Display>(text: &str) -> bool {
@@ -33,6 +48,7 @@ pub(super) fn ids(input: &[u8]) {
         reads_back::<MessageId>(text),
         reads_back::<KeyId>(text),
         reads_back::<SigningKeyId>(text),
+        reads_back::<SpiffeId>(text),
     ];
     assert!(kinds.into_iter().filter(|kind| *kind).count() <= 1, "of two kinds");
 }

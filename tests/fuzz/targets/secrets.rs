@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use chancery::crypto::jwt::{self, AccessClaims, AssertionClaims, KeySecret, Pair, Parties};
-use chancery::crypto::{ConsistencyToken, KeyRing, seal, token};
+use chancery::crypto::{Certificate, ConsistencyToken, KeyRing, seal, token};
 use chancery::model::{KeyAlgorithm, PublicKey, SigningAlgorithm, SigningKey, SigningKeyId};
 use chrono::{DateTime, Utc};
 use ring::signature::{Ed25519KeyPair, KeyPair as _};
@@ -145,6 +145,17 @@ pub(super) fn assertions(input: &[u8]) {
     assert_eq!((claims.iss, claims.aud.as_str()), (claims.sub, ISSUER));
     assert!((1..=3600).contains(&(claims.exp - claims.iat)) && !claims.jti.is_empty());
     assert_eq!(asserted(&format!("{said}x.{signature}")), None);
+}
+
+/// A certificate is all of its bytes and no more, and names nobody whose name is not in it.
+pub(super) fn certificates(input: &[u8]) {
+    let Some(read) = Certificate::read(input) else { return };
+    assert_eq!(Certificate::read(&input[..input.len() - 1]), None);
+    assert_eq!(Certificate::read(&[input, &[0]].concat()), None);
+    if let Some(id) = read.spiffe_id {
+        let id = id.as_str().as_bytes();
+        assert!(input.windows(id.len()).any(|part| part == id));
+    }
 }
 
 /// A key that is taken is taken again as it is kept, and has signed nothing of ours.

@@ -81,6 +81,33 @@ async fn decisions_outlive_a_closed_store_by_the_staleness_bound_and_no_longer()
     }
 }
 
+/// An access token costs no read, however new it is; an API token only the first time.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn credentials_are_checked_without_the_store() {
+    let mut engines = vec![Engine::Sqlite];
+    engines.extend(postgres().into_iter().map(Engine::Postgres));
+    for engine in engines {
+        let settings = [("limits.changes_per_minute", "0"), ("staleness_ms", "30000")];
+        let service = Service::start_with(&engine, &settings).await;
+        let acme = service.tenant("Acme").await;
+        let boss = service.person(&acme, "boss", &["SUPER_USER"]).await;
+        let session = boss.with(&service.session(&boss).await);
+        let (_, fresh) = service.mint(&boss.user_id, &["*"]).await;
+        let fresh = Person { token: fresh, ..boss.clone() };
+        let asks = async |by: &Person| {
+            let own = format!("account/{acme}");
+            let request = ask(&boss.user_id, "read", "account", &own);
+            service.authorization(by).authorize(request).await
+        };
+        assert!(asks(&boss).await.unwrap().into_inner().decision);
+        service.store.close().await.unwrap();
+        for known in [&boss, &session] {
+            assert!(asks(known).await.unwrap().into_inner().decision);
+        }
+        assert_eq!(asks(&fresh).await.unwrap_err().code(), Code::Unavailable);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_store_that_is_down_or_frozen_is_waited_for_and_found_again() {
     for server in postgres() {

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use chancery::decision::{Facts, Snapshot, decide, known, possible_users};
+use chancery::decision::{
+    Facts, Nothing, Question, Snapshot, Subject, Worlds, decide, known, possible_users,
+};
 use chancery::model::catalogue::Permission;
 use chancery::model::{Named, ResourcePath, UserId};
 use proptest::prelude::*;
@@ -10,7 +12,7 @@ use proptest::prelude::*;
 use super::explaining::with;
 use super::questions::{Asked, asked};
 use super::words::{SYSTEM_THINGS, words};
-use super::worlds::world;
+use super::worlds::{World, account_id, at, user_id, world};
 use super::{built, config};
 
 /// So many are found before a page is full: the next call goes on behind the last that was looked at.
@@ -96,6 +98,32 @@ fn all_of(facts: &Facts, kind: &str) -> BTreeSet<String> {
         add(ResourcePath::account(facts.tenant.unwrap()).with(of, id(named)));
     }
     all
+}
+
+/// Below a holder of a cascading document are more than a page could put in order: nobody is missed, and nobody comes twice.
+#[test]
+fn a_crowd_below_one_holder_is_found_whole() {
+    let world = World::crowded(10_020);
+    let tenant = built(&world.tenant);
+    let permission = tenant.catalogue().parse("gate.read").unwrap();
+    let id = |id: &str| Named::Id(id.to_owned());
+    let path = ResourcePath::account(account_id(0));
+    let path = path.with("gate_group", id("5")).with("gate", id("17"));
+    let page = |after: Option<UserId>| -> Vec<(UserId, UserId)> {
+        let found = possible_users(&tenant, permission, &path, after);
+        found.take(1_000).map(|id| (id, id)).collect()
+    };
+    let may = |id: &UserId| {
+        let subject = Subject::User(*id);
+        let (limits, now, resource) = (None, at(), &path);
+        let question = Question { subject, limits, permission, resource, now, asked: &Nothing };
+        decide(Worlds { home: &tenant, there: Some(&tenant) }, &question).is_permit()
+    };
+    let found: Vec<UserId> = pages(page).into_iter().filter(may).collect();
+    let all = world.tenant.users.iter().map(|user| user.id);
+    let mut all: Vec<UserId> = all.filter(|id| *id != user_id(1)).collect();
+    all.sort_unstable();
+    assert!(found == all, "{} of {}", found.len(), all.len());
 }
 
 proptest! {

@@ -1,5 +1,7 @@
 //! One's own password, changed.
 
+use chancery::model::{Image, Revision};
+
 use super::*;
 use crate::support::engines;
 
@@ -77,6 +79,46 @@ async fn only_the_user_itself_in_a_session_changes_its_password() {
         let told = service.sessions(&acting).change_password(request).await;
         refused(told, Code::PermissionDenied, "ACCESS_DENIED");
         has(&service, &ann, GOOD, OTHER).await;
+        service.stop().await;
+    }
+}
+
+/// It needs no right: it is about the caller, whatever else there is with the same password.
+#[tokio::test]
+async fn of_a_change_nobody_else_is_touched() {
+    for engine in engines() {
+        let (service, hook) = start(&engine).await;
+        let acme = service.tenant("Acme").await;
+        let ann = with_password(&service, &hook, &acme, "ann").await;
+        let bob = with_password(&service, &hook, &acme, "bob").await;
+        let theirs = bob.with(&service.session(&bob).await);
+        let own = ann.with(&service.session(&ann).await);
+        let entries = async || {
+            service.store.entries(acme.parse().unwrap(), Revision::default(), 1_000).await.unwrap()
+        };
+        let before = entries().await.len();
+        let request = pb::ChangePasswordRequest {
+            current_password: GOOD.to_owned(),
+            new_password: OTHER.to_owned(),
+            keep_api_tokens: false,
+        };
+        service.sessions(&own).change_password(request).await.unwrap();
+        let since = entries().await.split_off(before);
+        assert!(!since.is_empty());
+        for entry in since {
+            let of = match entry.change.before.as_ref().or(entry.change.after.as_ref()).unwrap() {
+                Image::User(user) => user.id,
+                Image::ApiToken(token) => token.user,
+                other => panic!("{other:?}"),
+            };
+            assert_eq!(of.to_string(), ann.user_id);
+        }
+        let mut tokens = service.tokens(&nobody());
+        for token in [&bob.token, &theirs.token] {
+            let request = pb::ValidateTokenRequest { token: token.clone() };
+            assert!(tokens.validate_token(request).await.unwrap().into_inner().valid);
+        }
+        has(&service, &bob, GOOD, OTHER).await;
         service.stop().await;
     }
 }

@@ -1,5 +1,9 @@
 //! Invitations, and what is asked for by name.
 
+use pb::session_service_client::SessionServiceClient;
+use tonic::Request;
+use tonic::transport::Channel;
+
 use super::*;
 use crate::support::engines;
 
@@ -26,6 +30,65 @@ async fn an_invitation_says_what_is_needed_and_leads_to_the_configured_address()
         let back = "https%3A%2F%2Fapp.example%2Fwelcome";
         let link = format!("https://id.example/reset-password#token={token}&return_uri={back}");
         assert_eq!(told["link"], link);
+        service.stop().await;
+    }
+}
+
+/// What a request says of hosts is not what links begin with.
+#[tokio::test]
+async fn a_link_leads_where_the_operator_says_whatever_a_request_says() {
+    for engine in engines() {
+        let (service, hook) = start(&engine).await;
+        let acme = service.tenant("Acme").await;
+        invited(&service, &hook, &acme, "ann").await;
+        let evil = "evil.example";
+        let at = Channel::from_shared(format!("http://{}", service.grpc())).unwrap();
+        let channel =
+            at.origin(format!("https://{evil}").parse().unwrap()).connect().await.unwrap();
+        let mut request = Request::new(pb::RequestPasswordResetRequest {
+            account: acme.clone(),
+            user_name: "ann".to_owned(),
+            ..Default::default()
+        });
+        for name in ["host", "x-forwarded-host", "x-forwarded-server", "x-original-host", "origin"]
+        {
+            request.metadata_mut().insert(name, evil.parse().unwrap());
+        }
+        let forwarded = format!("host={evil};proto=https").parse().unwrap();
+        request.metadata_mut().insert("forwarded", forwarded);
+        SessionServiceClient::new(channel).request_password_reset(request).await.unwrap();
+        let told = hook.next().await;
+        let link = told["link"].as_str().unwrap();
+        assert!(link.starts_with("https://id.example/reset-password#token="), "{link}");
+        assert!(!link.contains(evil));
+        service.stop().await;
+    }
+}
+
+/// They are sent by whoever may, and are no credential that the sender holds (`edges.md` §5).
+#[tokio::test]
+async fn invitations_and_links_of_others_stop_no_grant() {
+    for engine in engines() {
+        let (service, hook) = start(&engine).await;
+        let acme = service.tenant("Acme").await;
+        let boss = service.person(&acme, "boss", &["SUPER_USER"]).await;
+        let ann = made(&service, &acme, somebody("ann")).await;
+        let give = |role: &str| pb::AddUserRoleRequest {
+            user_id: ann.user_id.clone(),
+            role_type: role.to_owned(),
+            ..Default::default()
+        };
+        // Both are the platform's doing, and both are out.
+        hook.next().await;
+        service.roles(&boss).add_user_role(give("USER")).await.unwrap();
+        let link =
+            pb::SendPasswordResetRequest { user_id: ann.user_id.clone(), ..Default::default() };
+        service.sessions(&service.root).send_password_reset(link).await.unwrap();
+        hook.next().await;
+        service.roles(&boss).add_user_role(give("AUDITOR")).await.unwrap();
+        service.mint(&ann.user_id, &["*"]).await;
+        let given = service.roles(&boss).add_user_role(give("MANAGE_USERS")).await;
+        refused(given, Code::FailedPrecondition, "CREDENTIALS_BY_OTHERS");
         service.stop().await;
     }
 }

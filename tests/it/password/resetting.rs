@@ -81,6 +81,79 @@ async fn a_link_has_its_time_and_a_newer_one_ends_it() {
     }
 }
 
+/// The same throws in every run, as good as any.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: u64) -> u64 {
+        let next = self.0.wrapping_mul(6_364_136_223_846_793_005);
+        self.0 = next.wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % sides
+    }
+}
+
+/// Whatever happens in whatever order, one link sets a password at most: the newest, in its time, of a user who is there.
+#[tokio::test]
+async fn in_any_order_of_events_only_the_link_that_counts_sets_a_password() {
+    for engine in engines() {
+        let (service, hook) = start(&engine).await;
+        let acme = service.tenant("Acme").await;
+        let (ann, first) = invited(&service, &hook, &acme, "ann").await;
+        set(&service, &first, GOOD).await.unwrap();
+        let (mut links, mut live) = (vec![(first, 0_i64)], None);
+        let (mut now, mut enabled, mut password, mut used) = (0_i64, true, GOOD, 0);
+        let mut dice = Dice(0x5eed);
+        for step in 0..60 {
+            let other = if password == GOOD { OTHER } else { GOOD };
+            match dice.roll(8) {
+                0..2 => {
+                    let user_id = ann.user_id.clone();
+                    let request = pb::SendPasswordResetRequest { user_id, ..Default::default() };
+                    let sent = service.sessions(&service.root).send_password_reset(request).await;
+                    assert_eq!(sent.is_ok(), enabled, "step {step}: {sent:?}");
+                    if enabled {
+                        links.push((token(&hook.next().await), now));
+                        live = Some(links.len() - 1);
+                    }
+                }
+                2..5 => {
+                    let newest = u64::try_from(links.len()).unwrap();
+                    let at = usize::try_from(newest - 1 - dice.roll(newest.min(3))).unwrap();
+                    let (link, born) = &links[at];
+                    let counts = live == Some(at) && enabled && now - born < 1800;
+                    let done = set(&service, link, other).await;
+                    assert_eq!(done.is_ok(), counts, "step {step}: {done:?}");
+                    if counts {
+                        (live, password, used) = (None, other, used + 1);
+                    }
+                }
+                5 if enabled => {
+                    change(&service, &ann, password, other).await.unwrap();
+                    (live, password) = (None, other);
+                }
+                6 => {
+                    enabled = !enabled;
+                    live = None;
+                    let user_id = ann.user_id.clone();
+                    let request = pb::SetUserActiveRequest {
+                        user_id,
+                        is_active: enabled,
+                        ..Default::default()
+                    };
+                    service.users(&service.root).set_user_active(request).await.unwrap();
+                }
+                _ => {
+                    service.advance(700);
+                    now += 700;
+                }
+            }
+        }
+        assert!(used > 2, "{used}");
+        service.verify(&acme).await;
+        service.stop().await;
+    }
+}
+
 #[tokio::test]
 async fn whatever_changes_how_a_user_signs_in_ends_its_links() {
     for engine in engines() {

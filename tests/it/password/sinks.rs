@@ -23,7 +23,7 @@ pub(super) struct Arrived {
 
 /// A program that takes messages as JSON.
 #[derive(Debug)]
-pub(super) struct Hook {
+pub(crate) struct Hook {
     pub(super) url: String,
     arrived: Mutex<UnboundedReceiver<Arrived>>,
     refusing: Arc<AtomicUsize>,

@@ -201,3 +201,24 @@ async fn a_credential_made_by_somebody_else_stops_an_assignment_until_it_is_forc
         acme.service.verify(&acme.account).await;
     }
 }
+
+/// The user stands in the path of what is asked: who may assign on it need not see it besides.
+#[tokio::test]
+async fn who_may_assign_to_those_below_needs_no_other_right_on_them() {
+    for engine in engines() {
+        let acme = Acme::start(&engine).await;
+        let keeper = acme.below(&acme.boss, "keeper", &["MANAGE_RIGHTS"]).await;
+        let below = acme.below(&keeper, "below", &[]).await;
+        let beside = acme.below(&acme.boss, "beside", &[]).await;
+        let id = acme.write(&keeper, document("D", &[])).await.unwrap().rights_doc_id;
+        acme.give(&keeper, &id, &[&below]).await.unwrap();
+        assert_eq!(acme.has(&below).await, std::slice::from_ref(&id));
+        acme.take(&keeper, &id, &below).await.unwrap();
+        for to in [&[&beside][..], &[&below, &beside]] {
+            let refusal = acme.give(&keeper, &id, to).await;
+            refused(refusal, Code::NotFound, "USER_NOT_FOUND");
+        }
+        assert!(acme.has(&below).await.is_empty());
+        acme.service.verify(&acme.account).await;
+    }
+}

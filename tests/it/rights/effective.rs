@@ -260,3 +260,38 @@ async fn a_rehearsal_tells_who_would_gain_and_lose_what_and_then_it_happens() {
         acme.service.stop().await;
     }
 }
+
+/// What one of the platform's own users may do in a tenant: what its roles give that reach there, and it is what is decided.
+#[tokio::test]
+async fn rights_of_an_operator_in_a_tenant_are_those_that_reach_there() {
+    for engine in engines() {
+        let acme = Acme::start(&engine).await;
+        let (service, root) = (&acme.service, &acme.service.root);
+        let found = rights(&acme, root, &root.user_id, &acme.account).await.unwrap();
+        let names: std::collections::BTreeSet<&str> =
+            found.iter().flat_map(|right| &right.permissions).map(String::as_str).collect();
+        for (permission, kind) in [
+            ("account.suspend", "account"),
+            ("gate.read", "gate"),
+            ("recording.delete", "recording"),
+        ] {
+            let id = match kind {
+                "account" => acme.account.clone(),
+                "gate" => format!("account/{}/gate_group/5/gate/17", acme.account),
+                _ => format!("account/{}/{kind}/17", acme.account),
+            };
+            let answer = service.decides(&root.user_id, permission, kind, &id).await;
+            assert_eq!(answer.decision, names.contains(permission), "{permission}");
+        }
+        // Who reaches no tenant holds nothing there.
+        let clerk = service.person(&root.account_id, "clerk", &["USER"]).await;
+        let found = rights(&acme, root, &clerk.user_id, &acme.account).await.unwrap();
+        assert!(found.iter().all(|right| right.permissions.is_empty()), "{found:?}");
+        let answer = service.decides(&clerk.user_id, "read", "account", &acme.account).await;
+        assert!(!answer.decision);
+        // And a tenant that does not see another is told of none.
+        let other = service.tenant("Other").await;
+        let refusal = rights(&acme, &acme.boss, &acme.boss.user_id, &other).await;
+        refused(refusal, Code::NotFound, "ACCOUNT_NOT_FOUND");
+    }
+}

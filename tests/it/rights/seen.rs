@@ -93,6 +93,42 @@ async fn who_made_or_owns_a_thing_is_named_to_those_alone_who_see_them() {
     }
 }
 
+/// The paths of the source system carry the owner beside the document.
+#[tokio::test]
+async fn a_document_is_found_under_its_owner_and_under_nobody_else() {
+    for engine in engines() {
+        let acme = Acme::start(&engine).await;
+        let id = acme.made(document("D", &["READ"])).await;
+        let unseen = (Code::NotFound, "RIGHTS_DOCUMENT_NOT_FOUND");
+        let rights = || acme.service.rights(&acme.boss);
+        let (boss, manager) = (acme.boss.user_id.clone(), acme.manager.user_id.clone());
+        for (owner, found) in [(&manager, false), (&nobody(), false), (&boss, true)] {
+            let expected_owner_id = owner.clone();
+            let get = pb::GetRightsDocumentRequest { rights_doc_id: id.clone(), expected_owner_id };
+            let name = pb::RightsDocument { rights_doc_name: Some("N".to_owned()), ..of(&id) };
+            let change = pb::UpdateRightsDocumentRequest {
+                expected_owner_id: owner.clone(),
+                ..update(name, &[])
+            };
+            let delete =
+                pb::DeleteRightsDocumentRequest { expected_owner_id: owner.clone(), ..delete(&id) };
+            for told in [
+                rights().get_rights_document(get).await.map(drop),
+                rights().update_rights_document(change).await.map(drop),
+                rights().delete_rights_document(delete).await.map(drop),
+            ] {
+                if found {
+                    told.unwrap();
+                } else {
+                    refused(told, unseen.0, unseen.1);
+                }
+            }
+        }
+        acme.service.verify(&acme.account).await;
+        acme.service.stop().await;
+    }
+}
+
 #[tokio::test]
 async fn what_somebody_below_has_is_seen_and_no_more() {
     for engine in engines() {

@@ -92,7 +92,7 @@ async fn a_user_is_found_equipped_verified_and_seen_off() {
         assert!(acme.assignees(boss, &id).await.unwrap().is_empty());
         // The document itself stays; another replica says the same of all this.
         let replica = service.replica().await;
-        let get = pb::GetRightsDocumentRequest { rights_doc_id: id };
+        let get = pb::GetRightsDocumentRequest { rights_doc_id: id, ..Default::default() };
         let there = replica.rights(boss).get_rights_document(get).await.unwrap().into_inner();
         assert_eq!(there.rights_document.unwrap(), made);
         replica.stop().await;

@@ -196,3 +196,69 @@ async fn a_page_of_one_users_roles_is_no_page_of_anothers() {
         service.stop().await;
     }
 }
+
+/// Roles of accounts below are used there, and read by whoever may; those of accounts above are seen, and changed by nobody below.
+#[tokio::test]
+async fn a_role_is_found_by_its_id_where_it_may_be_read() {
+    for engine in engines() {
+        let service = Service::start(&engine).await;
+        let acme = service.tenant("Acme").await;
+        let (below, other) = (service.account(&acme, "Below").await, service.tenant("Other").await);
+        let boss = service.person(&acme, "boss", &["SUPER_USER"]).await;
+        let low = service.person(&below, "low", &["SUPER_USER"]).await;
+        let stranger = service.person(&other, "stranger", &["SUPER_USER"]).await;
+        let theirs = made(&service, &below, role("theirs", &["recording.read"])).await.role;
+        let ours = made(&service, &acme, role("ours", &["recording.read"])).await.role;
+        let read = async |by: &Person, role: &str| {
+            let request = pb::GetRoleRequest { role: role.to_owned() };
+            Ok::<_, Status>(service.roles(by).get_role(request).await?.into_inner().role.unwrap())
+        };
+        for by in [&service.root, &boss, &low] {
+            for id in [&theirs, &ours] {
+                let found = read(by, id).await.unwrap();
+                assert_eq!((&found.role, found.expanded.len()), (id, 1));
+            }
+        }
+        refused(read(&stranger, &ours).await, Code::NotFound, "ROLE_NOT_FOUND");
+        refused(read(&boss, "theirs").await, Code::NotFound, "ROLE_NOT_FOUND");
+        let edited = pb::Role { role: ours.clone(), ..pb::Role::default() };
+        let edited = pb::Role { description: Some("mine".to_owned()), ..edited };
+        let delete = pb::DeleteRoleRequest { role: ours.clone(), ..Default::default() };
+        for (by, code, reason) in [
+            (&low, Code::PermissionDenied, "ACCESS_DENIED"),
+            (&stranger, Code::NotFound, "ROLE_NOT_FOUND"),
+        ] {
+            let mut roles = service.roles(by);
+            refused(roles.update_role(update(edited.clone(), &[])).await, code, reason);
+            refused(roles.delete_role(delete.clone()).await, code, reason);
+        }
+        service.stop().await;
+    }
+}
+
+/// A custom role is called by its name, and taken by what it is called.
+#[tokio::test]
+async fn a_custom_role_on_a_user_is_called_by_its_name() {
+    for engine in engines() {
+        let service = Service::start(&engine).await;
+        let acme = service.tenant("Acme").await;
+        let boss = service.person(&acme, "boss", &["SUPER_USER"]).await;
+        let below = service.account(&acme, "Below").await;
+        let user = service.person(&below, "user", &[]).await;
+        let own = made(&service, &acme, role("own", &["recording.read"])).await.role;
+        for by in [&boss, &service.root] {
+            let request = super::force(&user.user_id, &own);
+            let mut roles = service.roles(by);
+            let given = roles.add_user_role(request).await.unwrap().into_inner();
+            assert_eq!(given.role_grant.unwrap().role_type, "own");
+            let request =
+                pb::ListUserRolesRequest { user_id: user.user_id.clone(), ..Default::default() };
+            let listed = roles.list_user_roles(request).await.unwrap().into_inner().role_grants;
+            assert_eq!(listed[0].role_type, "own");
+            let taken = take(&user.user_id, &listed[0].role_type);
+            let taken = roles.remove_user_role(taken).await.unwrap().into_inner();
+            assert_eq!(taken.role_grants[0].role_type, "own");
+        }
+        service.stop().await;
+    }
+}

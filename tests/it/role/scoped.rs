@@ -16,7 +16,7 @@ async fn a_scope_covers_the_paths_that_begin_with_it() {
         let service = Service::start(&engine).await;
         let acme = service.tenant("Acme").await;
         let root = service.root.clone();
-        let gates = made(&service, &acme, role("gates", &["gate.*", "gate_group.*"])).await;
+        made(&service, &acme, role("gates", &["gate.*", "gate_group.*"])).await;
         let user = service.person(&acme, "user", &[]).await;
         let group = |id: &str| format!("account/{acme}/gate_group/{id}");
         let given = service
@@ -48,7 +48,7 @@ async fn a_scope_covers_the_paths_that_begin_with_it() {
         let listed = grants(&service, &user.user_id).await;
         let scopes: Vec<&str> = listed.iter().map(|grant| grant.scope.as_str()).collect();
         assert_eq!(scopes, ["", group("5").as_str(), group("6").as_str()]);
-        assert!(listed.iter().all(|grant| grant.role_type == gates.role));
+        assert!(listed.iter().all(|grant| grant.role_type == "gates"));
 
         let one =
             pb::RemoveUserRoleRequest { scope: group("6"), ..super::take(&user.user_id, "gates") };

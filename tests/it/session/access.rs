@@ -2,10 +2,13 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use chancery::crypto::KeyRing;
+use chancery::crypto::token::{Secret, TokenKind};
+use chancery::crypto::{KeyRing, secret};
+use sha2::{Digest as _, Sha256};
 use tonic::Code;
 
 use super::*;
+use crate::meddle::Meddler;
 use crate::support::{KEY, engines, refused};
 
 #[tokio::test]
@@ -65,7 +68,7 @@ async fn a_token_for_another_audience_or_of_another_issuer_is_none() {
     }
 }
 
-/// A writer of the store plants nothing: no key that he has, and no refresh token that he knows.
+/// A writer of the store plants no key of his own.
 #[tokio::test]
 async fn what_is_planted_in_the_store_is_worth_nothing() {
     for engine in engines() {
@@ -85,6 +88,45 @@ async fn what_is_planted_in_the_store_is_worth_nothing() {
         let theirs = KeyRing::from_base64("/////////////////////////////////////////v8=");
         let theirs = theirs.unwrap();
         assert_eq!(service.store.open_signing_keys(&keys, &theirs).await.unwrap().len(), 0);
+        assert!(is_valid(&service, &session.access_token).await);
+        service.stop().await;
+    }
+}
+
+/// Nor a token, however he hashes one that he knows: without the key outside the store there is no hash that counts.
+#[tokio::test]
+async fn a_token_that_is_planted_in_the_store_is_worth_nothing() {
+    for engine in engines() {
+        let service = Service::start(&engine).await;
+        let acme = service.tenant("Acme").await;
+        let ann = service.person(&acme, "ann", &[]).await;
+        let session = service.session(&ann).await;
+        let meddler = Meddler::new(&service.url).await;
+        let bytes = |hash: &[u8]| {
+            let hex: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+            if meddler.is_sqlite() { format!("x'{hex}'") } else { format!("'\\x{hex}'::bytea") }
+        };
+        let theirs = KeyRing::from_base64("/////////////////////////////////////////v8=").unwrap();
+        for (kind, table) in [(TokenKind::Pat, "api_tokens"), (TokenKind::Ref, "refresh_tokens")] {
+            let secret = Secret::mint(kind, secret::system).unwrap();
+            let text = secret.expose();
+            let plain: [u8; 32] = Sha256::digest(text).into();
+            for hash in [plain, secret.digest(&theirs)] {
+                let row = if table == "api_tokens" {
+                    "id = (select id from api_tokens order by id desc limit 1)".to_owned()
+                } else {
+                    "digest = (select digest from refresh_tokens limit 1)".to_owned()
+                };
+                let hash = bytes(&hash);
+                meddler.run(&format!("update {table} set digest = {hash} where {row}")).await;
+                let by = Person { token: text.to_owned(), ..ann.clone() };
+                let told = match kind {
+                    TokenKind::Ref => service.refresh(text).await.map(drop),
+                    _ => called(&service, &by).await.map(drop),
+                };
+                refused(told, Code::Unauthenticated, "TOKEN_INVALID");
+            }
+        }
         assert!(is_valid(&service, &session.access_token).await);
         service.stop().await;
     }

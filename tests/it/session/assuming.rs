@@ -1,9 +1,14 @@
 //! Acting as somebody else (`edges.md` §2, Assumed session). Case R66 of `credentials.yaml` is among them.
 
+use std::collections::BTreeSet;
+
 use chancery::model::Revision;
+use prost_reflect::{FieldDescriptor, MethodDescriptor};
 use tonic::Code;
 
 use super::*;
+use crate::raw::{methods, path};
+use crate::strangers::PUBLIC;
 use crate::support::{engines, refused};
 
 /// A tenant with somebody who may act as those below, and somebody below.
@@ -100,6 +105,85 @@ async fn in_an_assumed_session_nobody_is_assumed_and_no_credential_made() {
             pb::RotateApiTokenRequest { token_id: deputy.token_id.clone(), ..Default::default() };
         let rotated = service.tokens(&by).rotate_api_token(rotate).await;
         refused(rotated, Code::PermissionDenied, "ACCESS_DENIED");
+        service.stop().await;
+    }
+}
+
+/// Every method that answers with a secret, but those that need no credential, which do not look at this one.
+#[tokio::test]
+async fn an_assumed_session_calls_nothing_that_yields_a_secret() {
+    let secret = |field: &FieldDescriptor| {
+        let options = field.options();
+        let redacted = options.get_field_by_name("debug_redact");
+        redacted.and_then(|value| value.as_bool()).unwrap_or(false)
+    };
+    let answers = |method: &MethodDescriptor| {
+        let (mut left, mut seen) = (vec![method.output()], BTreeSet::new());
+        while let Some(message) = left.pop() {
+            if !seen.insert(message.full_name().to_owned()) {
+                continue;
+            }
+            if message.fields().any(|field| secret(&field)) {
+                return true;
+            }
+            left.extend(message.fields().filter_map(|field| field.kind().as_message().cloned()));
+        }
+        false
+    };
+    for engine in engines() {
+        let service = Service::start(&engine).await;
+        let acme = service.tenant("Acme").await;
+        let boss = service.person(&acme, "boss", &["SUPER_USER"]).await;
+        let deputy = service.person_under(&acme, Some(&boss), "deputy", &["SUPER_USER"]).await;
+        let ann = service.person_under(&acme, Some(&deputy), "ann", &[]).await;
+        let robot = service.machine(&acme, "robot", &[]).await;
+        let (_, by) = assumed(&service, &boss, &deputy).await;
+        let (user_id, token_id) = (robot.user_id.clone(), robot.token_id.clone());
+        let mut tokens = service.tokens(&by);
+        let token = pb::CreateApiTokenRequest { user_id: user_id.clone(), ..Default::default() };
+        let rotate = pb::RotateApiTokenRequest { token_id, ..Default::default() };
+        let key = pb::CreateServiceKeyRequest { user_id, ..Default::default() };
+        let tried = [
+            ("AssumeUser", service.sessions(&by).assume_user(assume(&ann)).await.map(drop)),
+            ("CreateApiToken", tokens.create_api_token(token).await.map(drop)),
+            ("CreateServiceKey", tokens.create_service_key(key).await.map(drop)),
+            ("RotateApiToken", tokens.rotate_api_token(rotate).await.map(drop)),
+        ];
+        let yielding: BTreeSet<String> = methods()
+            .into_iter()
+            .filter(|method| !PUBLIC.contains(&path(method).as_str()) && answers(method))
+            .map(|method| method.name().to_owned())
+            // Sessions are listed, and subjects found, without tokens, for which their messages have a field.
+            .filter(|name| !["ListSessions", "SearchSubjects"].contains(&name.as_str()))
+            .collect();
+        assert_eq!(yielding, tried.iter().map(|(name, _)| (*name).to_owned()).collect());
+        for (name, told) in tried {
+            let told = refused(told, Code::PermissionDenied, "ACCESS_DENIED");
+            assert!(!told.message().is_empty(), "{name}");
+        }
+        service.stop().await;
+    }
+}
+
+/// A request is known again by who sends it and as whom.
+#[tokio::test]
+async fn a_request_of_oneself_is_another_than_one_as_somebody_else() {
+    for engine in engines() {
+        let service = Service::start(&engine).await;
+        let (acme, boss, ann) = two(&service).await;
+        let (_, by) = assumed(&service, &boss, &ann).await;
+        let request_id = uuid::Uuid::new_v4().to_string();
+        let rename = |name: &str| pb::UpdateUserRequest {
+            request_id: request_id.clone(),
+            ..rename(&ann, name)
+        };
+        service.users(&boss).update_user(rename("One")).await.unwrap();
+        let other = service.users(&by).update_user(rename("Two")).await.unwrap().into_inner();
+        assert_eq!(other.user.unwrap().first_name.as_deref(), Some("Two"));
+        // As oneself, the name was used for something else.
+        let again = service.users(&boss).update_user(rename("Two")).await;
+        refused(again, Code::AlreadyExists, "REQUEST_ID_REUSED");
+        service.verify(&acme).await;
         service.stop().await;
     }
 }

@@ -4,11 +4,19 @@ use std::time::{Duration, Instant};
 
 use super::keyed::{create, exchanged, made};
 use super::*;
+use crate::mesh;
 use crate::support::{beginning, engines};
 
 /// A replica that reaches the store knows sooner; a busy machine may need this long to ask it.
 const PATIENCE: Duration = Duration::from_secs(20);
 const PASSWORD: &str = "kaufhaus tiger lampe";
+
+/// The door of a mesh asks what the others are asked.
+const SETTINGS: [(&str, &str); 3] = [
+    ("limits.changes_per_minute", "0"),
+    ("mesh.answer_ms", "10000"),
+    ("mesh.routes", mesh::ROUTES),
+];
 
 /// What becomes of a credential.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -202,10 +210,16 @@ impl Scene {
         let by = Person { token: token.to_owned(), ..self.ann.clone() };
         let get = pb::GetUserRequest { user_id: self.colleague.user_id.clone() };
         let called = service.users(&by).get_user(get).await.is_ok();
-        match (valid, active, explained.valid, decided, called) {
-            (true, true, true, true, true) => Fate::Lives,
-            (true, true, true, false, false) => Fate::Narrowed,
-            (false, false, false, false, false) => Fate::Dead,
+        // And the mesh's: what a proxy asks whose right covers everybody.
+        let bearer = format!("Bearer {token}");
+        let path = format!("/v1/users/{}", self.colleague.user_id);
+        let held = mesh::held("GET", &path, &[("authorization", &bearer)]);
+        let told = mesh::ask(service, &service.root, held).await.unwrap();
+        let passes = told.status == 200;
+        match (valid, active, explained.valid, decided, called, passes) {
+            (true, true, true, true, true, true) => Fate::Lives,
+            (true, true, true, false, false, false) => Fate::Narrowed,
+            (false, false, false, false, false, false) => Fate::Dead,
             other => panic!("the doors disagree: {other:?}, {:?}", explained.checks),
         }
     }
@@ -214,7 +228,7 @@ impl Scene {
 #[tokio::test]
 async fn what_ends_or_narrows_a_credential_does_so_at_every_door_at_once() {
     for engine in engines() {
-        let service = Service::start(&engine).await;
+        let service = Service::start_with(&engine, &SETTINGS).await;
         for event in EVENTS {
             let scene = Scene::new(&service, &format!("{event:?}")).await;
             for (kind, token) in &scene.credentials {
@@ -236,7 +250,7 @@ async fn what_ends_or_narrows_a_credential_does_so_at_every_door_at_once() {
 #[tokio::test]
 async fn what_ends_or_narrows_a_credential_does_so_at_other_replicas_too() {
     for engine in engines() {
-        let service = Service::start(&engine).await;
+        let service = Service::start_with(&engine, &SETTINGS).await;
         let replica = service.replica().await;
         for event in EVENTS {
             let scene = Scene::new(&service, &format!("{event:?}")).await;

@@ -45,7 +45,7 @@ impl Made {
         self.sign_as(&json!({ "alg": "ES256", "typ": "JWT", "kid": self.key.key_id }), claims)
     }
 
-    fn sign_as(&self, head: &Value, claims: &Value) -> String {
+    pub(super) fn sign_as(&self, head: &Value, claims: &Value) -> String {
         let [head, claims] = [head, claims].map(|part| URL_SAFE_NO_PAD.encode(part.to_string()));
         let said = format!("{head}.{claims}");
         let signed = self.pair.sign(&SystemRandom::new(), said.as_bytes()).unwrap();
@@ -257,7 +257,7 @@ async fn a_key_that_is_ended_ends_what_came_of_it() {
         refused(called(&service, &by).await, Code::Unauthenticated, "TOKEN_REVOKED");
         assert!(!is_valid(&service, &by.token).await);
         let gone = exchanged(&service, &key.sign(&key.claims(at))).await;
-        refused(gone, Code::Unauthenticated, "TOKEN_REVOKED");
+        refused(gone, Code::Unauthenticated, "TOKEN_INVALID");
 
         // A user who is disabled signs for nothing.
         let key = made(&service, &boss, create(&robot)).await;

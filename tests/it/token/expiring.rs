@@ -33,6 +33,7 @@ async fn listed(
             ids.push(match one.what.unwrap() {
                 What::ApiToken(token) => token.token_id,
                 What::SigningKey(key) => key.key_id,
+                What::ServiceKey(key) => key.key_id,
             });
         }
         if reply.next_page_token.is_empty() {
@@ -82,6 +83,15 @@ async fn what_ends_soon_is_listed_to_those_who_may_read_it() {
         let next = pb::ListExpiringRequest { page_token: first.next_page_token, ..page };
         let theirs = service.tokens(&ann).list_expiring(next).await;
         refused(theirs, Code::InvalidArgument, "INVALID_PAGE_TOKEN");
+        // How far ahead was looked is of the page as well.
+        let page = pb::ListExpiringRequest { page_size: 1, ..within(30) };
+        let first = tokens.list_expiring(page.clone()).await.unwrap().into_inner();
+        for other in [within(2), pb::ListExpiringRequest::default()] {
+            let page_token = first.next_page_token.clone();
+            let next = pb::ListExpiringRequest { page_size: 1, page_token, ..other };
+            let other = tokens.list_expiring(next).await;
+            refused(other, Code::InvalidArgument, "INVALID_PAGE_TOKEN");
+        }
         for days in [-1, 3651] {
             let bad = service.tokens(&aud).list_expiring(within(days)).await;
             refused(bad, Code::InvalidArgument, "INVALID_FIELD");

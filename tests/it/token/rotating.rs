@@ -109,7 +109,8 @@ async fn without_overlap_the_old_one_ends_at_once() {
         let mut tokens = service.tokens(&ann);
         // With an overlap there would be three of the name; without one there are two.
         let result = tokens.rotate_api_token(rotate(&old.token_id, 1)).await;
-        refused(result, Code::FailedPrecondition, "TOKEN_LIMIT");
+        let told = refused(result, Code::FailedPrecondition, "TOKEN_LIMIT");
+        assert!(told.message().contains("rotate with an `overlap` of 0"), "{}", told.message());
         let request = pb::RotateApiTokenRequest {
             request_id: REQUEST.to_owned(),
             overlap: None,

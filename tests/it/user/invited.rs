@@ -15,6 +15,21 @@ async fn an_invitation_leads_back_to_where_the_configuration_allows_and_nowhere_
             "https://app.example/welcome/",
             "https://app.example/welcome?x",
             "https://APP.example/welcome",
+            "HTTPS://app.example/welcome",
+            "http://app.example/welcome",
+            "//app.example/welcome",
+            "https://app.example:443/welcome",
+            "https://app.example/welcome#x",
+            "https://app.example/welcome/../x",
+            "https://app.example/%77elcome",
+            "https://app.example\\@evil.example/welcome",
+            "https://app.example@evil.example/welcome",
+            "https://evil.example/https://app.example/welcome",
+            "https://app.example.evil.example/welcome",
+            "https://\u{430}pp.example/welcome",
+            " https://app.example/welcome",
+            "https://app.example/welcome\n",
+            "javascript:alert(1)",
         ] {
             let made = service.users(&service.root).create_user(to(near, "x")).await;
             let told = refused(made, Code::InvalidArgument, "INVALID_FIELD");

@@ -55,7 +55,7 @@ fn what_it_says_is_told_and_every_claim_is_of_its_own_type() {
     let told = check(&signed(&pair, &claims()), &keys).unwrap();
     let address = Some("ann@example.com".to_owned());
     let (issuer, subject) = ("https://id.example".to_owned(), "a".to_owned());
-    assert_eq!(told, IdClaims { issuer, subject, address, iat: at, end: at + 120 });
+    assert_eq!(told, IdClaims { issuer, subject, address, auth_time: at, end: at + 120 });
     let others = [
         json!(null),
         json!("1800000000"),

@@ -151,6 +151,27 @@ impl Paper {
     }
 }
 
+/// Lets whoever has it, and all below, read gates.
+pub(super) fn cascading(account: AccountId, owner: UserId) -> RightsDocument {
+    let entry = ResourcePermissions {
+        resource_type: "gate_group".to_owned(),
+        resource_id: "5".to_owned(),
+        permissions: vec!["read".to_owned()],
+        cascade: true,
+    };
+    RightsDocument {
+        id: doc_id(0),
+        account,
+        owner,
+        name: "cascading".to_owned(),
+        cascade: true,
+        master: false,
+        body: Body { resource_permissions: vec![entry], ..Body::default() },
+        create_time: at(),
+        update_time: at(),
+    }
+}
+
 pub(crate) fn assigned(document: DocId, user: UserId, account: AccountId) -> Assignment {
     Assignment { document, user, account, create_time: at(), created_by: None }
 }

@@ -375,4 +375,16 @@ impl World {
         let tenant = Facts { tenant: Some(account_id(0)), accounts, ..Facts::default() };
         Self { tenant, platform: platform(&[]) }
     }
+
+    /// One user, and below it so many that hold by its cascading document; one more stands beside it.
+    pub(crate) fn crowded(below: usize) -> Self {
+        let mut world = Self::small();
+        let home = account_id(0);
+        let one = |n: usize, parent| user(user_id(n), home, parent, 9, 9);
+        world.tenant.users = vec![one(0, None), one(1, None)];
+        world.tenant.users.extend((0..below).map(|n| one(n + 2, Some(user_id(0)))));
+        world.tenant.documents = vec![documents::cascading(home, user_id(1))];
+        world.tenant.assignments = vec![assigned(doc_id(0), user_id(0), home)];
+        world
+    }
 }

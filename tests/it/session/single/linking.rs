@@ -46,8 +46,11 @@ async fn who_goes_or_signs_in_otherwise_leaves_nothing_of_it() {
         // Another takes the place: the same person, as a user of another name.
         let second = house.sso("ann2", "ann@example.com").await;
         assert_eq!(house.who(&said()).await, second.user_id);
-        // The first comes back, and without what it was known by.
+        // The first comes back once its address is nobody else's, and without what it was known by.
         let back = pb::UndeleteUserRequest { user_id, ..Default::default() };
+        let taken = service.users(root).undelete_user(back.clone()).await;
+        refused(taken, Code::AlreadyExists, "EMAIL_TAKEN");
+        set_email(service, &second, "second@example.com").await;
         service.users(root).undelete_user(back).await.unwrap();
         assert_eq!(house.who(&said()).await, second.user_id);
 
@@ -66,11 +69,102 @@ async fn who_goes_or_signs_in_otherwise_leaves_nothing_of_it() {
             later["iat"] = json!(beginning().timestamp() + 5);
             later
         };
-        // Now there are two who could be meant.
-        house.nobody(&house.issuer.claims("a", "ann@example.com")).await;
         set_email(service, &ann, "first@example.com").await;
+        set_email(service, &second, "ann@example.com").await;
         assert_eq!(house.who(&said()).await, second.user_id);
         assert_eq!(house.links().await, 3);
+        house.end().await;
+    }
+}
+
+/// Who writes somebody's address beside another user neither keeps that one out nor gets that one's sign-in.
+#[tokio::test]
+async fn an_address_is_of_one_user_who_signs_in_so() {
+    for engine in engines() {
+        let house = House::start(&engine).await;
+        let service = &house.service;
+        let ann = house.sso("ann", "ann@example.com").await;
+        let eve = house.sso("eve", "eve@example.com").await;
+        let taken = |name: &str, user_id: &str, sso: Option<bool>| pb::User {
+            user_name: Some(name.to_owned()).filter(|name| !name.is_empty()),
+            user_id: user_id.to_owned(),
+            email: Some("ANN@example.com".to_owned()).filter(|_| sso.is_none()),
+            sso,
+            ..Default::default()
+        };
+        let update = async |user: pb::User| {
+            let request = pb::UpdateUserRequest { user: Some(user), ..Default::default() };
+            service.users(&service.root).update_user(request).await
+        };
+        let create = async |name: &str, sso: bool, dry: bool| {
+            let request = pb::CreateUserRequest {
+                account_id: house.acme.clone(),
+                sso,
+                user: Some(taken(name, "", None)),
+                validate_only: dry,
+                ..Default::default()
+            };
+            service.users(&service.root).create_user(request).await
+        };
+        for dry in [true, false] {
+            let made = create("ann2", true, dry).await;
+            refused(made, Code::AlreadyExists, "EMAIL_TAKEN");
+        }
+        refused(update(taken("", &eve.user_id, None)).await, Code::AlreadyExists, "EMAIL_TAKEN");
+        // Who signs in with a password may have the same, until it is to sign in so.
+        let local = create("local", false, false).await.unwrap().into_inner().user.unwrap();
+        let late = update(taken("", &local.user_id, Some(true))).await;
+        refused(late, Code::AlreadyExists, "EMAIL_TAKEN");
+        // So too once she is known, and with her own address nothing is wrong.
+        let said = house.issuer.claims("a", "ann@example.com");
+        assert_eq!(house.who(&said).await, ann.user_id);
+        refused(update(taken("", &eve.user_id, None)).await, Code::AlreadyExists, "EMAIL_TAKEN");
+        update(taken("", &ann.user_id, None)).await.unwrap();
+        house.end().await;
+    }
+}
+
+/// A session at the issuer that is older than the end of all here, on a stolen device for one, opens none.
+#[tokio::test]
+async fn a_sign_in_is_as_old_as_the_issuer_says_it_is() {
+    for engine in engines() {
+        let house = House::start(&engine).await;
+        let (service, root) = (&house.service, &house.service.root);
+        let ann = house.sso("ann", "ann@example.com").await;
+        let give = pb::AddUserRoleRequest {
+            user_id: ann.user_id.clone(),
+            role_type: "SUPER_USER".to_owned(),
+            ..Default::default()
+        };
+        service.roles(root).add_user_role(give).await.unwrap();
+        let at = beginning().timestamp();
+        let said = |iat: i64, auth_time: Value| {
+            let mut claims = house.issuer.claims("a", "ann@example.com");
+            claims["iat"] = json!(iat);
+            claims["auth_time"] = auth_time;
+            claims
+        };
+        let mint =
+            || pb::CreateApiTokenRequest { user_id: ann.user_id.clone(), ..Default::default() };
+        // Long ago: a session, and none that makes tokens.
+        let old = house.opened(&said(at, json!(at - 601))).await.unwrap().session.unwrap();
+        called(service, &ann.with(&old)).await.unwrap();
+        let late = service.tokens(&ann.with(&old)).create_api_token(mint()).await;
+        refused(late, Code::PermissionDenied, "ACCESS_DENIED");
+        for recent in [json!(at - 300), json!(at + 30), json!(null)] {
+            let session = house.opened(&said(at, recent)).await.unwrap().session.unwrap();
+            service.tokens(&ann.with(&session)).create_api_token(mint()).await.unwrap();
+        }
+        for none in [json!("yesterday"), json!(-1), json!(0.5), json!([at])] {
+            let bad = house.opened(&said(at, none)).await;
+            refused(bad, Code::Unauthenticated, "TOKEN_INVALID");
+        }
+        service.advance(60);
+        service.sessions(root).revoke_all_sessions(revoke_all(&ann)).await.unwrap();
+        service.advance(60);
+        house.nobody(&said(at + 120, json!(at))).await;
+        house.nobody(&said(at + 120, json!(at + 60))).await;
+        house.opened(&said(at + 120, json!(at + 61))).await.unwrap();
         house.end().await;
     }
 }
