@@ -34,14 +34,13 @@ impl Server {
         &self,
         settings: &Settings,
     ) -> Result<Client, Box<dyn Error + Send + Sync>> {
-        let (url, secure) = match &self.url {
-            Some(url) => (url.clone(), self.secure.of(None)),
-            None => {
-                let config = settings.load()?;
-                let scheme = if config.tls.cert_file.is_some() { "https" } else { "http" };
-                let url = format!("{scheme}://{}", server::reachable(config.listen));
-                (url, self.secure.of(config.tls.cert_file))
-            }
+        let (url, secure) = if let Some(url) = &self.url {
+            (url.clone(), self.secure.of(None))
+        } else {
+            let config = settings.load()?;
+            let scheme = if config.tls.cert_file.is_some() { "https" } else { "http" };
+            let url = format!("{scheme}://{}", server::reachable(config.listen));
+            (url, self.secure.of(config.tls.cert_file))
         };
         let patience = Duration::from_secs(self.timeout);
         Ok(Client::connect(&url, &secure, &self.token, patience).await?)
@@ -50,6 +49,7 @@ impl Server {
 
 /// How a server is spoken to that is asked over `https`.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_field_names, reason = "flags are called after the fields")]
 pub(super) struct SecureFlags {
     /// Who may have issued the server's certificate, in PEM [default: who browsers trust; of the server of this configuration
     /// its own certificate is known]

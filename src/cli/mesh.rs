@@ -53,8 +53,8 @@ pub(super) fn run(config: &Config, wanted: &Wanted) -> Outcome {
             return Ok(ExitCode::FAILURE);
         }
     };
-    let (text, takes) = described(&hit, &headers);
-    say(&text)?;
+    let (said, takes) = described(&hit, &headers);
+    say(&said)?;
     let known = Catalogue::build(&built_in()?)?;
     let place = hit.route().0;
     for fault in table.against(&known).iter().filter(|fault| fault.route == place) {

@@ -63,6 +63,7 @@ impl Certificate {
 }
 
 /// Finds the one URI among the alternative names; `None` where the extensions cannot be read.
+#[expect(clippy::option_option, reason = "what cannot be read is not what names nobody")]
 fn workload(mut extensions: Der<'_>) -> Option<Option<SpiffeId>> {
     let mut uris = Vec::new();
     while !extensions.0.is_empty() {

@@ -41,6 +41,7 @@ fn is_escaped(bytes: &[u8], at: usize) -> bool {
 }
 
 /// Reads an element. It names a workload if it has one URI, and that is a SPIFFE id; `None` where it is not of the form.
+#[expect(clippy::option_option, reason = "what cannot be read is not what names nobody")]
 fn workload(element: &str) -> Option<Option<SpiffeId>> {
     let mut uris = Vec::new();
     let mut rest = element.trim();

@@ -112,13 +112,10 @@ impl<A: AuthorizationService> MeshApi<A> {
         })?;
         let mut known = Known::default();
         let now = self.gate.clock.now();
-        let headers = match inbound(http) {
-            Ok(headers) => headers,
-            Err(_) => {
-                known.reason = "BAD_REQUEST";
-                let why = Denied::Malformed("A header is malformed or overrides the method");
-                return Ok(denied(why, &known, now));
-            }
+        let Ok(headers) = inbound(http) else {
+            known.reason = "BAD_REQUEST";
+            let why = Denied::Malformed("A header is malformed or overrides the method");
+            return Ok(denied(why, &known, now));
         };
         let peer = attributes.and_then(|all| all.source.as_ref());
         let from = peer.and_then(address);

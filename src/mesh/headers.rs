@@ -52,8 +52,8 @@ pub fn overrides(headers: &HeaderMap) -> bool {
 /// Lists the headers that nobody behind the proxy may see as they were sent: all that pass for ours, and of ours those that
 /// this answer does not set.
 pub(super) fn spoofed(headers: &HeaderMap, set: &[&str]) -> Vec<String> {
-    let sent = headers.keys().filter(|name| plain(name).starts_with(OURS)).map(HeaderName::as_str);
-    let mut all: Vec<String> = sent
+    let ours = headers.keys().filter(|name| plain(name).starts_with(OURS)).map(HeaderName::as_str);
+    let mut all: Vec<String> = ours
         .chain([USER, ACCOUNT, REVISION])
         .filter(|name| !set.contains(name))
         .map(str::to_owned)

@@ -123,7 +123,7 @@ impl Table {
 
     /// Lists what routes ask for and the catalogues do not declare.
     pub fn against(&self, catalogue: &Catalogue) -> Vec<Fault> {
-        let faults = self.0.iter().flat_map(|route| {
+        let faults = self.0.iter().filter_map(|route| {
             let found = match &route.goal {
                 Goal::Public => None,
                 Goal::Permitted { action, resource } => undeclared(catalogue, action, resource),
@@ -263,13 +263,11 @@ impl Reading<'_> {
         if action.is_none() {
             self.fault("action", "is needed: what is not public asks for something");
         }
-        let resource = match resource {
-            Some(text) => self.take("resource", ResourceTemplate::parse(text)),
-            None => {
-                self.fault("resource", "is needed: what is not public asks about something");
-                None
-            }
-        }?;
+        let Some(resource) = resource else {
+            self.fault("resource", "is needed: what is not public asks about something");
+            return None;
+        };
+        let resource = self.take("resource", ResourceTemplate::parse(resource))?;
         if let Some(path) = path {
             for name in resource.needed().into_iter().filter(|name| !path.has(name)) {
                 self.fault(
@@ -297,7 +295,7 @@ impl Reading<'_> {
                 );
             }
             (Some(other), _) => {
-                self.fault("account_from", format!("is `{other}`; it can be `path`"))
+                self.fault("account_from", format!("is `{other}`; it can be `path`"));
             }
         }
     }

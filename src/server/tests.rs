@@ -19,7 +19,7 @@ use tonic_reflection::pb::v1::{ServerReflectionRequest, ServerReflectionResponse
 use super::*;
 use crate::crypto::password::Cost;
 use crate::crypto::secret;
-use crate::model::{SigningAlgorithm, SystemClock, UserKind};
+use crate::model::{SigningAlgorithm, UserKind};
 use crate::post::SenderConfig;
 use crate::store::{Bootstrap, StoreConfig};
 
@@ -47,6 +47,7 @@ fn config() -> Config {
         tls: None,
         peers: Peers::default(),
         forwarding_proxies: Vec::new(),
+        mesh: MeshConfig { routes: Vec::new(), proxies: Vec::new(), patience: PATIENCE },
         trusted_proxies: Vec::new(),
         issuers: Vec::new(),
         sender: SenderConfig::None,

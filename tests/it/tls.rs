@@ -5,6 +5,7 @@ mod served;
 
 use std::sync::Arc;
 
+use chancery::model::Revision;
 use chancery::proto::v1 as pb;
 use chancery::store::Entry;
 use tonic::Code;
@@ -77,7 +78,7 @@ impl Scene {
 
     /// The entries of the tenant that are about a user of this name.
     async fn entries(&self, name: &str) -> Vec<Entry> {
-        let all = self.plain.store.entries(self.acme.parse().unwrap(), Default::default(), 10_000);
+        let all = self.plain.store.entries(self.acme.parse().unwrap(), Revision::default(), 10_000);
         let named = |entry: &Entry| String::from_utf8_lossy(&entry.body).contains(name);
         all.await.unwrap().into_iter().filter(named).collect()
     }

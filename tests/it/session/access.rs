@@ -1,5 +1,7 @@
 //! Access tokens at every door: what is none, and what has ended, is told alike.
 
+use std::fmt::Write as _;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chancery::crypto::token::{Secret, TokenKind};
@@ -103,7 +105,10 @@ async fn a_token_that_is_planted_in_the_store_is_worth_nothing() {
         let session = service.session(&ann).await;
         let meddler = Meddler::new(&service.url).await;
         let bytes = |hash: &[u8]| {
-            let hex: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+            let hex = hash.iter().fold(String::new(), |mut hex, byte| {
+                write!(hex, "{byte:02x}").unwrap();
+                hex
+            });
             if meddler.is_sqlite() { format!("x'{hex}'") } else { format!("'\\x{hex}'::bytea") }
         };
         let theirs = KeyRing::from_base64("/////////////////////////////////////////v8=").unwrap();

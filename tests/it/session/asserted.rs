@@ -1,4 +1,4 @@
-//! What an assertion proves to ExchangeToken, and who learns nothing by one that proves nothing (`model.md` §9).
+//! What an assertion proves to `ExchangeToken`, and who learns nothing by one that proves nothing (`model.md` §9).
 
 use std::collections::BTreeSet;
 
