@@ -22,10 +22,10 @@ impl Rotating {
     pub(super) fn write(&mut self, lines: &[u8]) -> io::Result<()> {
         let mut left = lines;
         while !left.is_empty() {
-            let (_, size) = self.open()?;
-            let room = usize::try_from(self.most.saturating_sub(*size)).unwrap_or(usize::MAX);
+            let size = self.open()?.1;
+            let room = usize::try_from(self.most.saturating_sub(size)).unwrap_or(usize::MAX);
             let (now, later) = left.split_at(fitting(left, room));
-            if now.is_empty() && *size > 0 {
+            if now.is_empty() && size > 0 {
                 self.put_aside()?;
                 continue;
             }

@@ -127,7 +127,8 @@ where
                     return response;
                 }
                 deadline::within(until, async {
-                    let entering = door.enter(request, &steps);
+                    // Boxed: what a request may set in motion is too deep for the compiler to lay out as one.
+                    let entering = Box::pin(door.enter(request, &steps));
                     match entering.instrument(info_span!(target: SPANS, "door")).await {
                         Ok((request, _place)) => match inner.call(request).await {
                             Ok(response) => response,
