@@ -68,7 +68,7 @@ struct Inner {
 }
 
 impl DecisionLog {
-    /// Begins to write. A file that cannot be opened is told now; one that fails later loses records.
+    /// Begins to write. The file is opened at the first record: where it cannot be, records are lost, and the log says so.
     pub fn start(config: &Config) -> Result<Self, NotWritten> {
         let sink = match &config.place {
             Place::Memory => None,
