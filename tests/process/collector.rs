@@ -10,7 +10,6 @@ use opentelemetry_proto::tonic::collector::trace::v1::{
 };
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::trace::v1::Span;
-use prost::Message as _;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::time::timeout;
