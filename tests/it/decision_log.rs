@@ -293,7 +293,7 @@ async fn a_decision_is_explained_by_its_id_and_it_is_said_whether_it_would_be_th
         };
         service.roles(&boss).remove_user_role(take).await.unwrap();
         let told = explain(&service, &boss, &then.decision_id).await.unwrap();
-        let recorded = told.recorded.unwrap();
+        let recorded = told.recorded.clone().unwrap();
         assert!(!told.decision && recorded.decision && !recorded.same_now);
         assert_eq!((told.reason(), recorded.reason()), (Reason::NoGrant, Reason::Permitted));
         assert!(told.evaluated_revision > recorded.evaluated_revision);
