@@ -227,7 +227,7 @@ pub fn names() -> impl Iterator<Item = &'static str> {
     [&COUNTERS[..], &GAUGES, &HISTOGRAMS].into_iter().flatten().map(|(name, _)| *name)
 }
 
-const COUNTERS: [(&str, &str); 20] = [
+const COUNTERS: [(&str, &str); 21] = [
     ("chancery_rpc_requests_total", "Requests answered, by method and code."),
     (
         "chancery_panics_total",
@@ -242,6 +242,7 @@ const COUNTERS: [(&str, &str); 20] = [
         "Tenants dropped since a newer version of the program wrote what this one cannot read: an alarm.",
     ),
     ("chancery_decisions_total", "Questions answered, by decision and reason."),
+    ("chancery_mesh_checks_total", "Requests that a proxy asked about, by outcome."),
     ("chancery_decision_log_records_total", "Records written to the decision log."),
     (
         "chancery_decision_log_lost_total",
