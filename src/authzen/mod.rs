@@ -117,22 +117,31 @@ where
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let path = request.uri().path();
-        if let Some(page) = self.authzen.settings.page(path) {
-            let reads = matches!(*request.method(), Method::GET | Method::HEAD);
-            let page = if reads { page } else { only("GET, HEAD") };
-            return Box::pin(async move { Ok(page) });
-        }
-        let Some(endpoint) = self.authzen.settings.endpoint(path) else {
+        let page = self.authzen.settings.page(path);
+        let endpoint = self.authzen.settings.endpoint(path);
+        if page.is_none() && endpoint.is_none() {
             return Box::pin(self.inner.call(request));
-        };
-        if request.method() != Method::POST {
-            return Box::pin(async { Ok(only("POST")) });
         }
+        let id = request.headers().get(REQUEST_ID).cloned();
         let authzen = self.authzen.clone();
         // The instance that was polled ready is the one that is called.
         let mut inner = self.inner.clone();
         std::mem::swap(&mut inner, &mut self.inner);
-        Box::pin(async move { Ok(authzen.answer(endpoint, request, inner).await) })
+        Box::pin(async move {
+            let mut response = match (page, endpoint) {
+                (Some(page), _) if request.method() == Method::GET => page,
+                (Some(_), _) => only("GET"),
+                (None, Some(to)) if request.method() == Method::POST => {
+                    authzen.answer(to, request, inner).await
+                }
+                (None, _) => only("POST"),
+            };
+            if let Some(id) = id {
+                // To the letter, also where the log calls the request otherwise.
+                response.headers_mut().insert(REQUEST_ID, id);
+            }
+            Ok(response)
+        })
     }
 }
 
@@ -142,7 +151,6 @@ impl Authzen {
         S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
     {
         let (parts, body) = request.into_parts();
-        let id = parts.headers.get(REQUEST_ID).cloned();
         let read = self.gate.collected(body).await;
         let read = read.and_then(|body| ask::read(to, &parts.headers, &body, &self.settings));
         // What cannot be read goes through the door as well, as a call without a message: who may not come in is told that.
@@ -166,10 +174,6 @@ impl Authzen {
             if let Some(value) = headers.get(name) {
                 response.headers_mut().insert(name, value.clone());
             }
-        }
-        if let Some(id) = id {
-            // To the letter, also where the log calls the request otherwise.
-            response.headers_mut().insert(REQUEST_ID, id);
         }
         response
     }

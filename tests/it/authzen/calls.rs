@@ -185,9 +185,11 @@ async fn other_methods_and_paths_are_not_there() {
         let service = &records.service;
         for method in ["GET", "PUT", "DELETE", "OPTIONS"] {
             for path in ALL {
-                let reply = sent(service, Request::builder().method(method).uri(path), b"").await;
+                let request = Request::builder().method(method).uri(path);
+                let reply = sent(service, request.header("x-request-id", "7 of 9"), b"").await;
                 assert_eq!(reply.status, StatusCode::METHOD_NOT_ALLOWED, "{method} {path}");
                 assert_eq!(reply.header("allow"), "POST");
+                assert_eq!(reply.header("x-request-id"), "7 of 9");
             }
         }
         let token = &records.pep.token;
