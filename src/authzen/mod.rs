@@ -218,7 +218,7 @@ where
         Some(status) => Err(status),
         None => body.collect().await.and_then(|body| {
             let status = body.trailers().and_then(refused);
-            status.map_or_else(|| unframed(body.to_bytes()), Err)
+            status.map_or_else(|| unframed(&body.to_bytes()), Err)
         }),
     };
     (parts.headers, reply)
@@ -238,7 +238,7 @@ fn framed(message: &[u8]) -> Bytes {
     framed.freeze()
 }
 
-fn unframed(reply: Bytes) -> Result<Bytes, Status> {
+fn unframed(reply: &Bytes) -> Result<Bytes, Status> {
     if reply.len() < PREFIX { Err(status::internal()) } else { Ok(reply.slice(PREFIX..)) }
 }
 

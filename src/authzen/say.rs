@@ -35,21 +35,18 @@ pub(super) fn reply(question: &Question, reply: &[u8]) -> Result<Value, Status> 
         Question::Subjects => {
             let found = decoded::<pb::SearchSubjectsResponse>(reply)?;
             let results = found.results.iter();
-            let results = results
-                .map(|subject| json!({ "type": subject.r#type, "id": subject.id }))
-                .collect();
+            let results = results.map(|one| json!({ "type": one.r#type, "id": one.id }));
             list(results, found.page.as_ref(), &found.consistency_token)
         }
         Question::Resources { kind } => {
             let found = decoded::<pb::SearchResourcesResponse>(reply)?;
             let results = found.results.iter();
-            let results = results.map(|one| json!({ "type": kind, "id": one.id })).collect();
+            let results = results.map(|one| json!({ "type": kind, "id": one.id }));
             list(results, found.page.as_ref(), &found.consistency_token)
         }
         Question::Actions => {
             let found = decoded::<pb::SearchActionsResponse>(reply)?;
-            let results =
-                found.results.iter().map(|action| json!({ "name": action.name })).collect();
+            let results = found.results.iter().map(|action| json!({ "name": action.name }));
             list(results, found.page.as_ref(), &found.consistency_token)
         }
     })
@@ -145,12 +142,12 @@ const fn reasons(reason: Reason) -> (&'static str, &'static str) {
     }
 }
 
-fn list(results: Vec<Value>, end: Option<&pb::SearchEnd>, token: &str) -> Value {
+fn list(results: impl Iterator<Item = Value>, end: Option<&pb::SearchEnd>, token: &str) -> Value {
+    let results: Vec<Value> = results.collect();
     let next = end.map(|end| end.next_token.as_str()).unwrap_or_default();
-    let count = results.len();
     json!({
+        "page": { "next_token": next, "count": results.len() },
         "results": results,
-        "page": { "next_token": next, "count": count },
         "context": {
             "complete": end.is_some_and(|end| end.complete),
             "consistency_token": token,

@@ -241,7 +241,7 @@ async fn what_is_unknown_finds_nothing_and_who_may_not_search_is_refused() {
         let to =
             pb::SearchResourcesRequest { subject: ship_7(), ..resources("", "read", "account") };
         assert!(what(&service, &boss, to).await.is_empty());
-        let may = pb::SearchActionsRequest { subject: ship_7(), ..actions("", "account", &acme) };
+        let may = pb::SearchActionsRequest { subject: ship_7(), ..what_of("", "account", &acme) };
         let found = service.authorization(&boss).search_actions(may).await.unwrap().into_inner();
         assert!(found.results.is_empty());
         // About oneself anybody may search; about others only who holds the permission.
