@@ -155,7 +155,7 @@ fn with(mut entity: Value, properties: Value) -> Value {
 }
 
 fn question(subject: Value, action: Value, resource: Value) -> Value {
-    json!({ "subject": subject, "action": action, "resource": resource })
+    [("subject", subject), ("action", action), ("resource", resource)].into_iter().collect()
 }
 
 fn archived() -> Value {
