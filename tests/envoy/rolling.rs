@@ -230,8 +230,7 @@ fn new_user(name: &str) -> pb::CreateUserRequest {
 async fn users(front: &As) -> Vec<pb::User> {
     let mut all = Vec::new();
     let mut client = UserServiceClient::new(front.clone());
-    let mut next =
-        pb::ListUsersRequest { flatten: true, page_size: 1000, ..Default::default() };
+    let mut next = pb::ListUsersRequest { flatten: true, page_size: 1000, ..Default::default() };
     loop {
         let page = client.list_users(next.clone()).await.unwrap().into_inner();
         all.extend(page.users);
