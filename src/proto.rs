@@ -1,5 +1,7 @@
 //! Code generated from `proto/`, and the descriptors of the whole API. Written by `build.rs`; never by hand.
 
+use std::sync::OnceLock;
+
 use prost_reflect::{DescriptorError, DescriptorPool, DynamicMessage, Value};
 
 /// Messages, clients and servers of the API. The comments are those of the proto files.
@@ -30,11 +32,16 @@ pub mod validate {
 /// For reflection, for `chancery descriptor`, and for the layers, which read rules and field rules from it.
 pub const DESCRIPTORS: &[u8] = tonic::include_file_descriptor_set!("chancery");
 
-/// [`DESCRIPTORS`] as something to walk. Decoding takes milliseconds: do it once, at start.
+/// [`DESCRIPTORS`] as something to walk. Decoded once; what is returned shares that.
 ///
 /// Fails only if the embedded bytes are not what `build.rs` wrote.
 pub fn pool() -> Result<DescriptorPool, DescriptorError> {
-    DescriptorPool::decode(DESCRIPTORS)
+    static POOL: OnceLock<DescriptorPool> = OnceLock::new();
+    if let Some(pool) = POOL.get() {
+        return Ok(pool.clone());
+    }
+    let decoded = DescriptorPool::decode(DESCRIPTORS)?;
+    Ok(POOL.get_or_init(|| decoded).clone())
 }
 
 /// [`DESCRIPTORS`] with the types of error details beside them: what a proxy or a generator of code has to know.

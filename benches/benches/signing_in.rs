@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use benches::figures::{self, ROUNDS, Spread, Target};
 use benches::grpc::{Method, Service};
@@ -13,12 +13,15 @@ use chancery::proto::v1 as pb;
 use pb::session_service_client::SessionServiceClient;
 use prost::Message as _;
 use tonic::transport::Channel;
+use tonic_types::StatusExt as _;
 
 const PASSWORD: &str = "kaufhaus tiger lampe";
 /// Who sign in again and again, all at once: more than hash at a time.
 const GUESTS: usize = 32;
 /// Questions a second, sent when they are due and not when the last is answered.
 const RATE: u32 = 400;
+/// When to come again where nothing is said of it.
+const LATER: Duration = Duration::from_millis(100);
 
 fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
@@ -84,9 +87,16 @@ impl Storm {
                 let channel = Channel::from_shared(at).unwrap().connect().await.unwrap();
                 let mut sessions = SessionServiceClient::new(channel);
                 while !over.load(Ordering::Relaxed) {
-                    // A full queue is an answer, too.
-                    if sessions.create_session(request.clone()).await.is_ok() {
-                        done.fetch_add(1, Ordering::Relaxed);
+                    match sessions.create_session(request.clone()).await {
+                        Ok(_) => {
+                            done.fetch_add(1, Ordering::Relaxed);
+                        }
+                        // A full queue is an answer, too, and says when to come again.
+                        Err(full) => {
+                            let again =
+                                full.get_error_details().retry_info().and_then(|i| i.retry_delay);
+                            tokio::time::sleep(again.unwrap_or(LATER)).await;
+                        }
                     }
                 }
             })

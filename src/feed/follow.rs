@@ -95,6 +95,7 @@ impl Inner {
                 Err(store::Error::Newer(what)) => return Err(give_up(slot, &what)),
                 read => read?,
             };
+            slot.progress.step();
             applied += entries.len();
             if entries.is_empty() || applied > MOST_ENTRIES {
                 return self.load(slot).await;

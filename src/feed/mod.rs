@@ -22,7 +22,7 @@ use crate::crypto::ConsistencyToken;
 use crate::decision::{Anchor, BrokenWorld, Snapshot};
 use crate::model::catalogue::{Catalogue, CatalogueError};
 use crate::model::{AccountId, TokenId};
-use crate::store::{self, ObjectId, Store};
+use crate::store::{self, ObjectId, Progress, Store};
 use skew::Skew;
 use slot::Slot;
 
@@ -40,7 +40,7 @@ pub struct Config {
     pub poll: Duration,
     /// How long a snapshot may go on answering without its head having been confirmed.
     pub staleness: Duration,
-    /// How long a load may take before those who wait for it are told so.
+    /// How long a load may take before those who wait for it are told so; and how long it may stand still.
     pub load_deadline: Duration,
 }
 
@@ -128,7 +128,7 @@ impl Feed {
             directory: Cache::new(1_000_000),
             skew: Skew::default(),
         });
-        inner.refresh(&inner.slot(root)).await?;
+        inner.brought_up(&inner.slot(root)).await?;
         // What is known of the clock, it knows from a poll.
         inner.round().await;
         let mut tasks = JoinSet::new();
@@ -271,15 +271,25 @@ impl Inner {
     }
 
     /// Brings a slot to its tenant's head. One does it at a time; the others get what that one found.
-    async fn refresh(&self, slot: &Arc<Slot>) -> Result<Arc<Snapshot>, Error> {
+    async fn refresh(self: &Arc<Self>, slot: &Arc<Slot>) -> Result<Arc<Snapshot>, Error> {
         let asked = Instant::now();
         let work = async {
-            let _turn = slot.turn.lock().await;
+            let turn = Arc::clone(&slot.turn).lock_owned().await;
             // Whoever waited for the turn is served by a refresh that began after it asked.
             if let Some(snapshot) = slot.confirmed_since(asked) {
                 return Ok(snapshot);
             }
-            self.catch_up(slot).await
+            // It goes on where nobody waits any more: what was read of a great tenant is there for the next who asks.
+            let (inner, slot) = (Arc::clone(self), Arc::clone(slot));
+            let work = tokio::spawn(async move {
+                let done = inner.brought_up(&slot).await;
+                drop(turn);
+                done
+            });
+            work.await.unwrap_or_else(|ended| match ended.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(_) => Err(Error::Slow),
+            })
         };
         match tokio::time::timeout(self.config.load_deadline, work).await {
             Ok(Err(Error::Store(error))) if slot.held().is_some() => {
@@ -296,10 +306,17 @@ impl Inner {
         }
     }
 
+    /// Brings a slot to its tenant's head, however long that takes, if only it gets on.
+    async fn brought_up(&self, slot: &Slot) -> Result<Arc<Snapshot>, Error> {
+        let work = self.catch_up(slot);
+        let done = while_moving(&slot.progress, self.config.load_deadline, work).await;
+        done.unwrap_or(Err(Error::Slow))
+    }
+
     /// Loads a tenant whole, in one read transaction.
     async fn load(&self, slot: &Slot) -> Result<Arc<Snapshot>, Error> {
         let began = Instant::now();
-        let world = match self.store.world(slot.tenant).await {
+        let world = match self.store.world_by(slot.tenant, &slot.progress).await {
             Err(store::Error::NoTenant(_)) => return Err(Error::NoTenant),
             read => read?,
         };
@@ -316,5 +333,45 @@ impl Inner {
         metrics::counter!("chancery_tenant_loads_total").increment(1);
         metrics::histogram!("chancery_tenant_load_seconds").record(began.elapsed().as_secs_f64());
         Ok(snapshot)
+    }
+}
+
+/// Waits for work as long as it gets on; `None` once it stands still for so long.
+async fn while_moving<T>(
+    progress: &Progress,
+    patience: Duration,
+    work: impl Future<Output = T>,
+) -> Option<T> {
+    tokio::pin!(work);
+    loop {
+        let before = progress.count();
+        match tokio::time::timeout(patience, &mut work).await {
+            Ok(done) => return Some(done),
+            Err(_) if progress.count() == before => return None,
+            Err(_) => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Poll;
+
+    use super::*;
+
+    const MOMENT: Duration = Duration::from_millis(5);
+
+    #[tokio::test]
+    async fn work_that_gets_on_is_waited_for_and_other_is_not() {
+        let progress = Progress::default();
+        // It is looked at again and again, and has got on each time.
+        let moving = std::future::poll_fn(|context| {
+            progress.step();
+            context.waker().wake_by_ref();
+            if progress.count() > 1_000 { Poll::Ready(7) } else { Poll::Pending }
+        });
+        assert_eq!(while_moving(&progress, Duration::ZERO, moving).await, Some(7));
+        let standing = std::future::pending::<()>();
+        assert_eq!(while_moving(&progress, MOMENT, standing).await, None);
     }
 }

@@ -8,13 +8,16 @@ use arc_swap::ArcSwapOption;
 
 use crate::decision::Snapshot;
 use crate::model::AccountId;
+use crate::store::Progress;
 
 /// The newest snapshot of one tenant, and when the store last confirmed it.
 #[derive(Debug)]
 pub(super) struct Slot {
     pub(super) tenant: AccountId,
     /// Held by whoever reads the store for this tenant.
-    pub(super) turn: tokio::sync::Mutex<()>,
+    pub(super) turn: Arc<tokio::sync::Mutex<()>>,
+    /// How far whoever has the turn is.
+    pub(super) progress: Progress,
     snapshot: ArcSwapOption<Snapshot>,
     /// The store holds what this program cannot read of the tenant; only another program can.
     too_new: AtomicBool,
@@ -26,7 +29,8 @@ impl Slot {
     pub(super) fn new(tenant: AccountId) -> Self {
         Self {
             tenant,
-            turn: tokio::sync::Mutex::default(),
+            turn: Arc::default(),
+            progress: Progress::default(),
             snapshot: ArcSwapOption::empty(),
             too_new: AtomicBool::new(false),
             confirmed: Mutex::new(None),

@@ -86,7 +86,7 @@ pub use tokens::{Digests, Minted, NewToken};
 pub use tx::{Begun, Opening, Tx};
 pub use users::{Below, NewUser, UserDone, UserEdit};
 pub use verify::{Fault, Verified};
-pub use world::{Head, Pulse, World};
+pub use world::{Head, Progress, Pulse, World};
 
 /// The key in `service_state` under which the root account's id stands from the bootstrap on.
 const ROOT: &str = "root";

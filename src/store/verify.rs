@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 
 use super::entries::{Entry, rows, search_key};
 use super::rows::ledger;
-use super::{Error, Store, World, world};
+use super::{Error, Progress, Store, World, world};
 use crate::crypto::chain;
 use crate::model::{AccountId, ChangeKind, Image, Revision};
 
@@ -72,7 +72,7 @@ impl Store {
                 folded.add(row)?;
             }
         }
-        let world = world::read(&db, tenant, platform).await?;
+        let world = world::read(&db, tenant, platform, &Progress::default()).await?;
         db.commit().await?;
         Ok(folded.compare(world))
     }

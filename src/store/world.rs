@@ -1,5 +1,7 @@
 //! Everything that decisions about one tenant rest on, read as of one revision; and how far tenants are.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::Expr;
 use sea_orm::{
@@ -25,6 +27,22 @@ const PAGE: u64 = 4_000;
 
 /// So many tenants are asked for in one statement.
 const TENANTS: usize = 30_000;
+
+/// What tells that work is getting on: how much of it has been done.
+#[derive(Debug, Default)]
+pub struct Progress(AtomicU64);
+
+impl Progress {
+    /// Marks that something was done.
+    pub fn step(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Returns how much was done so far.
+    pub fn count(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
 
 /// How far a tenant's history is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -152,9 +170,14 @@ impl Store {
 
     /// Reads a tenant in one transaction, so that rows and revision agree, page by page.
     pub async fn world(&self, tenant: AccountId) -> Result<World, Error> {
+        self.world_by(tenant, &Progress::default()).await
+    }
+
+    /// Reads a tenant as [`world`](Self::world) does, and marks each page in `progress`.
+    pub async fn world_by(&self, tenant: AccountId, progress: &Progress) -> Result<World, Error> {
         let root = self.root().await?;
         let db = self.reading(self.loads()).await?;
-        let world = read(&db, tenant, root == Some(tenant)).await?;
+        let world = read(&db, tenant, root == Some(tenant), progress).await?;
         db.commit().await?;
         Ok(world)
     }
@@ -165,17 +188,19 @@ pub(super) async fn read(
     db: &DatabaseTransaction,
     tenant: AccountId,
     platform: bool,
+    progress: &Progress,
 ) -> Result<World, Error> {
     let row = tenant::Entity::find_by_id(tenant.0).one(db).await?;
     let head = Head::try_from(row.ok_or(Error::NoTenant(tenant))?)?;
     let of = account::Entity::find().filter(account::Column::TenantId.eq(tenant.0));
-    let accounts = paged(db, of, account::Column::Id, |one: &Account| one.id.0).await?;
+    let accounts = paged(db, of, account::Column::Id, |one: &Account| one.id.0, progress).await?;
     let of = custom_role::Entity::find().filter(custom_role::Column::TenantId.eq(tenant.0));
-    let roles = paged(db, of, custom_role::Column::Id, |one: &CustomRole| one.id.0).await?;
+    let roles =
+        paged(db, of, custom_role::Column::Id, |one: &CustomRole| one.id.0, progress).await?;
     let of = rights_document::Entity::find();
     let of = of.filter(rights_document::Column::TenantId.eq(tenant.0));
     let id = |one: &RightsDocument| one.id.0;
-    let documents = paged(db, of, rights_document::Column::Id, id).await?;
+    let documents = paged(db, of, rights_document::Column::Id, id, progress).await?;
     let mut world = World {
         tenant,
         revision: head.revision,
@@ -190,7 +215,7 @@ pub(super) async fn read(
         catalogues: Vec::new(),
         signing_keys: Vec::new(),
     };
-    read_users(db, &mut world).await?;
+    read_users(db, &mut world, progress).await?;
     if platform {
         let files = catalogue_file::Entity::find().order_by_asc(catalogue_file::Column::Name);
         for row in files.all(db).await? {
@@ -198,7 +223,7 @@ pub(super) async fn read(
         }
         let keys = signing_key::Entity::find();
         let id = |key: &SigningKey| key.id.0;
-        world.signing_keys = paged(db, keys, signing_key::Column::Id, id).await?;
+        world.signing_keys = paged(db, keys, signing_key::Column::Id, id, progress).await?;
     }
     Ok(world)
 }
@@ -209,6 +234,7 @@ async fn paged<E, T>(
     query: Select<E>,
     id: E::Column,
     id_of: impl Fn(&T) -> Uuid,
+    progress: &Progress,
 ) -> Result<Vec<T>, Error>
 where
     E: EntityTrait,
@@ -218,6 +244,7 @@ where
     loop {
         let rest = query.clone().filter(behind(id, all.last().map(&id_of)));
         let rows = rest.order_by_asc(id).limit(PAGE).all(db).await?;
+        progress.step();
         let last = is_last(rows.len());
         for row in rows {
             all.push(row.try_into()?);
@@ -229,7 +256,11 @@ where
 }
 
 /// Reads users page by page, and with each page what its users hold.
-async fn read_users(db: &DatabaseTransaction, world: &mut World) -> Result<(), Error> {
+async fn read_users(
+    db: &DatabaseTransaction,
+    world: &mut World,
+    progress: &Progress,
+) -> Result<(), Error> {
     let tenant = world.tenant.0;
     loop {
         let after = world.users.last().map(|user| user.id.0);
@@ -246,7 +277,9 @@ async fn read_users(db: &DatabaseTransaction, world: &mut World) -> Result<(), E
         for row in rows {
             world.users.push(row.try_into()?);
         }
+        progress.step();
         read_held(db, world, first, last).await?;
+        progress.step();
         if done {
             return Ok(());
         }

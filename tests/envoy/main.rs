@@ -13,8 +13,12 @@
 mod ext_authz;
 mod http;
 mod jwt;
+#[expect(dead_code, reason = "shared with the tests of the program")]
+#[path = "../process/server.rs"]
+mod processes;
 mod proxy;
 mod rest;
+mod rolling;
 mod shipped;
 #[expect(dead_code, reason = "shared with the tests of the service")]
 #[path = "../it/password/sinks.rs"]

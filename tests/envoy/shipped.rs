@@ -50,6 +50,14 @@ pub(crate) async fn before_with(
     application: SocketAddr,
     change: impl FnOnce(&mut Value),
 ) -> Envoy {
+    before_these([service.grpc(), service.admin(), application], change).await
+}
+
+/// The same in front of what is there: Chancery, its port for administrators, an application.
+pub(crate) async fn before_these(
+    [grpc, admin, application]: [SocketAddr; 3],
+    change: impl FnOnce(&mut Value),
+) -> Envoy {
     let folder = tempfile::tempdir().unwrap();
     let mut config: Value = serde_saphyr::from_str(&shipped(&folder)).unwrap();
     let resources = &mut config["static_resources"];
@@ -58,8 +66,8 @@ pub(crate) async fn before_with(
     }
     for cluster in resources["clusters"].as_array_mut().unwrap() {
         let at = match cluster["name"].as_str().unwrap() {
-            "chancery" => service.grpc(),
-            "chancery_admin" => service.admin(),
+            "chancery" => grpc,
+            "chancery_admin" => admin,
             _ => application,
         };
         cluster["load_assignment"]["endpoints"] =

@@ -62,7 +62,7 @@ pub(crate) fn prepare(url: &str, folder: &Path, settings: &[(&str, &str)]) -> St
 
 /// A server that is going to be killed.
 pub(crate) struct Server {
-    child: Child,
+    pub(crate) child: Child,
     pub(crate) address: String,
     pub(crate) admin: String,
     /// All that it has logged.

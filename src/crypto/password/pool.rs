@@ -285,6 +285,21 @@ mod tests {
         assert_eq!(squares.unwrap(), (0..50).map(|n| n * n).collect::<Vec<_>>());
     }
 
+    /// Whoever asks what is permitted does not wait for those who sign in.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_thread_that_hashes_steps_back_before_all_others() {
+        let nice = || {
+            let stat = std::fs::read_to_string("/proc/thread-self/stat").unwrap();
+            // The name, which may hold blanks, ends with the last parenthesis; 17 fields on stands the nice value.
+            let nice = stat.rsplit(')').next().unwrap().split_whitespace().nth(16);
+            nice.unwrap().parse::<i32>().unwrap()
+        };
+        let pool = Pool::start(1, 64).unwrap();
+        let there = block_on(pool.run(lane(None, "here"), later(), nice)).unwrap();
+        assert!(there >= nice() + 5, "{there}");
+    }
+
     #[test]
     fn turns_go_round_tenants_and_sources() {
         let pool = Pool::start(1, 64).unwrap();

@@ -64,7 +64,9 @@ pub(crate) fn holds(when: &str, user: &User, asked: &Asked) -> bool {
             matches!((team, teams), (Some(team), Some((first, _))) if team == first)
         }
         "now < timestamp('2027-01-15T08:00:01Z')" => true,
-        "subject.kind == 'SERVICE' && subject.type == 'user'" => user.kind == UserKind::Service,
+        "subject.kind == 'SERVICE' && subject.type == 'user'" => {
+            asked.seen_as.unwrap_or(user.kind) == UserKind::Service
+        }
         "resource.type == 'account' || action.name == 'user.read'" => {
             permission.starts_with("account.") || permission == "user.read"
         }

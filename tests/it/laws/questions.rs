@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use chancery::decision::Facts;
 use chancery::model::catalogue::{Permission, PermissionSet};
 use chancery::model::{
-    AccountId, Assignment, Body, Named, Pair, ResourcePath, RoleGrant, RoleRef, UserId,
+    AccountId, Assignment, Body, Named, Pair, ResourcePath, RoleGrant, RoleRef, UserId, UserKind,
 };
 use chrono::{DateTime, Utc};
 use proptest::prelude::*;
@@ -74,6 +74,8 @@ pub(crate) struct Asked {
     pub(crate) scopes: Vec<String>,
     /// What the asker says, for conditions.
     pub(crate) said: Said,
+    /// As what conditions see the subject, in the reference alone; none = as what it is.
+    pub(crate) seen_as: Option<UserKind>,
     who: Index,
     at: Index,
     whom: Index,
@@ -107,6 +109,7 @@ pub(crate) fn asked() -> impl Strategy<Value = Asked> {
             now: at(),
             scopes,
             said,
+            seen_as: None,
             who,
             at: at_account,
             whom,
