@@ -3,6 +3,7 @@
 //! The rooms, lowest first; each imports only from those above it in this list (`tests/architecture.rs`).
 
 pub mod admin;
+pub mod authzen;
 pub mod cli;
 pub mod client;
 pub mod config;

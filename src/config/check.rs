@@ -30,6 +30,7 @@ impl Config {
         }
         problems.extend(self.mail.sender(self.store().engine().ok()).err());
         problems.extend(self.sso.check());
+        problems.extend(self.beside());
         problems.extend(self.mesh.check());
         problems.extend(self.tls.check(!self.mesh.proxies.is_empty()));
         if let Err(why) = Sources::trusting(&self.trusted_proxies) {

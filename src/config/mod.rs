@@ -4,6 +4,7 @@
 //! way out. Reading is in `read`, what the values must be in `check`.
 
 mod check;
+mod doors;
 mod mail;
 mod mesh;
 mod read;
@@ -30,6 +31,7 @@ use crate::store::{Engine, StoreConfig};
 use crate::telemetry::LogConfig;
 use crate::{feed, rpc, server};
 
+pub use doors::{Authzen, Browsers};
 pub use mail::{Mail, MailSender};
 pub use mesh::{Mesh, MeshRoute};
 pub use read::{Problem, Problems, Sources};
@@ -72,6 +74,10 @@ pub struct Config {
     pub tokens: Tokens,
     /// Identity providers by which users sign in.
     pub sso: Sso,
+    /// AuthZEN.
+    pub authzen: Authzen,
+    /// Programs in browsers.
+    pub browsers: Browsers,
     /// What proxies of a mesh are answered by.
     pub mesh: Mesh,
     /// How long answers may rest on what the store has not confirmed, in milliseconds (`edges.md` §4).
@@ -209,6 +215,8 @@ impl Default for Config {
             trusted_proxies: Vec::new(),
             tokens: Tokens::default(),
             sso: Sso::default(),
+            authzen: Authzen::default(),
+            browsers: Browsers::default(),
             mesh: Mesh::default(),
             staleness_ms: 5_000,
             poll_ms: 300,
@@ -325,16 +333,13 @@ impl Config {
     /// Returns the server's part of it.
     pub fn server(&self) -> server::Config {
         let limits = &self.limits;
+        let unlimited = limits.changes_per_minute == 0;
         server::Config {
             streams_per_connection: limits.streams_per_connection,
             connections_per_source: limits.connections_per_source,
             in_flight: limits.in_flight,
             changes_per_minute: limits.changes_per_minute,
-            sign_ins_per_minute: if limits.changes_per_minute == 0 {
-                0
-            } else {
-                limits.sign_ins_per_minute
-            },
+            sign_ins_per_minute: if unlimited { 0 } else { limits.sign_ins_per_minute },
             message_bytes: limits.message_bytes,
             body_deadline: Duration::from_secs(limits.body_seconds),
             deadlines: Deadlines {
@@ -362,6 +367,8 @@ impl Config {
                 default_account: self.default_account.clone(),
                 return_uris: self.links.return_uris.clone(),
             },
+            authzen: self.authzen(),
+            browsers: self.browsers(),
             tls: self.tls.config(),
             peers: self.tls.peers(),
             forwarding_proxies: self.tls.forwarding_proxies.clone(),

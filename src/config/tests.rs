@@ -351,3 +351,27 @@ fn a_file_that_is_not_there_is_a_problem() {
     let (keys, _) = problems(from_environment(&[("CHANCERY_CONFIG", "/nowhere/c.toml")]));
     assert_eq!(keys, ["/nowhere/c.toml"]);
 }
+
+#[test]
+fn what_is_said_of_authzen_and_of_browsers_is_looked_at() {
+    for (text, key) in [
+        ("authzen.url = 'pdp.example'", "authzen.url"),
+        ("authzen.url = 'https://pdp.example?tenant=1'", "authzen.url"),
+        ("authzen.resource_types = ['user']", "authzen.resource_types"),
+        ("authzen.resource_types = ['=person']", "authzen.resource_types"),
+        ("browsers.origins = ['*']", "browsers.origins"),
+        ("browsers.origins = ['https://a.example/']", "browsers.origins"),
+    ] {
+        assert_eq!(problems(from_file(text)).0, [key], "{text}");
+    }
+    let good = "authzen = { url = 'https://a.example/of/b/', resource_types = ['user=person'] }
+browsers = { grpc_web = true, origins = ['https://a.example'] }";
+    let config = from_file(good).unwrap();
+    assert_eq!(config.authzen().url, "https://a.example/of/b");
+    assert_eq!(config.authzen().resource_types, [("user".to_owned(), "person".to_owned())]);
+    assert!(config.browsers().grpc_web);
+    // Nobody's page may call, and browsers are not spoken to, unless somebody says so.
+    let config = from_file("").unwrap();
+    assert!(!config.browsers().grpc_web && config.browsers().origins.is_empty());
+    assert_eq!(config.authzen().url, "http://localhost");
+}

@@ -132,7 +132,8 @@ impl Gate {
         Request::from_parts(parts, body)
     }
 
-    async fn collected(&self, body: Body) -> Result<Bytes, Status> {
+    /// Reads a whole body, within the limits of a message: no longer than that, and not for long.
+    pub async fn collected(&self, body: Body) -> Result<Bytes, Status> {
         let most = self.message_bytes + PREFIX;
         let collected =
             tokio::time::timeout(self.body_deadline, Limited::new(body, most).collect())

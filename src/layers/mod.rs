@@ -17,6 +17,7 @@ mod shed;
 mod sources;
 pub mod status;
 mod trace;
+mod web;
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -41,6 +42,7 @@ pub use rules::{Rules, RulesError, known_method as method_name};
 use shed::Place;
 pub use shed::Places;
 pub use sources::{BadNetwork, Sources};
+pub use web::{BadOrigin, Browsers, Web, cors, origin};
 
 /// Puts [`DoorService`] before the services.
 #[derive(Debug, Clone)]

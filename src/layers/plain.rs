@@ -1,7 +1,7 @@
 //! Tells gRPC from plain HTTP: the services behind look at the path alone, and would run a method for a `GET`, too.
 
 use http::header::{ALLOW, CONTENT_TYPE};
-use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use tonic::body::Body;
 
 use super::status;
@@ -13,6 +13,11 @@ const GRPC: &str = "application/grpc";
 ///
 /// A query is part of the path there, so that a path with one names no method.
 pub(super) fn refusal(request: &Request<Body>) -> Option<Response<Body>> {
+    if request.version() < Version::HTTP_2 {
+        // How a call ended is said behind its answer, where older versions say nothing.
+        let why = "gRPC is spoken over HTTP/2";
+        return Some(refused(StatusCode::HTTP_VERSION_NOT_SUPPORTED, why));
+    }
     if request.method() != Method::POST {
         let why = "a method is called by POST";
         let mut refused = refused(StatusCode::METHOD_NOT_ALLOWED, why);
@@ -30,7 +35,7 @@ pub(super) fn refusal(request: &Request<Body>) -> Option<Response<Body>> {
     None
 }
 
-/// `application/grpc-web` is another protocol, which is not spoken here.
+/// `application/grpc-web` is another protocol: where it is spoken, [`super::Web`] has made gRPC of it before.
 fn is_grpc_type(sent: &str) -> bool {
     let head = sent.get(..GRPC.len()).filter(|head| head.eq_ignore_ascii_case(GRPC));
     let rest = head.and_then(|_| sent.get(GRPC.len()..));

@@ -178,7 +178,10 @@ impl Asking {
         let found = self.find(&name, also.as_ref()).await?;
         // While a new catalogue comes, the asker's tenant may have it and the subject's not yet.
         let catalogue = Arc::clone(found.home.catalogue());
-        let path = question::resource(&catalogue, item.resource.as_ref(), found.account, helpful)?;
+        // Where a credential is nobody's, a bare id is one of the asker's account: nobody gets anything there, and the asker is told
+        // what is wrong with the credential.
+        let account = found.account.or_else(|| found.credential.map(|_| self.by.caller.account));
+        let path = question::resource(&catalogue, item.resource.as_ref(), account, helpful)?;
         let (permission, path) = question::action(&catalogue, item.action.as_ref(), path, helpful)?;
         let there = self.there(&found, path.account).await?;
         self.stood_at = Arc::clone(there.as_ref().unwrap_or(&found.home));

@@ -17,7 +17,7 @@ use crate::crypto::seal;
 use crate::decision::{Anchor, Question, Snapshot, Subject, Worlds, decide};
 use crate::layers::Call;
 use crate::model::catalogue::Permission;
-use crate::model::{AccountId, Named, ResourcePath};
+use crate::model::{AccountId, Named, ResourcePath, UserId};
 use crate::proto::v1 as pb;
 use sift::{Resources, Sifted, Subjects};
 
@@ -55,7 +55,7 @@ impl AuthorizationApi {
         request: Request<pb::SearchSubjectsRequest>,
     ) -> Result<Response<pb::SearchSubjectsResponse>, Status> {
         let (call, mut request) = open(request)?;
-        let page = request.page.take();
+        let (page, short) = (request.page.take(), request.short_ids);
         let consistency = request.consistency.clone();
         let mut search = self.search(&call, &request, page, consistency).await?;
         let asked = said(
@@ -92,7 +92,7 @@ impl AuthorizationApi {
         let page = Some(self.end(&search, &found));
         let (consistency_token, evaluated_revision) = search.asking.stand();
         Ok(search.asking.respond(pb::SearchSubjectsResponse {
-            results: found.results.into_iter().map(wire_subject).collect(),
+            results: found.results.into_iter().map(|one| search.wire(one, short)).collect(),
             page,
             consistency_token,
             evaluated_revision,
@@ -112,7 +112,8 @@ impl AuthorizationApi {
         let kind = kind.as_deref().and_then(|kind| catalogue.kind(kind));
         let mut found = Sifted::nothing();
         let first = kind.and_then(|kind| kind.actions.first());
-        if let (Some(kind), Some(first)) = (kind, first) {
+        let is_a_type = is_a_type(request.subject.as_ref());
+        if let (Some(kind), Some(first), true) = (kind, first, is_a_type) {
             // Whether anything may be asked of the two does not depend on the action.
             let item = pb::EvaluationRequest {
                 subject: request.subject,
@@ -160,6 +161,7 @@ impl AuthorizationApi {
             request.context.as_ref(),
         )?;
         let who = search.who(request.subject.as_ref()).await?;
+        let account = who.as_ref().and_then(|found| found.account).filter(|_| request.short_ids);
         let what = search.action_on(&kind, request.action.as_ref())?;
         let found = match (who, what) {
             (Some(found), Some((permission, inner))) => {
@@ -184,7 +186,7 @@ impl AuthorizationApi {
         let (consistency_token, evaluated_revision) = search.asking.stand();
         let resource = |path: ResourcePath| pb::Resource {
             r#type: kind.clone(),
-            id: path.to_string(),
+            id: account.map_or_else(|| path.to_string(), |account| short(account, &path)),
             properties: None,
         };
         Ok(search.asking.respond(pb::SearchResourcesResponse {
@@ -207,6 +209,15 @@ impl AuthorizationApi {
 }
 
 impl Search {
+    /// Names a subject that was found; `short` as a question may.
+    fn wire(&self, subject: Subject, short: bool) -> pb::Subject {
+        let mut found = wire_subject(subject);
+        if let Some(name) = name_of(&self.by, subject).filter(|_| short) {
+            found.id = name;
+        }
+        found
+    }
+
     /// Reads what is to be done to what; `None` where there is no such thing, or it may not be asked about.
     async fn about(
         &mut self,
@@ -234,6 +245,9 @@ impl Search {
 
     /// Reads who is asked about; `None` where nobody is whom this asker may ask about.
     async fn who(&mut self, subject: Option<&pb::Subject>) -> Result<Option<Found>, Status> {
+        if !is_a_type(subject) {
+            return Ok(None);
+        }
         let (name, also) = question::subject(subject)?;
         let found = self.asking.find(&name, also.as_ref()).await?;
         let own = found.subject == Subject::User(self.by.caller.user);
@@ -298,6 +312,30 @@ fn wire_subject(subject: Subject) -> pb::Subject {
         Subject::Unknown => ("", String::new()),
     };
     pb::Subject { r#type: kind.to_owned(), id, ..Default::default() }
+}
+
+/// Tells whether subjects of this type could be: what is unknown finds nothing.
+fn is_a_type(subject: Option<&pb::Subject>) -> bool {
+    let kind = subject.map(|subject| subject.r#type.to_ascii_lowercase()).unwrap_or_default();
+    ["", "user", "account", "token"].contains(&kind.as_str())
+}
+
+/// Returns the name under which a question of this reader finds a user, if there is one.
+fn name_of(by: &Reader, subject: Subject) -> Option<String> {
+    let Subject::User(id) = subject else { return None };
+    let user = by.home.user(id).filter(|user| user.account == by.caller.account)?;
+    // A name that looks like an id is read as one.
+    let name = user.user_name.to_string();
+    name.parse::<UserId>().is_err().then_some(name)
+}
+
+/// Returns the id under which a question about somebody of `account` finds what is at `path`.
+fn short(account: AccountId, path: &ResourcePath) -> String {
+    match path.pairs.as_slice() {
+        [] => path.account.to_string(),
+        [pair] if path.account == account => pair.named.to_string(),
+        _ => path.to_string(),
+    }
 }
 
 /// Asks the engine about one candidate.

@@ -30,13 +30,17 @@ use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::service::Routes;
 use tonic::transport::Server;
-use tower::util::MapRequestLayer;
+use tower::util::{MapRequestLayer, option_layer};
 
 use crate::admin::{self, Shown};
+use crate::authzen::{self, Authzen};
 use crate::crypto::KeyRing;
 use crate::crypto::jwt::Parties;
 use crate::issuers::{BadIssuer, IssuerConfig, Issuers};
-use crate::layers::{BadNetwork, BadProxy, Deadlines, Door, FormError, Peers, RulesError};
+use crate::layers::{
+    self, BadNetwork, BadOrigin, BadProxy, Browsers, Deadlines, Door, FormError, Peers, RulesError,
+    Web,
+};
 use crate::mesh::{BadRoutes, MeshConfig};
 use crate::model::{Clock, SystemClock};
 use crate::post::{BadSender, SenderConfig};
@@ -54,8 +58,8 @@ const PING: Duration = Duration::from_secs(20);
 const PONG: Duration = Duration::from_secs(10);
 /// The headers of one request, in bytes, as HTTP/2 counts them.
 const HEADERS: u32 = 16 << 10;
-/// What is spoken within TLS: gRPC is HTTP/2.
-const PROTOCOLS: [&[u8]; 1] = [b"h2"];
+/// What is spoken within TLS: gRPC is HTTP/2; what is made into it, AuthZEN and gRPC-Web, comes by either.
+const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
 /// How long connections have to notice that they are dropped.
 const DROPPING: Duration = Duration::from_secs(1);
 
@@ -94,6 +98,10 @@ pub struct Config {
     pub signing: feed::SigningConfig,
     /// Who signs them, and for whom.
     pub parties: Parties,
+    /// What AuthZEN is told.
+    pub authzen: authzen::Settings,
+    /// What is said of browsers.
+    pub browsers: Browsers,
     /// What the services are told.
     pub rpc: rpc::Settings,
     /// What proxies are answered by.
@@ -143,6 +151,9 @@ pub enum Error {
     /// The proxies.
     #[error("trusted_proxies: {0}")]
     Proxies(#[from] BadNetwork),
+    /// Whose pages may call.
+    #[error("browsers.origins: {0}")]
+    Origin(#[from] BadOrigin),
     /// The proxies that tell of certificates.
     #[error("tls.forwarding_proxies: {0}")]
     Forwarding(#[from] BadProxy),
@@ -275,11 +286,20 @@ async fn serve_grpc(
 ) -> Result<(), Error> {
     let taken = connections(listening, phases.clone());
     let incoming = ReceiverStream::new(taken).map(Ok::<_, Infallible>);
+    let cors = option_layer(layers::cors(&config.browsers)?);
+    let authzen = Authzen::new(Arc::clone(&door.gate), config.authzen);
     Server::builder()
+        // For AuthZEN and gRPC-Web; the door refuses gRPC that comes so.
+        .accept_http1(true)
         .max_concurrent_streams(config.streams_per_connection)
         .http2_keepalive_interval(Some(PING))
         .http2_keepalive_timeout(Some(PONG))
         .http2_max_header_list_size(HEADERS)
+        // Outermost: a browser reads no answer, a refusal neither, that does not name its origin.
+        .layer(cors)
+        // Other ways of saying the same, each made into gRPC.
+        .layer(authzen)
+        .layer(Web { on: config.browsers.grpc_web })
         // What was found out of the connection, for everybody behind.
         .layer(MapRequestLayer::new(ConnInfo::tell))
         // Every listener and route goes through the same door (`edges.md` §6).

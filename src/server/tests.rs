@@ -47,6 +47,8 @@ fn config() -> Config {
         tls: None,
         peers: Peers::default(),
         forwarding_proxies: Vec::new(),
+        authzen: authzen::Settings::default(),
+        browsers: Browsers::default(),
         mesh: MeshConfig { routes: Vec::new(), proxies: Vec::new(), patience: PATIENCE },
         trusted_proxies: Vec::new(),
         issuers: Vec::new(),

@@ -217,6 +217,38 @@ async fn a_server_that_is_down_is_told_in_the_same_form() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn authzen_goes_through_as_it_is() {
+    for engine in engines() {
+        let front = Front::start(&engine, "0").await;
+        let acme = front.service.tenant("Acme").await;
+        let boss = front.service.person(&acme, "boss", &["SUPER_USER"]).await;
+        let body = json!({
+            "subject": { "type": "user", "id": boss.user_id },
+            "action": { "name": "read" },
+            "resource": { "type": "account", "id": acme },
+        });
+        let bearer = format!("Bearer {}", boss.token);
+        let headers = [
+            ("content-type", "application/json"),
+            ("authorization", bearer.as_str()),
+            ("x-request-id", "7 of 9"),
+        ];
+        let path = "/access/v1/evaluation";
+        let told = send(front.at(), Method::POST, path, &headers, body.to_string()).await;
+        assert_eq!(told.status, 200, "{told:?}");
+        assert_eq!(told.json()["decision"], true, "{told:?}");
+        assert_eq!(told.header("x-request-id"), "7 of 9");
+        // So does a refusal, in a line of text.
+        let told = front.call("POST", path, "", &body.to_string()).await;
+        assert_eq!(told.status, 401, "{told:?}");
+        assert!(told.body.starts_with(b"TOKEN_MISSING: "), "{told:?}");
+        let told = front.call("GET", "/.well-known/authzen-configuration", "", "").await;
+        assert!(told.json()["access_evaluation_endpoint"].is_string(), "{told:?}");
+        front.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn every_path_answers_with_its_documented_statuses() {
     for engine in engines() {
         let front = Front::start(&engine, "0").await;

@@ -13,6 +13,7 @@ mod support;
 mod account;
 mod attacks;
 mod authorize;
+mod authzen;
 mod cli;
 mod conditions;
 mod door;

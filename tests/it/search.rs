@@ -232,6 +232,18 @@ async fn what_is_unknown_finds_nothing_and_who_may_not_search_is_refused() {
             let found = service.authorization(&boss).search_actions(request).await.unwrap();
             assert!(found.into_inner().results.is_empty());
         }
+        // So does a type of subject that is none.
+        let ship = || Some(pb::Subject { r#type: "ship".to_owned(), ..Default::default() });
+        let ship_7 = || ship().map(|ship| pb::Subject { id: "7".to_owned(), ..ship });
+        let by =
+            pb::SearchSubjectsRequest { subject: ship(), ..subjects("read", "account", &acme) };
+        assert!(who(&service, &boss, by).await.is_empty());
+        let to =
+            pb::SearchResourcesRequest { subject: ship_7(), ..resources("", "read", "account") };
+        assert!(what(&service, &boss, to).await.is_empty());
+        let may = pb::SearchActionsRequest { subject: ship_7(), ..what_of("", "account", &acme) };
+        let found = service.authorization(&boss).search_actions(may).await.unwrap().into_inner();
+        assert!(found.results.is_empty());
         // About oneself anybody may search; about others only who holds the permission.
         let mine = resources(&ann.user_id, "read", "user");
         let found = what(&service, &ann, mine).await;

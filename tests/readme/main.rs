@@ -73,6 +73,7 @@ fn every_setting_is_in_the_readme_with_its_name_and_its_default() {
         "tls.cert_file",
         "tls.key_file",
         "tls.client_ca_file",
+        "authzen.url",
     ] {
         rows.push(row(unset, ""));
     }

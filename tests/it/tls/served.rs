@@ -106,13 +106,30 @@ async fn who_speaks_no_tls_is_dropped_and_nobody_is_let_down_to_plain_text() {
     cut(make(&plain, &scene.robot.token, &scene.acme, "no").await);
     // What speaks nothing that is spoken here.
     let mut config = client(&scene.servers, None);
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.alpn_protocols = vec![b"h3".to_vec()];
     assert!(scene.connect(config).await.is_err());
     for version in rustls::ALL_VERSIONS {
         let config = client_of(&scene.servers, None, &[*version]);
         let io = scene.connect(config).await.unwrap();
         assert_eq!(io.get_ref().1.protocol_version(), Some(version.version));
     }
+    scene.stop().await;
+}
+
+#[tokio::test]
+async fn authzen_is_spoken_within_tls_by_http_1_1() {
+    let scene = Scene::new(&Engine::Sqlite, "optional").await;
+    let mut config = client(&scene.servers, None);
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    let mut io = scene.connect(config).await.unwrap();
+    assert_eq!(io.get_ref().1.alpn_protocol(), Some(&b"http/1.1"[..]));
+    let page = "/.well-known/authzen-configuration";
+    let request = format!("GET {page} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+    io.write_all(request.as_bytes()).await.unwrap();
+    let mut text = String::new();
+    timeout(PATIENCE, io.read_to_string(&mut text)).await.unwrap().unwrap();
+    assert!(text.starts_with("HTTP/1.1 200 "), "{text}");
+    assert!(text.contains("/access/v1/evaluation"), "{text}");
     scene.stop().await;
 }
 
