@@ -1,10 +1,13 @@
 //! How an answer looks on the wire.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::collections::HashMap;
+use std::sync::OnceLock;
 
+use metrics::Counter;
 use prost_types::value::Kind;
 use prost_types::{Struct, Value};
 
+use super::recording::reason_name;
 use super::sight::Sight;
 use super::wire::timestamp;
 use crate::decision::{Because, Missing, Reason, Snapshot, Untold};
@@ -94,13 +97,37 @@ pub(super) fn role_name(world: &Snapshot, role: &RoleRef) -> String {
     }
 }
 
-/// Makes an id that no other decision has, without asking the machine for chance each time.
-pub(super) fn decision_id() -> String {
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    static PROCESS: std::sync::OnceLock<u64> = std::sync::OnceLock::new();
-    let process = PROCESS.get_or_init(|| uuid::Uuid::new_v4().as_u64_pair().0);
-    format!("{process:016x}{:016x}", COUNT.fetch_add(1, Ordering::Relaxed))
+/// Counts a decision by its reason.
+pub(super) fn count(reason: Reason) {
+    // What counts is looked up once, not at each decision.
+    static COUNTERS: OnceLock<HashMap<Reason, Counter>> = OnceLock::new();
+    let counters = COUNTERS.get_or_init(|| {
+        let counter = |reason: Reason| {
+            let decision = if reason == Reason::Permitted { "permit" } else { "deny" };
+            let reason = reason_name(wire_reason(reason));
+            metrics::counter!("chancery_decisions_total", "decision" => decision, "reason" => reason)
+        };
+        REASONS.into_iter().map(|reason| (reason, counter(reason))).collect()
+    });
+    if let Some(counter) = counters.get(&reason) {
+        counter.increment(1);
+    }
 }
+
+/// All there are.
+const REASONS: [Reason; 11] = [
+    Reason::Permitted,
+    Reason::SubjectUnknown,
+    Reason::SubjectDisabled,
+    Reason::TokenInvalid,
+    Reason::TokenExpired,
+    Reason::TokenRevoked,
+    Reason::AccountNotActive,
+    Reason::NoAccess,
+    Reason::NoGrant,
+    Reason::AccountRoleCeiling,
+    Reason::TokenScope,
+];
 
 pub(super) const fn wire_reason(reason: Reason) -> pb::Reason {
     match reason {

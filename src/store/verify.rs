@@ -74,7 +74,10 @@ impl Store {
         }
         let world = world::read(&db, tenant, platform).await?;
         db.commit().await?;
-        Ok(folded.compare(world))
+        let done = folded.compare(world);
+        let result = if done.fault_count == 0 { "sound" } else { "faulty" };
+        metrics::counter!("chancery_ledger_verifications_total", "result" => result).increment(1);
+        Ok(done)
     }
 }
 

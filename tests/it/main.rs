@@ -15,6 +15,7 @@ mod attacks;
 mod authorize;
 mod cli;
 mod conditions;
+mod decision_log;
 mod door;
 mod edges;
 mod everywhere;

@@ -73,6 +73,8 @@ fn every_setting_is_in_the_readme_with_its_name_and_its_default() {
         "tls.cert_file",
         "tls.key_file",
         "tls.client_ca_file",
+        "telemetry.otlp_endpoint",
+        "decision_log.file",
     ] {
         rows.push(row(unset, ""));
     }
