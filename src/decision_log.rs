@@ -8,11 +8,14 @@ mod record;
 mod writing;
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::channel::oneshot;
+
+/// What waits to be written may take so many bytes.
+const MOST: usize = 32 << 20;
 
 pub use record::{CallerOf, Fault, GrantKind, GrantOf, Keys, Record, SubjectOf, VERSION};
 use writing::{Line, Sink};
@@ -60,6 +63,8 @@ pub struct DecisionLog(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     to: Option<SyncSender<Line>>,
+    /// How many bytes wait.
+    waiting: Arc<AtomicUsize>,
     ended: Mutex<Option<oneshot::Receiver<()>>>,
     permits: f64,
     values: bool,
@@ -78,11 +83,13 @@ impl DecisionLog {
             }
         };
         let (mut to, mut ended) = (None, None);
+        let waiting = Arc::<AtomicUsize>::default();
         if let Some(sink) = sink {
             let (sender, lines) = sync_channel(config.queue);
             let (done, end) = oneshot::channel();
+            let waiting = Arc::clone(&waiting);
             let write = move || {
-                writing::run(&lines, sink);
+                writing::run(&lines, &waiting, sink);
                 // Whoever waited may be gone.
                 let _ = done.send(());
             };
@@ -91,7 +98,7 @@ impl DecisionLog {
         }
         let Config { permits, values, .. } = *config;
         let (ended, seen) = (Mutex::new(ended), AtomicU64::new(0));
-        Ok(Self(Arc::new(Inner { to, ended, permits, values, seen })))
+        Ok(Self(Arc::new(Inner { to, waiting, ended, permits, values, seen })))
     }
 
     /// Returns whether a decision is to be recorded: every denial, and of permits a share, evenly spread.
@@ -114,18 +121,21 @@ impl DecisionLog {
     /// Hands a record over; one that there is no room for is lost, and counted.
     pub fn put(&self, record: Arc<Record>) {
         let Some(to) = &self.0.to else { return };
-        match to.try_send(Line::Record(record)) {
-            Ok(()) => {}
-            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => lost("queue", 1),
+        let (bytes, waiting) = (record.bytes, &self.0.waiting);
+        let fits = waiting.fetch_add(bytes, Ordering::Relaxed) + bytes <= MOST;
+        if !fits || to.try_send(Line::Record(record)).is_err() {
+            waiting.fetch_sub(bytes, Ordering::Relaxed);
+            lost("queue", 1);
         }
     }
 
     /// Lets what is waiting be written, and takes nothing more. Whoever waits for it sets the time.
     pub async fn end(&self) {
         let ended = self.0.ended.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let (Some(to), Some(ended)) = (&self.0.to, ended) else { return };
-        // Into a queue that is full nothing can be put, not even this: then the writer stands still.
-        if to.try_send(Line::End).is_ok() {
+        let (Some(to), Some(ended)) = (self.0.to.clone(), ended) else { return };
+        // In a thread, since it waits for room in the queue. Where the writer stands still both are left behind.
+        let end = std::thread::Builder::new().spawn(move || to.send(Line::End));
+        if end.is_ok() {
             // Gone without a word is ended as well.
             let _ = ended.await;
         }

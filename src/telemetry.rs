@@ -10,7 +10,7 @@ use std::io::IsTerminal as _;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge};
+use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 use serde::{Deserialize, Serialize};
 use tracing_subscriber::filter::{FilterFn, ParseError};
@@ -159,10 +159,14 @@ pub struct Figures(Option<PrometheusHandle>);
 impl Figures {
     /// Returns the figures, as Prometheus reads them.
     pub fn render(&self) -> String {
-        let Some(handle) = &self.0 else { return String::new() };
-        // Takes what was measured since into the buckets; nobody else does it for us.
-        handle.run_upkeep();
-        handle.render()
+        self.0.as_ref().map(PrometheusHandle::render).unwrap_or_default()
+    }
+
+    /// Takes what was measured into the buckets, which asking for the page does as well: where nobody asks, it would pile up.
+    pub fn gather(&self) {
+        if let Some(handle) = &self.0 {
+            handle.run_upkeep();
+        }
     }
 }
 
@@ -184,50 +188,53 @@ const SECONDS: [f64; 16] = [
     10.0, 60.0,
 ];
 
-/// Counters that are kept by label, and so begin with their first event.
-const LABELLED: [&str; 7] = [
+/// What is kept by label, and so begins with its first event.
+const LABELLED: [&str; 5] = [
     "chancery_rpc_requests_total",
+    "chancery_rpc_duration_seconds",
     "chancery_decisions_total",
     "chancery_connections_refused_total",
-    "chancery_decision_log_lost_total",
-    "chancery_ledger_verifications_total",
-    "chancery_sign_ins_total",
-    "chancery_spans_lost_total",
+    "chancery_mesh_checks_total",
+];
+/// What is kept by one label of few words.
+const WORDS: [(&str, &str, &[&str]); 3] = [
+    ("chancery_decision_log_lost_total", "why", &["queue", "write"]),
+    ("chancery_spans_lost_total", "why", &["queue", "export"]),
+    ("chancery_sign_ins_total", "result", &["right", "wrong", "too_early", "queue_full"]),
 ];
 
 fn measure() -> Result<PrometheusHandle, BuildError> {
     let seconds = Matcher::Suffix("_seconds".to_owned());
     let handle =
         PrometheusBuilder::new().set_buckets_for_metric(seconds, &SECONDS)?.install_recorder()?;
+    // All are there from the start: the first of what should never happen is seen as a step, too.
+    let alone = |name| !LABELLED.contains(&name) && WORDS.iter().all(|(other, ..)| *other != name);
     for (name, text) in COUNTERS {
         describe_counter!(name, text);
-        if !LABELLED.contains(&name) {
-            // There from the start: the first of what should never happen is seen as a step, too.
+        if alone(name) {
             counter!(name).increment(0);
         }
     }
-    for why in ["queue", "write"] {
-        counter!("chancery_decision_log_lost_total", "why" => why).increment(0);
-    }
-    for why in ["queue", "export"] {
-        counter!("chancery_spans_lost_total", "why" => why).increment(0);
+    for (name, label, words) in WORDS {
+        for word in words {
+            counter!(name, label => *word).increment(0);
+        }
     }
     for (name, text) in GAUGES {
         describe_gauge!(name, text);
     }
     for (name, text) in HISTOGRAMS {
         describe_histogram!(name, metrics::Unit::Seconds, text);
+        if alone(name) {
+            // Named is registered: it is shown with nothing in it.
+            drop(histogram!(name));
+        }
     }
     gauge!("chancery_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
     Ok(handle)
 }
 
-/// Names every figure there is.
-pub fn names() -> impl Iterator<Item = &'static str> {
-    [&COUNTERS[..], &GAUGES, &HISTOGRAMS].into_iter().flatten().map(|(name, _)| *name)
-}
-
-const COUNTERS: [(&str, &str); 21] = [
+const COUNTERS: [(&str, &str); 20] = [
     ("chancery_rpc_requests_total", "Requests answered, by method and code."),
     (
         "chancery_panics_total",
@@ -255,10 +262,6 @@ const COUNTERS: [(&str, &str); 21] = [
         "Spans that were lost: the queue was full, or the collector did not take them.",
     ),
     ("chancery_sign_ins_total", "Passwords tried, by result: right, wrong, too_early, queue_full."),
-    (
-        "chancery_ledger_verifications_total",
-        "Ledgers verified against their chain and the rows, by result: sound, faulty.",
-    ),
     ("chancery_feed_hints_total", "Hints of other processes that a tenant has moved."),
     ("chancery_signing_key_faults_total", "Signing keys in the store that did not open."),
     ("chancery_ledger_entries_total", "Ledger entries written by this process."),
@@ -328,7 +331,8 @@ mod tests {
 
     #[test]
     fn every_figure_is_described() {
-        let described: Vec<&str> = names().collect();
+        let described = [&COUNTERS[..], &GAUGES, &HISTOGRAMS].into_iter().flatten();
+        let described: Vec<&str> = described.map(|(name, _)| *name).collect();
         let mut open = vec![std::path::PathBuf::from("src")];
         let mut found = 0;
         while let Some(path) = open.pop() {

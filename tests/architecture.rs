@@ -39,7 +39,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "layers",
         ],
     ),
-    ("mesh", &["proto", "model", "decision", "crypto", "store", "feed", "layers"]),
+    ("mesh", &["proto", "model", "telemetry", "decision", "crypto", "store", "feed", "layers"]),
     ("admin", &["telemetry", "feed"]),
     (
         "server",

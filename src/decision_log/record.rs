@@ -21,7 +21,7 @@ pub struct Record {
     /// The instant that it was decided for.
     #[serde(serialize_with = "micros")]
     pub time: DateTime<Utc>,
-    /// Who was asked: the method, or the door.
+    /// Which door the question came in by: the method that was called.
     pub door: &'static str,
     /// The request that asked.
     pub request_id: String,
@@ -60,6 +60,9 @@ pub struct Record {
     /// What was wrong with a question that could not be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<Fault>,
+    /// About what it takes in memory.
+    #[serde(skip)]
+    pub bytes: usize,
 }
 
 /// Who asked.

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write as _};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::Receiver;
 
 use super::file::Rotating;
@@ -40,7 +41,7 @@ impl Sink {
 }
 
 /// Writes what comes, until the end of it.
-pub(super) fn run(lines: &Receiver<Line>, mut sink: Sink) {
+pub(super) fn run(lines: &Receiver<Line>, waiting: &AtomicUsize, mut sink: Sink) {
     let mut failing = false;
     loop {
         // All who could send may be gone without a word.
@@ -49,7 +50,10 @@ pub(super) fn run(lines: &Receiver<Line>, mut sink: Sink) {
         let ended = loop {
             match next {
                 Line::End => break true,
-                Line::Record(record) => count += add(&mut text, &record),
+                Line::Record(record) => {
+                    waiting.fetch_sub(record.bytes, Ordering::Relaxed);
+                    count += add(&mut text, &record);
+                }
             }
             if text.len() >= TOGETHER {
                 break false;

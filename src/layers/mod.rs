@@ -46,6 +46,10 @@ use shed::Place;
 pub use shed::Places;
 pub use sources::{BadNetwork, Sources};
 
+/// The door that a question came in by, where that is not the method which answers it: for the record of the decision.
+#[derive(Debug, Clone, Copy)]
+pub struct Via(pub &'static str);
+
 /// Puts [`DoorService`] before the services.
 #[derive(Debug, Clone)]
 pub struct Door {
@@ -70,15 +74,20 @@ impl Door {
         // credential is looked at: what was good when the sending began may have been ended since.
         let request = self.gate.read(request).await;
         steps.is_read();
-        // Before a place is taken: that the house is full is told to those alone who may come in. A credential that has
-        // been seen costs a look into memory; one that has not waits for a pool of its own.
-        let (path, headers) = (request.uri().path(), request.headers());
-        let known = self.gate.recognise(path, headers, self.gate.origin(&request)).await?;
-        let place = self.places.take(&request)?;
-        // Whether the form is right, and whether the rule lets it through.
-        let request = self.gate.admit(request, known).await?;
+        // In the request's own span, which is told of it.
+        let origin = self.gate.origin(&request);
+        let passing = async {
+            // Before a place is taken: that the house is full is told to those alone who may come in. A credential that
+            // has been seen costs a look into memory; one that has not waits for a pool of its own.
+            let (path, headers) = (request.uri().path(), request.headers());
+            let known = self.gate.recognise(path, headers, origin).await?;
+            let place = self.places.take(&request)?;
+            // Whether the form is right, and whether the rule lets it through.
+            Ok::<_, Status>((self.gate.admit(request, known).await?, place))
+        };
+        let passed = passing.instrument(info_span!(target: SPANS, "door")).await;
         steps.is_let_in();
-        Ok((request, place))
+        passed
     }
 }
 
@@ -128,8 +137,7 @@ where
                 }
                 deadline::within(until, async {
                     // Boxed: what a request may set in motion is too deep for the compiler to lay out as one.
-                    let entering = Box::pin(door.enter(request, &steps));
-                    match entering.instrument(info_span!(target: SPANS, "door")).await {
+                    match Box::pin(door.enter(request, &steps)).await {
                         Ok((request, _place)) => match inner.call(request).await {
                             Ok(response) => response,
                             Err(never) => match never {},

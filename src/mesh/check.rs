@@ -8,6 +8,7 @@ use envoy_types::pb::envoy::service::auth::v3::{CheckRequest, CheckResponse};
 use http::HeaderMap;
 use tonic::metadata::MetadataMap;
 use tonic::{Code, Request, Response, Status};
+use tracing::Span;
 
 use super::Mesh;
 use super::answer::{Denied, Known, Unproved, denied, permitted};
@@ -15,10 +16,11 @@ use super::headers::{address, inbound, joins_credentials};
 use super::table::{Asking, NOWHERE, NoRoute};
 use super::template::Unnamed;
 use crate::decision::Caller;
-use crate::layers::{BadCredential, Call, Gate, Source, bearer, status};
+use crate::layers::{BadCredential, Call, Gate, Source, Via, bearer, status};
 use crate::model::{AccountId, ResourcePath};
 use crate::proto::v1 as pb;
 use crate::proto::v1::authorization_service_server::AuthorizationService;
+use crate::telemetry;
 
 /// What whoever asks must hold.
 const EVALUATE: &str = "decision.evaluate";
@@ -49,6 +51,7 @@ enum Who<'r> {
 struct Held<'r> {
     /// The proxy's own call.
     call: &'r Call,
+    /// What the proxy sent with it.
     sent: &'r MetadataMap,
     http: &'r HttpRequest,
     headers: HeaderMap,
@@ -129,6 +132,10 @@ impl<A: AuthorizationService> MeshApi<A> {
         known.peer = peer.map(str::to_owned);
         let held = Held { call, sent, http, headers, source, peer };
         let outcome = self.judge(&held, &mut known).await?;
+        if known.decision_id.is_empty() {
+            // No question was asked, so nobody else says it in the trace.
+            telemetry::note(&Span::current(), "chancery.reason", known.reason);
+        }
         Ok(match outcome {
             Ok(()) => permitted(&held.headers, &known),
             Err(why) => denied(why, &known, now),
@@ -271,7 +278,8 @@ impl<A: AuthorizationService> MeshApi<A> {
         };
         let mut request = Request::new(question);
         request.extensions_mut().insert(held.call.clone());
-        // Its decision is recorded as one of this request and trace.
+        // Its decision is recorded as one of this door, request and trace.
+        request.extensions_mut().insert(Via("Check"));
         *request.metadata_mut() = held.sent.clone();
         let answer = self.authorize.authorize(request).await.map_err(undecided)?.into_inner();
         known.revision = Some(answer.evaluated_revision);

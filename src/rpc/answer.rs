@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 use metrics::Counter;
 use prost_types::value::Kind;
 use prost_types::{Struct, Value};
+use tracing::Span;
 
 use super::recording::reason_name;
 use super::sight::Sight;
@@ -13,6 +14,7 @@ use super::wire::timestamp;
 use crate::decision::{Because, Missing, Reason, Snapshot, Untold};
 use crate::model::{Fault, RoleRef};
 use crate::proto::v1 as pb;
+use crate::telemetry;
 
 /// Puts a grant on the wire; what the asker does not see of it is left out.
 pub(super) fn grant(sight: &Sight, because: &Because) -> Option<pb::Grant> {
@@ -103,7 +105,7 @@ pub(super) fn count(reason: Reason) {
     static COUNTERS: OnceLock<HashMap<Reason, Counter>> = OnceLock::new();
     let counters = COUNTERS.get_or_init(|| {
         let counter = |reason: Reason| {
-            let decision = if reason == Reason::Permitted { "permit" } else { "deny" };
+            let decision = decision(reason == Reason::Permitted);
             let reason = reason_name(wire_reason(reason));
             metrics::counter!("chancery_decisions_total", "decision" => decision, "reason" => reason)
         };
@@ -112,6 +114,20 @@ pub(super) fn count(reason: Reason) {
     if let Some(counter) = counters.get(&reason) {
         counter.increment(1);
     }
+}
+
+/// Says in the trace what a request was told.
+pub(super) fn note(reply: &pb::AuthorizeResponse) {
+    if telemetry::is_on() {
+        let span = Span::current();
+        telemetry::note(&span, "chancery.decision", decision(reply.decision));
+        telemetry::note(&span, "chancery.reason", reason_name(reply.reason()));
+    }
+}
+
+/// Names a decision.
+pub(super) const fn decision(permit: bool) -> &'static str {
+    if permit { "permit" } else { "deny" }
 }
 
 /// All there are.

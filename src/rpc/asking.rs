@@ -121,8 +121,7 @@ impl Ready {
         let _in = span.enter();
         let answer = self.decided(permission);
         if !span.is_disabled() {
-            let decision = if answer.is_permit() { "permit" } else { "deny" };
-            span.record("chancery.decision", decision);
+            span.record("chancery.decision", answer::decision(answer.is_permit()));
             span.record("chancery.reason", reason_name(answer::wire_reason(answer.reason)));
             if let Some(missing) = answer.missing {
                 span.record("chancery.missing", answer::wire_missing(missing).as_str_name());
@@ -273,7 +272,9 @@ impl Asking {
             (Subject::User(id), Some(seen)) => self.find_seen(id, seen).await?,
             (Subject::User(id), None) => self.find(&SubjectName::User(id), None).await?,
             (Subject::Account(id), _) => self.find(&SubjectName::Account(id), None).await?,
-            (Subject::Unknown, _) => Found::nobody(&self.by.home),
+            // A credential that was nobody's then is nobody's now: they are not given out twice.
+            (Subject::Unknown, Some(_)) => Found::no_credential(&self.by.home),
+            (Subject::Unknown, None) => Found::nobody(&self.by.home),
         };
         let Some(permission) = found.home.catalogue().parse(action) else {
             let own = found.subject == Subject::User(self.by.caller.user);

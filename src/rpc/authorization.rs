@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tonic::{Request, Response, Status};
 
+use super::answer;
 use super::asking::Asking;
 use super::shared::{Reader, Shared, open, reader};
 use crate::layers::{Gate, status};
@@ -36,6 +37,7 @@ impl pb::authorization_service_server::AuthorizationService for AuthorizationApi
             context: request.context,
         };
         let answer = asking.answer(&item).await?;
+        answer::note(&answer);
         Ok(asking.respond(answer))
     }
 

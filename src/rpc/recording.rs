@@ -17,7 +17,7 @@ use crate::decision::{Answer, Asked as _, Because, Caller, Missing, Reason, Snap
 use crate::decision_log::{
     CallerOf, DecisionLog, Fault, GrantKind, GrantOf, Keys, Record, SubjectOf, VERSION,
 };
-use crate::layers::Seen;
+use crate::layers::{Seen, Via};
 use crate::model::{DecisionId, Revision};
 use crate::proto::v1 as pb;
 use crate::telemetry;
@@ -26,6 +26,8 @@ use crate::telemetry;
 const MEMORY: usize = 64 << 20;
 /// About what a record takes beside what askers sent.
 const EACH: usize = 1 << 10;
+/// How much more a small value takes in memory than on the wire.
+const UNPACKED: usize = 16;
 
 /// Records decisions, and remembers the newest. Cheap to copy.
 #[derive(Debug, Clone, Default)]
@@ -58,7 +60,6 @@ pub(super) struct Remembered {
     pub(super) found: Option<(Reason, Option<Missing>)>,
     /// As it was told.
     pub(super) told: pb::RecordedDecision,
-    bytes: usize,
 }
 
 /// Which request asks, for records of its decisions.
@@ -78,7 +79,9 @@ impl Recorder {
 
     /// Returns where a request comes from; `None` where nothing is recorded.
     pub(super) fn origin<T>(&self, door: &'static str, request: &Request<T>) -> Option<Origin> {
-        self.0.as_ref().map(|inner| Origin::of(inner, door, request.metadata().as_ref()))
+        let inner = self.0.as_ref()?;
+        let door = request.extensions().get::<Via>().map_or(door, |Via(door)| door);
+        Some(Origin::of(inner, door, request.metadata().as_ref()))
     }
 
     /// Finds a decision that is remembered.
@@ -130,6 +133,7 @@ impl Origin {
             missing: found_missing.unwrap_or(missing),
             told_reason: found_reason.filter(|found| *found != told).map(|_| told),
             grants: grants.into_iter().collect(),
+            bytes: bytes(&ready),
             ..self.blank(asking, decision_id, reply)
         });
         self.recorder.remember(Arc::clone(&record), ready, found, reply);
@@ -176,6 +180,7 @@ impl Origin {
             revision: Revision(reply.evaluated_revision),
             platform_revision: asking.platform(),
             error: None,
+            bytes: EACH,
         }
     }
 }
@@ -191,9 +196,7 @@ impl Inner {
         if self.most == 0 {
             return;
         }
-        let sent = ready.asked.parts().iter().flatten().map(prost::Message::encoded_len);
-        let path = ready.path.pairs.len() * 64;
-        let bytes = EACH + path + sent.sum::<usize>() * 4;
+        let bytes = record.bytes;
         let told = pb::RecordedDecision {
             time: Some(super::wire::timestamp(record.time)),
             decision: reply.decision,
@@ -214,16 +217,21 @@ impl Inner {
             asked: ready.asked,
             found: found.map(|answer| (answer.reason, answer.missing)),
             told,
-            bytes,
         });
         let mut ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
         ring.bytes += bytes;
         ring.held.push_back(one);
         while ring.held.len() > self.most || ring.bytes > MEMORY {
             let Some(oldest) = ring.held.pop_front() else { return };
-            ring.bytes = ring.bytes.saturating_sub(oldest.bytes);
+            ring.bytes = ring.bytes.saturating_sub(oldest.record.bytes);
         }
     }
+}
+
+/// About what a decision takes in memory, whether it is remembered or waits to be written.
+fn bytes(ready: &Ready) -> usize {
+    let sent = ready.asked.parts().iter().flatten().map(prost::Message::encoded_len);
+    EACH + ready.path.pairs.len() * 64 + sent.sum::<usize>() * UNPACKED
 }
 
 fn caller_of(caller: &Caller) -> CallerOf {

@@ -10,6 +10,7 @@ use crate::feed::Signing;
 use crate::issuers::Issuers;
 use crate::layers::Credentials;
 use crate::store::{Error, Store};
+use crate::telemetry;
 
 /// Within five minutes is what is promised (`model.md` §9).
 const EVERY: Duration = Duration::from_mins(1);
@@ -35,6 +36,7 @@ pub(super) async fn run(
             () = &mut dead => break,
             () = tokio::time::sleep(EVERY) => {}
         }
+        telemetry::figures().gather();
         note_uses(&store, &credentials).await;
         if let Err(error) = signing.keep().await {
             tracing::warn!(%error, "could not look after the signing keys");

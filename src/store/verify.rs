@@ -74,10 +74,7 @@ impl Store {
         }
         let world = world::read(&db, tenant, platform).await?;
         db.commit().await?;
-        let done = folded.compare(world);
-        let result = if done.fault_count == 0 { "sound" } else { "faulty" };
-        metrics::counter!("chancery_ledger_verifications_total", "result" => result).increment(1);
-        Ok(done)
+        Ok(folded.compare(world))
     }
 }
 

@@ -99,7 +99,7 @@ pub(super) async fn run(
     exporter: SpanExporter,
     mut stop: oneshot::Receiver<()>,
 ) {
-    let mut ending = false;
+    let (mut ending, mut failing) = (false, false);
     loop {
         let mut batch = Vec::with_capacity(BATCH);
         if ending {
@@ -115,7 +115,7 @@ pub(super) async fn run(
             }
         }
         if !batch.is_empty() {
-            send(&exporter, batch).await;
+            failing = !send(&exporter, batch, failing).await;
         }
     }
 }
@@ -136,13 +136,21 @@ async fn gather(spans: &mut mpsc::Receiver<SpanData>, batch: &mut Vec<SpanData>)
     }
 }
 
-async fn send(exporter: &SpanExporter, batch: Vec<SpanData>) {
+/// Sends a batch; returns whether it was taken.
+async fn send(exporter: &SpanExporter, batch: Vec<SpanData>, failing: bool) -> bool {
     let count = u64::try_from(batch.len()).unwrap_or_default();
     match exporter.export(batch).await {
-        Ok(()) => metrics::counter!("chancery_spans_sent_total").increment(count),
+        Ok(()) => {
+            metrics::counter!("chancery_spans_sent_total").increment(count);
+            true
+        }
         Err(error) => {
             metrics::counter!("chancery_spans_lost_total", "why" => "export").increment(count);
-            tracing::warn!(%error, count, "spans could not be sent");
+            // Once, not at each batch.
+            if !failing {
+                tracing::warn!(%error, "spans cannot be sent: they are lost");
+            }
+            false
         }
     }
 }

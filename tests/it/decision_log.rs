@@ -6,13 +6,15 @@ use std::time::{Duration, Instant};
 
 use chancery::proto::v1 as pb;
 use chancery::telemetry;
+use envoy_types::pb::envoy::service::auth::v3::authorization_client::AuthorizationClient;
 use pb::Reason;
 use prost_types::value::Kind;
 use prost_types::{Struct, Value};
 use serde_json::Value as Json;
 use tonic::{Code, Request};
 
-use crate::support::{Person, Service, ask, engines, refused};
+use crate::mesh::{ROUTES, Told, held};
+use crate::support::{Person, Service, ask, engines, refused, stranger};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -94,7 +96,7 @@ async fn a_record_says_who_asked_what_and_why_it_was_so_and_holds_no_secret() {
         };
         let mut asking = service.authorization(&service.root);
         let named = asking.authorize(by_token("token", "", &ann.token)).await.unwrap().into_inner();
-        let astray = crate::support::stranger();
+        let astray = stranger();
         let lost = asking.authorize(by_token("user", &astray, "")).await.unwrap().into_inner();
         let dead = asking.authorize(by_token("token", &astray, "")).await.unwrap().into_inner();
 
@@ -177,6 +179,40 @@ async fn values_are_written_where_that_is_wanted_and_items_of_a_batch_as_questio
 }
 
 #[tokio::test]
+async fn what_a_proxy_asks_is_recorded_with_its_door_and_trace_and_explained_like_the_rest() {
+    for engine in engines() {
+        let more = [("mesh.answer_ms", "10000"), ("mesh.routes", ROUTES)];
+        let (service, folder) = recording(&engine, "file", &more).await;
+        let acme = service.tenant("Acme").await;
+        let proxy = service.machine(&acme, "proxy", &["core/DECISION_CLIENT"]).await;
+        let boss = service.person(&acme, "boss", &["SUPER_USER"]).await;
+        let path = format!("/v1/users/{}", boss.user_id);
+        let bearer = format!("Bearer {}", boss.token);
+        let mut request = Request::new(held("GET", &path, &[("authorization", &bearer)]));
+        let trace = "0af7651916cd43dd8448eb211c80319c";
+        let parent = format!("00-{trace}-b7ad6b7169203331-01");
+        request.metadata_mut().insert("traceparent", parent.parse().unwrap());
+        let mut door = AuthorizationClient::new(service.by(&proxy.token));
+        let told = Told::of(door.check(request).await.unwrap().into_inner());
+        assert_eq!(told.status, 200);
+        let id = &told.metadata["decision_id"];
+        let explained = explain(&service, &boss, id).await.unwrap();
+        assert!(explained.decision && explained.recorded.unwrap().same_now);
+
+        let records = stopped(service, folder.path()).await;
+        let found = record(&records, id);
+        assert_eq!((&found["door"], &found["trace_id"]), (&"Check".into(), &trace.into()));
+        assert_eq!(found["caller"]["user_id"], proxy.user_id);
+        assert_eq!(found["subject"]["id"], boss.user_id);
+        assert_eq!(found["subject"]["by_credential"], true);
+        assert_eq!(found["action"], "user.read");
+        assert_eq!(found["resource"], format!("account/{acme}/user/{}", boss.user_id));
+        assert_eq!(found["decision"], true);
+        assert!(!found.to_string().contains(&boss.token));
+    }
+}
+
+#[tokio::test]
 async fn of_permits_a_share_is_recorded_and_denials_all_are() {
     for engine in engines() {
         let more = [("decision_log.permits", "0.25")];
@@ -248,13 +284,13 @@ async fn a_log_that_stands_still_holds_up_no_decision_and_what_is_lost_is_counte
         subject: one.subject,
         action: one.action,
         resource: one.resource,
-        context: None,
+        context: context("letter", &"x".repeat(2_000)),
     };
     let request = pb::BatchAuthorizeRequest { evaluations: vec![item; 1000], ..Default::default() };
     let mut asking = service.authorization(&service.root);
     let began = Instant::now();
-    // The queue holds 8192, and a few hundred have been taken from it.
-    for _ in 0..12 {
+    // The queue has places for more, but not that many bytes.
+    for _ in 0..4 {
         let answer = asking.batch_authorize(request.clone()).await.unwrap().into_inner();
         assert!(answer.evaluations.iter().all(|one| one.decision));
     }
@@ -323,6 +359,16 @@ async fn a_credential_is_known_again_and_an_ended_one_is_told() {
         let told = explain(&service, &boss, &scoped.decision_id).await.unwrap();
         assert_eq!(told.reason(), Reason::TokenRevoked);
         assert!(!told.recorded.unwrap().same_now);
+        // One that was nobody's still is.
+        let question = pb::AuthorizeRequest {
+            subject: Some(pb::Subject { token: stranger(), ..Default::default() }),
+            ..ask("", "read", "account", &acme)
+        };
+        let dead = service.authorization(&boss).authorize(question).await.unwrap().into_inner();
+        assert_eq!(dead.reason(), Reason::TokenInvalid);
+        let told = explain(&service, &boss, &dead.decision_id).await.unwrap();
+        assert_eq!(told.reason(), Reason::TokenInvalid);
+        assert!(told.recorded.unwrap().same_now);
         service.stop().await;
     }
 }

@@ -1,6 +1,9 @@
 //! Traces: one runs from the caller through a request down to the store's statements, and names no person.
 
 use chancery::proto::v1 as pb;
+use envoy_types::pb::envoy::service::auth::v3::attribute_context::{self, HttpRequest};
+use envoy_types::pb::envoy::service::auth::v3::authorization_client::AuthorizationClient;
+use envoy_types::pb::envoy::service::auth::v3::{AttributeContext, CheckRequest};
 use opentelemetry_proto::tonic::trace::v1::Span;
 use pb::account_service_client::AccountServiceClient;
 use pb::authorization_service_client::AuthorizationServiceClient;
@@ -15,6 +18,28 @@ use crate::support::engines;
 
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 const CALLER: &str = "b7ad6b7169203331";
+
+/// What proxies may ask about.
+const ROUTE: &str = "[[mesh.routes]]
+path = '/v1/users/{user}'
+methods = ['GET']
+action = 'user.read'
+resource = 'account/{own}/user/{user}'
+";
+const CHECK: &str = "envoy.service.auth.v3.Authorization/Check";
+
+/// A request that a proxy holds.
+pub(crate) fn held(path: &str, token: &str) -> CheckRequest {
+    let http = HttpRequest {
+        method: "GET".to_owned(),
+        path: path.to_owned(),
+        headers: [("authorization".to_owned(), format!("Bearer {token}"))].into(),
+        ..Default::default()
+    };
+    let request = attribute_context::Request { http: Some(http), ..Default::default() };
+    let attributes = AttributeContext { request: Some(request), ..Default::default() };
+    CheckRequest { attributes: Some(attributes) }
+}
 
 /// Puts a request into a trace that its caller has begun, and keeps.
 fn traced<T>(message: T, trace: &str, kept: bool) -> Request<T> {
@@ -60,7 +85,12 @@ async fn one_trace_runs_from_the_caller_to_the_store_and_names_nobody() {
         let folder = TempDir::new().unwrap();
         let url = engine.fresh(&folder).await;
         let collector = Collector::start().await;
-        let settings = [("CHANCERY_TELEMETRY__OTLP_ENDPOINT", collector.url.as_str())];
+        let file = folder.path().join("chancery.toml");
+        std::fs::write(&file, ROUTE).unwrap();
+        let settings = [
+            ("CHANCERY_TELEMETRY__OTLP_ENDPOINT", collector.url.as_str()),
+            ("CHANCERY_CONFIG", file.to_str().unwrap()),
+        ];
         let root = prepare(&url, folder.path(), &settings);
         let server = Server::start(&url, folder.path(), &settings);
         let by = connect(&server.address, &root).await;
@@ -81,15 +111,23 @@ async fn one_trace_runs_from_the_caller_to_the_store_and_names_nobody() {
         let token = tokens.create_api_token(mint).await.unwrap().into_inner().secret;
         let question = crate::support::ask(&user_id, "read", "account", &account);
         let third = "2".repeat(32);
-        let mut asking = AuthorizationServiceClient::new(by);
+        let mut asking = AuthorizationServiceClient::new(by.clone());
         let answer = asking.authorize(traced(question, &third, true)).await.unwrap().into_inner();
         assert!(!answer.decision);
+        // A proxy asks, first about what has a route, then about what has none.
+        let (fourth, fifth) = ("3".repeat(32), "4".repeat(32));
+        let mut mesh = AuthorizationClient::new(by);
+        let path = format!("/v1/users/{user_id}");
+        mesh.check(traced(held(&path, &root), &fourth, true)).await.unwrap();
+        mesh.check(traced(held("/nowhere", &root), &fifth, true)).await.unwrap();
 
         let done = |spans: &[Span]| {
             let ended = |trace: &str, end: &str| {
                 of(spans, trace).iter().any(|span| span.name.ends_with(end))
             };
-            ended(TRACE, "/CreateUser") && ended(&third, "/Authorize")
+            ended(TRACE, "/CreateUser")
+                && ended(&third, "/Authorize")
+                && [&fourth, &fifth].into_iter().all(|trace| ended(trace, "/Check"))
         };
         let spans = collector.wait(done).await;
 
@@ -112,6 +150,17 @@ async fn one_trace_runs_from_the_caller_to_the_store_and_names_nobody() {
         assert_eq!(said(decide, "chancery.decision").as_deref(), Some("deny"));
         assert_eq!(said(decide, "chancery.reason").as_deref(), Some("NO_GRANT"));
         assert!(said(decide, "chancery.revision").is_some());
+        let rpc = asked.iter().find(|span| span.name.ends_with("/Authorize")).unwrap();
+        assert_eq!(said(rpc, "chancery.decision").as_deref(), Some("deny"));
+
+        let checked = of(&spans, &fourth);
+        let decide = checked.iter().find(|span| span.name == "decide").unwrap();
+        assert_eq!(up(&checked, decide), ["decide", CHECK]);
+        let rpc = checked.iter().find(|span| span.name == CHECK).unwrap();
+        assert_eq!(said(rpc, "chancery.decision").as_deref(), Some("permit"));
+        let nowhere = of(&spans, &fifth);
+        let rpc = nowhere.iter().find(|span| span.name == CHECK).unwrap();
+        assert_eq!(said(rpc, "chancery.reason").as_deref(), Some("NO_ROUTE"));
         assert!(of(&spans, &other).is_empty());
         // What goes on by itself, such as the poll of the heads, begins no trace.
         let roots = spans.iter().filter(|span| span.parent_span_id.is_empty());

@@ -34,9 +34,11 @@ impl Found {
             credential: None,
         }
     }
-}
 
-impl Found {
+    pub(in crate::rpc) fn no_credential(home: &Arc<Snapshot>) -> Self {
+        Self { credential: Some(Reason::TokenInvalid), ..Self::nobody(home) }
+    }
+
     /// Takes what the credential that named it says.
     fn by(mut self, stands: Result<Caller, BadCredential>) -> Result<Self, Status> {
         match stands {
@@ -142,21 +144,21 @@ impl Asking {
 
     async fn find_token(&mut self, text: &str) -> Result<Found, Status> {
         let credentials = Arc::clone(&self.shared.credentials);
-        let invalid = |home: &Arc<Snapshot>| Found {
-            credential: Some(Reason::TokenInvalid),
-            ..Found::nobody(home)
-        };
         // An unknown one is counted as the asker's, as at the door it would be its sender's.
         let source = Source::User(self.by.caller.user);
         let owner = credentials.owner(text, source).await?;
-        let Some(Owner { user, .. }) = owner else { return Ok(invalid(&self.by.home)) };
+        let Some(Owner { user, .. }) = owner else {
+            return Ok(Found::no_credential(&self.by.home));
+        };
         let found = self.find_user(user).await?;
         if found.home.any_user(user).is_none() {
             // Of a foreign user: in the words for what is no token at all.
-            return Ok(invalid(&self.by.home));
+            return Ok(Found::no_credential(&self.by.home));
         }
         match credentials.stands(text, source).await {
-            Err(BadCredential::Invalid | BadCredential::Missing) => Ok(invalid(&self.by.home)),
+            Err(BadCredential::Invalid | BadCredential::Missing) => {
+                Ok(Found::no_credential(&self.by.home))
+            }
             stands => found.by(stands),
         }
     }
