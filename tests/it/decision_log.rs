@@ -429,7 +429,7 @@ async fn a_decision_about_a_permission_that_has_gone_cannot_be_explained() {
         let (service, _folder) = recording(&engine, "memory", &[]).await;
         let file = |more: &str| {
             format!(
-                "catalogue: shop\nversion: 1\nresource_types:\n  basket: {{ in: [account], actions: [read{more}] }}\n"
+                "catalogue: shop\nversion: 1\nuses: [core]\nresource_types:\n  basket: {{ in: [account], actions: [read{more}] }}\n"
             )
         };
         let apply = |catalogue_yaml: String| pb::ApplyCatalogueRequest {

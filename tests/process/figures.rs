@@ -7,9 +7,9 @@ use std::time::Instant;
 
 use chancery::proto::v1 as pb;
 use envoy_types::pb::envoy::service::auth::v3::authorization_client::AuthorizationClient;
+use pb::account_service_client::AccountServiceClient;
 use pb::authorization_service_client::AuthorizationServiceClient;
 use pb::session_service_client::SessionServiceClient;
-use pb::user_service_client::UserServiceClient;
 use rcgen::{CertificateParams, KeyPair};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -62,14 +62,19 @@ async fn busy(folder: &TempDir) -> Server {
     let root = prepare(&url, folder.path(), &[]);
     let server = Server::start(&url, folder.path(), &[]);
     let by = connect(&server.address, &root).await;
-    let own = UserServiceClient::new(by.clone()).get_user(pb::GetUserRequest::default()).await;
-    let own = own.unwrap().into_inner().user.unwrap();
-    let question = crate::support::ask(&own.user_id, "read", "account", &own.account_id);
+    let mut own = AccountServiceClient::new(by.clone());
+    let own = own.get_account(pb::GetAccountRequest::default()).await.unwrap();
+    let account = own.into_inner().account.unwrap().account_id;
+    let subject = pb::Subject { token: root.clone(), ..Default::default() };
+    let question = pb::AuthorizeRequest {
+        subject: Some(subject),
+        ..crate::support::ask("", "read", "account", &account)
+    };
     let mut asking = AuthorizationServiceClient::new(by.clone());
     assert!(asking.authorize(question).await.unwrap().into_inner().decision);
     AuthorizationClient::new(by).check(held("/", &root)).await.unwrap();
     let request = pb::CreateSessionRequest {
-        account: own.account_id.clone(),
+        account,
         user_name: "nobody".to_owned(),
         password: "a wrong password".to_owned(),
         ..Default::default()
