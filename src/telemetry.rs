@@ -189,15 +189,15 @@ const SECONDS: [f64; 16] = [
 ];
 
 /// What is kept by label, and so begins with its first event.
-const LABELLED: [&str; 5] = [
+const LABELLED: [&str; 4] = [
     "chancery_rpc_requests_total",
     "chancery_rpc_duration_seconds",
     "chancery_decisions_total",
-    "chancery_connections_refused_total",
     "chancery_mesh_checks_total",
 ];
 /// What is kept by one label of few words.
-const WORDS: [(&str, &str, &[&str]); 3] = [
+const WORDS: [(&str, &str, &[&str]); 4] = [
+    ("chancery_connections_refused_total", "why", &["source", "handshake", "silent"]),
     ("chancery_decision_log_lost_total", "why", &["queue", "write"]),
     ("chancery_spans_lost_total", "why", &["queue", "export"]),
     ("chancery_sign_ins_total", "result", &["right", "wrong", "too_early", "queue_full"]),

@@ -295,7 +295,7 @@ impl Gate {
                 target: SPANS,
                 "judge",
                 chancery.decision = tracing::field::Empty,
-                chancery.revision = there.revision().0,
+                chancery.revision = there.revision().0.cast_signed(),
             );
             let judged = span.in_scope(|| judge(ask, caller, &home, &there, self.clock.now()));
             span.record("chancery.decision", if judged.is_ok() { "permit" } else { "deny" });

@@ -116,7 +116,7 @@ impl Ready {
             chancery.reason = Empty,
             chancery.missing = Empty,
             chancery.permission = self.found.home.catalogue().name(permission),
-            chancery.revision = self.found.home.revision().0,
+            chancery.revision = self.found.home.revision().0.cast_signed(),
         );
         let _in = span.enter();
         let answer = self.decided(permission);

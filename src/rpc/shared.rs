@@ -235,7 +235,7 @@ impl Shared {
         let rehearsed = dry_run.then(|| Rehearsed::of(&tx, &caller, call.part));
         let kept = serde_json::to_value(&outcome).map_err(|_| status::internal())?;
         let committed = tx.commit(kept).await?;
-        Span::current().record("chancery.revision", committed.revision.0);
+        Span::current().record("chancery.revision", committed.revision.0.cast_signed());
         if committed.changed {
             let entries = u64::try_from(changes.len()).unwrap_or_default();
             metrics::counter!("chancery_ledger_entries_total").increment(entries);
