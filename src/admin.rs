@@ -138,6 +138,12 @@ async fn metrics(State(shown): State<Shown>) -> impl IntoResponse {
     let (tenants, users) = shown.feed.size();
     metrics::gauge!("chancery_tenants").set(tenants as f64);
     metrics::gauge!("chancery_users").set(users as f64);
+    metrics::gauge!("chancery_head_age_seconds").set(shown.feed.age());
+    let (age, life) = shown.signing.age();
+    if let Some(age) = age {
+        metrics::gauge!("chancery_signing_key_age_seconds").set(age.as_seconds_f64());
+    }
+    metrics::gauge!("chancery_signing_key_life_seconds").set(life.as_seconds_f64());
     typed("text/plain; version=0.0.4; charset=utf-8", shown.figures.render())
 }
 

@@ -9,6 +9,7 @@ pub mod client;
 pub mod config;
 pub mod crypto;
 pub mod decision;
+pub mod decision_log;
 pub mod feed;
 pub mod issuers;
 pub mod layers;

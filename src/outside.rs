@@ -13,6 +13,10 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use tracing::field::Empty;
+use tracing::{Instrument as _, Span};
+
+use crate::telemetry::{self, SPANS};
 
 pub use secure::{Secure, Trust};
 
@@ -64,17 +68,26 @@ impl Client {
     }
 
     /// Sends a request, and returns how it was answered.
-    pub async fn send(&self, request: Request<Bytes>) -> Result<StatusCode, NoAnswer> {
-        let answer = self.inner.request(request.map(Full::new)).await;
-        Ok(answer.map_err(|error| no_answer(&error))?.status())
+    pub async fn send(&self, mut request: Request<Bytes>) -> Result<StatusCode, NoAnswer> {
+        let span = asking(request.uri());
+        let sending = async {
+            telemetry::pass_on(request.headers_mut());
+            let answer = self.inner.request(request.map(Full::new)).await;
+            let status = answer.map_err(|error| no_answer(&error))?.status();
+            Span::current().record("http.response.status_code", status.as_u16());
+            Ok(status)
+        };
+        sending.instrument(span).await
     }
 
     /// Fetches what is there, of `most` bytes at most. Any answer but a 200 means that nothing is.
     pub async fn fetch(&self, at: &Uri, most: usize) -> Result<Bytes, NoAnswer> {
         let fetching = async {
             let request = Request::get(at.clone()).header("accept", "application/json");
-            let request = request.body(Full::default()).map_err(|error| no_answer(&error))?;
+            let mut request = request.body(Full::default()).map_err(|error| no_answer(&error))?;
+            telemetry::pass_on(request.headers_mut());
             let answer = self.inner.request(request).await.map_err(|error| no_answer(&error))?;
+            Span::current().record("http.response.status_code", answer.status().as_u16());
             if answer.status() != StatusCode::OK {
                 return Err(NoAnswer(format!("the answer was {}", answer.status())));
             }
@@ -82,8 +95,20 @@ impl Client {
             Ok(body.map_err(|error| NoAnswer(format!("the answer broke off: {error}")))?.to_bytes())
         };
         let late = |_| Err(NoAnswer("it took too long".to_owned()));
+        let fetching = fetching.instrument(asking(at));
         tokio::time::timeout(self.patience, fetching).await.unwrap_or_else(late)
     }
+}
+
+/// The span of a question to another program. Which one is told, not what it is asked.
+fn asking(at: &Uri) -> Span {
+    tracing::info_span!(
+        target: SPANS,
+        "ask",
+        otel.kind = "client",
+        server.address = at.host().unwrap_or_default(),
+        http.response.status_code = Empty,
+    )
 }
 
 fn no_answer(error: &dyn std::error::Error) -> NoAnswer {

@@ -13,11 +13,13 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::Notify;
+use tracing::Instrument as _;
 
 use crate::crypto::KeyRing;
 use crate::crypto::secret::Redacted;
 use crate::model::{Account, MessageKind, User};
 use crate::store::{Outgoing, Store, message_token};
+use crate::telemetry::SPANS;
 use smtp::Smtp;
 use webhook::Webhook;
 
@@ -178,7 +180,8 @@ impl Post {
                 return;
             }
             for one in claimed {
-                self.send(sender, one).await;
+                let span = tracing::info_span!(target: SPANS, "post", otel.kind = "producer");
+                self.send(sender, one).instrument(span).await;
             }
         }
     }

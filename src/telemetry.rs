@@ -1,16 +1,26 @@
-//! What the process says of itself: the log on standard error, and figures for Prometheus.
+//! What the process says of itself: the log on standard error, figures for Prometheus, and traces.
 //!
 //! No figure has a label that an id, a name or a caller's text could get into: labels are methods, codes and words of
 //! closed lists.
 
+mod export;
+mod traces;
+
 use std::io::IsTerminal as _;
 use std::sync::OnceLock;
+use std::time::Duration;
 
-use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge};
+use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 use serde::{Deserialize, Serialize};
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::ParseError;
+use tracing_subscriber::filter::{FilterFn, ParseError};
+use tracing_subscriber::fmt::Layer as Lines;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer, Registry};
+
+use traces::Sending;
+pub use traces::{BadEndpoint, SPANS, TracesConfig, is_on, join, note, pass_on, trace_id};
 
 /// How the log is written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,23 +74,82 @@ impl LogConfig {
         let mut level = self.level.clone();
         // The database's libraries tell each step of a migration; whoever wants that says so by directives.
         if ["info", "debug", "trace"].contains(&level.to_ascii_lowercase().as_str()) {
-            level.push_str(",sqlx=warn,sea_orm_migration=warn");
+            level.push_str(",sqlx=warn,sea_orm=warn");
         }
+        // What is made for traces alone is no part of a line.
+        level.push_str(",chancery_span=off");
         EnvFilter::builder().parse(level).map_err(bad)
+    }
+}
+
+/// What speaks for the process cannot be started.
+#[derive(Debug, thiserror::Error)]
+pub enum Silent {
+    /// The log.
+    #[error(transparent)]
+    Level(#[from] BadLevel),
+    /// Traces.
+    #[error(transparent)]
+    Endpoint(#[from] BadEndpoint),
+}
+
+/// What goes on speaking until it is ended.
+#[derive(Debug, Default)]
+#[must_use = "the last spans are sent when it is ended"]
+pub struct Telemetry(Option<Sending>);
+
+impl Telemetry {
+    /// Sends the last spans, and waits for that no longer than `within`.
+    pub async fn end(self, within: Duration) {
+        if let Some(sending) = self.0 {
+            sending.end(within).await;
+        }
     }
 }
 
 /// Turns the log on. A process that has one already keeps it.
 pub fn init(log: &LogConfig) -> Result<(), BadLevel> {
-    let lines =
-        tracing_subscriber::fmt().with_env_filter(log.filter()?).with_writer(std::io::stderr);
-    let set = match log.format {
-        LogFormat::Json => lines.json().flatten_event(true).with_span_list(false).try_init(),
-        LogFormat::Pretty => lines.with_ansi(std::io::stderr().is_terminal()).try_init(),
-    };
     // Fails only where somebody was first: an earlier call, or a test with a log of its own.
-    drop(set);
+    drop(Registry::default().with(log.filter()?).with(lines(log)).try_init());
     Ok(())
+}
+
+/// Turns the log on, and traces where an endpoint is configured. Must be called on a runtime.
+pub fn start(log: &LogConfig, traces: &TracesConfig) -> Result<Telemetry, Silent> {
+    let Some(endpoint) = &traces.otlp_endpoint else {
+        init(log)?;
+        return Ok(Telemetry::default());
+    };
+    let sending = Sending::start(endpoint, traces.sample)?;
+    // Each has a filter of its own: what is traced does not hang on what is logged, nor the other way.
+    let spans = tracing_opentelemetry::layer()
+        .with_tracer(sending.tracer())
+        .with_location(false)
+        .with_threads(false)
+        .with_target(false)
+        .with_tracked_inactivity(false)
+        .with_filter(FilterFn::new(|what| {
+            what.is_span()
+                && *what.level() <= tracing::Level::INFO
+                && [SPANS, "sea_orm", "chancery"].iter().any(|room| what.target().starts_with(room))
+        }));
+    let lines = lines(log).with_filter(log.filter()?);
+    if Registry::default().with(lines).with(spans).try_init().is_ok() {
+        traces::turn_on();
+    }
+    Ok(Telemetry(Some(sending)))
+}
+
+/// Writes the log's lines.
+fn lines<S>(log: &LogConfig) -> Box<dyn Layer<S> + Send + Sync>
+where
+    S: tracing::Subscriber + for<'s> tracing_subscriber::registry::LookupSpan<'s>,
+{
+    let lines = Lines::default().with_writer(std::io::stderr);
+    match log.format {
+        LogFormat::Json => lines.json().flatten_event(true).with_span_list(false).boxed(),
+        LogFormat::Pretty => lines.with_ansi(std::io::stderr().is_terminal()).boxed(),
+    }
 }
 
 /// The figures of this process.
@@ -90,10 +159,14 @@ pub struct Figures(Option<PrometheusHandle>);
 impl Figures {
     /// Returns the figures, as Prometheus reads them.
     pub fn render(&self) -> String {
-        let Some(handle) = &self.0 else { return String::new() };
-        // Takes what was measured since into the buckets; nobody else does it for us.
-        handle.run_upkeep();
-        handle.render()
+        self.0.as_ref().map(PrometheusHandle::render).unwrap_or_default()
+    }
+
+    /// Takes what was measured into the buckets, which asking for the page does as well: where nobody asks, it would pile up.
+    pub fn gather(&self) {
+        if let Some(handle) = &self.0 {
+            handle.run_upkeep();
+        }
     }
 }
 
@@ -115,38 +188,53 @@ const SECONDS: [f64; 16] = [
     10.0, 60.0,
 ];
 
-/// Counters that are kept by label, and so begin with their first event.
-const LABELLED: [&str; 3] = [
+/// What is kept by label, and so begins with its first event.
+const LABELLED: [&str; 4] = [
     "chancery_rpc_requests_total",
+    "chancery_rpc_duration_seconds",
     "chancery_decisions_total",
-    "chancery_connections_refused_total",
+    "chancery_mesh_checks_total",
+];
+/// What is kept by one label of few words.
+const WORDS: [(&str, &str, &[&str]); 4] = [
+    ("chancery_connections_refused_total", "why", &["source", "handshake", "silent"]),
+    ("chancery_decision_log_lost_total", "why", &["queue", "write"]),
+    ("chancery_spans_lost_total", "why", &["queue", "export"]),
+    ("chancery_sign_ins_total", "result", &["right", "wrong", "too_early", "queue_full"]),
 ];
 
 fn measure() -> Result<PrometheusHandle, BuildError> {
     let seconds = Matcher::Suffix("_seconds".to_owned());
     let handle =
         PrometheusBuilder::new().set_buckets_for_metric(seconds, &SECONDS)?.install_recorder()?;
+    // All are there from the start: the first of what should never happen is seen as a step, too.
+    let alone = |name| !LABELLED.contains(&name) && WORDS.iter().all(|(other, ..)| *other != name);
     for (name, text) in COUNTERS {
         describe_counter!(name, text);
-        if !LABELLED.contains(&name) {
-            // There from the start: the first of what should never happen is seen as a step, too.
+        if alone(name) {
             counter!(name).increment(0);
         }
     }
-    for decision in ["permit", "deny"] {
-        counter!("chancery_decisions_total", "decision" => decision).increment(0);
+    for (name, label, words) in WORDS {
+        for word in words {
+            counter!(name, label => *word).increment(0);
+        }
     }
     for (name, text) in GAUGES {
         describe_gauge!(name, text);
     }
     for (name, text) in HISTOGRAMS {
         describe_histogram!(name, metrics::Unit::Seconds, text);
+        if alone(name) {
+            // Named is registered: it is shown with nothing in it.
+            drop(histogram!(name));
+        }
     }
     gauge!("chancery_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
     Ok(handle)
 }
 
-const COUNTERS: [(&str, &str); 10] = [
+const COUNTERS: [(&str, &str); 20] = [
     ("chancery_rpc_requests_total", "Requests answered, by method and code."),
     (
         "chancery_panics_total",
@@ -156,7 +244,26 @@ const COUNTERS: [(&str, &str); 10] = [
         "chancery_history_forks_total",
         "Tenants whose store showed another history than the one served: an alarm.",
     ),
-    ("chancery_decisions_total", "Questions answered, by decision."),
+    (
+        "chancery_newer_entries_total",
+        "Tenants dropped since a newer version of the program wrote what this one cannot read: an alarm.",
+    ),
+    ("chancery_decisions_total", "Questions answered, by decision and reason."),
+    ("chancery_mesh_checks_total", "Requests that a proxy asked about, by outcome."),
+    ("chancery_decision_log_records_total", "Records written to the decision log."),
+    (
+        "chancery_decision_log_lost_total",
+        "Records of decisions that were lost: the queue was full, or they could not be written.",
+    ),
+    ("chancery_slow_requests_total", "Requests that took longer than telemetry.slow_ms."),
+    ("chancery_spans_sent_total", "Spans that an OTLP collector took."),
+    (
+        "chancery_spans_lost_total",
+        "Spans that were lost: the queue was full, or the collector did not take them.",
+    ),
+    ("chancery_sign_ins_total", "Passwords tried, by result: right, wrong, too_early, queue_full."),
+    ("chancery_feed_hints_total", "Hints of other processes that a tenant has moved."),
+    ("chancery_signing_key_faults_total", "Signing keys in the store that did not open."),
     ("chancery_ledger_entries_total", "Ledger entries written by this process."),
     ("chancery_tenant_loads_total", "Tenants read whole into memory."),
     ("chancery_feed_poll_failures_total", "Polls of the tenants' heads that failed."),
@@ -171,7 +278,7 @@ const COUNTERS: [(&str, &str); 10] = [
     ("chancery_probe_failures_total", "Probes of the store that failed."),
 ];
 
-const GAUGES: [(&str, &str); 6] = [
+const GAUGES: [(&str, &str); 13] = [
     ("chancery_build_info", "1, with the version of the program."),
     ("chancery_ready", "1 while the server can serve, else 0."),
     ("chancery_connections", "Connections open now, by listener."),
@@ -181,11 +288,25 @@ const GAUGES: [(&str, &str); 6] = [
     ),
     ("chancery_tenants", "Tenants in memory."),
     ("chancery_users", "Users of the tenants in memory."),
+    (
+        "chancery_head_age_seconds",
+        "How long ago the store last confirmed the state that answers stand on, of the tenant where that is longest ago.",
+    ),
+    ("chancery_clock_skew_seconds", "How far this machine's clock is from the store's."),
+    ("chancery_password_queue", "Passwords that wait to be hashed."),
+    ("chancery_outbox_messages", "Messages to users that are to be sent and have not been."),
+    ("chancery_outbox_oldest_seconds", "How long the oldest of them waits."),
+    ("chancery_signing_key_age_seconds", "How long the key that signs access tokens has done so."),
+    ("chancery_signing_key_life_seconds", "How long a key signs until another takes its place."),
 ];
 
-const HISTOGRAMS: [(&str, &str); 4] = [
+const HISTOGRAMS: [(&str, &str); 5] = [
     ("chancery_rpc_duration_seconds", "How long requests took, by method."),
     ("chancery_change_seconds", "How long changes took, from the tenant's lock to the commit."),
+    (
+        "chancery_change_lag_seconds",
+        "How long changes made elsewhere took until they were obeyed here: the revocation lag.",
+    ),
     ("chancery_tenant_load_seconds", "How long it took to read a tenant whole."),
     ("chancery_probe_seconds", "How long a probe of the store took."),
 ];
@@ -203,6 +324,36 @@ mod tests {
         for bad in ["info=warn=debug", "chancery=loud", "a=b,c=d"] {
             assert!(level(bad).check().is_err(), "{bad}");
         }
+    }
+
+    /// What stands between quotes, begins like a figure and is none.
+    const NO_FIGURES: [&str; 2] = ["chancery_", "chancery_span"];
+
+    #[test]
+    fn every_figure_is_described() {
+        let described = [&COUNTERS[..], &GAUGES, &HISTOGRAMS].into_iter().flatten();
+        let described: Vec<&str> = described.map(|(name, _)| *name).collect();
+        let mut open = vec![std::path::PathBuf::from("src")];
+        let mut found = 0;
+        while let Some(path) = open.pop() {
+            if path.is_dir() {
+                open.extend(path.read_dir().unwrap().map(|entry| entry.unwrap().path()));
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).unwrap();
+            for name in text.split('"').filter(|word| word.starts_with("chancery_")) {
+                let is_name = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+                if is_name && !NO_FIGURES.contains(&name) {
+                    assert!(
+                        described.contains(&name),
+                        "{name} in {} is not described",
+                        path.display()
+                    );
+                    found += 1;
+                }
+            }
+        }
+        assert!(found > described.len());
     }
 
     #[test]

@@ -40,7 +40,13 @@ enum NotReady {
 
 /// Serves until SIGTERM or SIGINT; a second one ends it at once.
 pub(super) async fn run(config: Config) -> Outcome {
-    telemetry::init(&config.log)?;
+    let telemetry = telemetry::start(&config.log, &config.telemetry)?;
+    let ended = served(&config).await;
+    telemetry.end(CLOSING).await;
+    ended
+}
+
+async fn served(config: &Config) -> Outcome {
     // From here on a signal is noticed, however long the rest takes.
     let mut signals = Signals::new()?;
     // Before the store is touched: what cannot be served must not use up the one first start.
@@ -48,8 +54,8 @@ pub(super) async fn run(config: Config) -> Outcome {
     settings.check()?;
     let grpc = bind("listen", config.listen).await?;
     let admin = bind("admin_listen", config.admin_listen).await?;
-    let store = open::store(&config).await?;
-    let keys = Arc::new(open::keys(&config, &store).await?);
+    let store = open::store(config).await?;
+    let keys = Arc::new(open::keys(config, &store).await?);
     let first = ready(&store, &keys).await?;
     if !store.fits(&keys).await? {
         return Err(CannotBegin::OtherKey.into());

@@ -30,6 +30,8 @@ impl Config {
         }
         problems.extend(self.mail.sender(self.store().engine().ok()).err());
         problems.extend(self.sso.check());
+        problems.extend(self.decision_log.config().err());
+        problems.extend(self.shares());
         problems.extend(self.beside());
         problems.extend(self.mesh.check());
         problems.extend(self.tls.check(!self.mesh.proxies.is_empty()));
@@ -45,7 +47,7 @@ impl Config {
         problems
     }
 
-    fn bounded(&self) -> [Bounded; 27] {
+    fn bounded(&self) -> [Bounded; 31] {
         let (limits, store, passwords) = (&self.limits, &self.store, &self.passwords);
         let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
         [
@@ -74,9 +76,23 @@ impl Config {
             ("store.load_connections", store.load_connections.into(), 1, 1_000),
             ("store.credential_connections", store.credential_connections.into(), 1, 1_000),
             ("store.acquire_timeout_ms", store.acquire_timeout_ms, 100, 60_000),
+            ("telemetry.slow_ms", self.telemetry.slow_ms, 0, 3_600_000),
+            ("decision_log.file_bytes", self.decision_log.file_bytes, 4 << 10, 1 << 40),
+            ("decision_log.file_keep", self.decision_log.file_keep.into(), 0, 1_000),
+            ("decision_log.remember", count(self.decision_log.remember), 0, 1_000_000),
             ("shutdown.drain_ms", self.shutdown.drain_ms, 0, 60_000),
             ("shutdown.hard_seconds", self.shutdown.hard_seconds, 1, 600),
         ]
+    }
+
+    /// Values that are a part of a whole.
+    fn shares(&self) -> Vec<Problem> {
+        let shares = [
+            ("telemetry.sample", self.telemetry.sample),
+            ("decision_log.permits", self.decision_log.permits),
+        ];
+        let wrong = shares.into_iter().filter(|(_, share)| !(0.0..=1.0).contains(share));
+        wrong.map(|(key, share)| problem(key, format!("{share} is not from 0 to 1"))).collect()
     }
 
     /// Values that must not be larger than another.

@@ -4,6 +4,7 @@
 //! way out. Reading is in `read`, what the values must be in `check`.
 
 mod check;
+mod decision_log;
 mod doors;
 mod mail;
 mod mesh;
@@ -28,9 +29,10 @@ use crate::layers::Deadlines;
 use crate::model::SigningAlgorithm;
 use crate::post::SenderConfig;
 use crate::store::{Engine, StoreConfig};
-use crate::telemetry::LogConfig;
+use crate::telemetry::{LogConfig, TracesConfig};
 use crate::{feed, rpc, server};
 
+pub use decision_log::{DecisionLog, DecisionSink};
 pub use doors::{Authzen, Browsers};
 pub use mail::{Mail, MailSender};
 pub use mesh::{Mesh, MeshRoute};
@@ -86,6 +88,10 @@ pub struct Config {
     pub poll_ms: u64,
     /// The log, on standard error.
     pub log: LogConfig,
+    /// Traces, and what is told of slow requests.
+    pub telemetry: TracesConfig,
+    /// Where decisions are recorded.
+    pub decision_log: DecisionLog,
     /// What a caller may use up.
     pub limits: Limits,
     /// Connections to the database.
@@ -221,6 +227,8 @@ impl Default for Config {
             staleness_ms: 5_000,
             poll_ms: 300,
             log: LogConfig::default(),
+            telemetry: TracesConfig::default(),
+            decision_log: DecisionLog::default(),
             limits: Limits::default(),
             store: Pools::default(),
             shutdown: Shutdown::default(),
@@ -384,6 +392,11 @@ impl Config {
                 patience: Duration::from_secs(self.passwords.queue_seconds),
                 blocklist: self.passwords.blocklist_file.clone(),
             },
+            slow: (self.telemetry.slow_ms > 0)
+                .then(|| Duration::from_millis(self.telemetry.slow_ms)),
+            // What is wrong with it was told when it was loaded.
+            decision_log: self.decision_log.config().unwrap_or_default(),
+            remember: self.decision_log.remember,
             drain: Duration::from_millis(self.shutdown.drain_ms),
             hard: Duration::from_secs(self.shutdown.hard_seconds),
         }

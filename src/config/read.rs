@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use figment::Figment;
 use figment::error::Kind;
 use figment::providers::Serialized;
-use figment::value::{Dict, Empty, Value};
+use figment::value::{Dict, Empty, Num, Value};
 
 use super::Config;
 
@@ -16,6 +16,8 @@ const PREFIX: &str = "CHANCERY_";
 const FILE: &str = "CHANCERY_CONFIG";
 /// Whose token commands ask with; not a setting.
 const TOKEN: &str = "CHANCERY_TOKEN";
+/// Where spans are sent, as programs of all kinds are told; what is said of it elsewhere goes before.
+const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
 /// Values of these are not repeated in a problem.
 const SECRET: [&str; 5] =
     ["master_key", "database_url", "mail.smtp_url", "mail.webhook_url", "mail.webhook_secret"];
@@ -84,7 +86,13 @@ pub(super) fn load(sources: Sources) -> Result<Config, Problems> {
     let mut reader = Reader::new();
     let mut variables = Vec::new();
     let mut file = sources.file;
+    let mut endpoint = None;
     for (name, value) in sources.environment {
+        if let (Some(ENDPOINT), Some(at)) = (name.to_str(), value.to_str())
+            && !at.is_empty()
+        {
+            endpoint = Some(at.to_owned());
+        }
         let Some(name) = name.to_str().filter(|name| name.starts_with(PREFIX)) else { continue };
         match value.to_str() {
             // A variable that is set to nothing is as good as one that is not set.
@@ -95,6 +103,10 @@ pub(super) fn load(sources: Sources) -> Result<Config, Problems> {
             Some(value) => variables.push((name.to_owned(), value.to_owned())),
             None => reader.complain(name.to_owned(), "is not UTF-8"),
         }
+    }
+    if let Some(at) = endpoint {
+        let key = "telemetry.otlp_endpoint".to_owned();
+        reader.text(key.clone(), format!("{key} ({ENDPOINT})"), &at);
     }
     if let Some(path) = file {
         reader.file(&path);
@@ -166,6 +178,9 @@ impl Reader {
             Some(Value::Array(..)) => {
                 let words = text.split(',').map(str::trim).filter(|word| !word.is_empty());
                 Value::from(words.collect::<Vec<_>>())
+            }
+            Some(Value::Num(_, Num::F64(_))) => {
+                text.parse::<f64>().map_or_else(|_| plain(), Value::from)
             }
             Some(Value::Num(..)) => text.parse::<u64>().map_or_else(|_| plain(), Value::from),
             _ => plain(),

@@ -375,3 +375,30 @@ browsers = { grpc_web = true, origins = ['https://a.example'] }";
     assert!(!config.browsers().grpc_web && config.browsers().origins.is_empty());
     assert_eq!(config.authzen().url, "http://localhost");
 }
+
+#[test]
+fn where_spans_go_is_told_as_other_programs_are_told_and_what_is_said_to_us_goes_before() {
+    let general = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4317");
+    let config = from_environment(&[general]).unwrap();
+    assert_eq!(config.telemetry.otlp_endpoint.as_deref(), Some("http://127.0.0.1:4317"));
+    let own = ("CHANCERY_TELEMETRY__OTLP_ENDPOINT", "http://127.0.0.1:1");
+    let config = from_environment(&[own, general]).unwrap();
+    assert_eq!(config.telemetry.otlp_endpoint.as_deref(), Some("http://127.0.0.1:1"));
+    assert_eq!(from_environment(&[]).unwrap().telemetry.otlp_endpoint, None);
+}
+
+#[test]
+fn a_share_is_from_nothing_to_all_and_a_file_is_needed_where_one_is_written() {
+    let share = ("CHANCERY_DECISION_LOG__PERMITS", "0.25");
+    let config = from_environment(&[share, ("CHANCERY_TELEMETRY__SAMPLE", "1")]).unwrap();
+    assert!((config.decision_log.permits - 0.25).abs() < f64::EPSILON);
+    let server = config.server();
+    assert!(server.decision_log.is_none(), "off unless it is asked for");
+    let (keys, text) = problems(from_environment(&[
+        ("CHANCERY_TELEMETRY__SAMPLE", "1.5"),
+        ("CHANCERY_DECISION_LOG__SINK", "file"),
+    ]));
+    assert_eq!(keys, ["decision_log.file", "telemetry.sample"], "{text}");
+    let (keys, _) = problems(from_environment(&[("CHANCERY_TELEMETRY__SAMPLE", "half")]));
+    assert_eq!(keys, ["telemetry.sample (CHANCERY_TELEMETRY__SAMPLE)"]);
+}

@@ -89,7 +89,7 @@ impl Inner {
             return self.other_history(slot, "the store's head is behind or beside").await;
         }
         let mut next = Snapshot::clone(&known);
-        let mut applied = 0;
+        let (mut applied, mut lag) = (0, None);
         while next.revision() < head.revision {
             let entries = match self.store.entries(slot.tenant, next.revision(), PAGE).await {
                 Err(store::Error::Newer(what)) => return Err(give_up(slot, &what)),
@@ -101,7 +101,7 @@ impl Inner {
                 return self.load(slot).await;
             }
             match follow(&mut next, &entries) {
-                Ok(false) => {}
+                Ok(false) => lag = lag.or_else(|| entries.first().map(|entry| entry.at)),
                 Ok(true) => return self.new_catalogue(slot).await,
                 Err(store::Error::Forked { .. }) => {
                     return self.other_history(slot, "an entry does not follow what is held").await;
@@ -112,6 +112,12 @@ impl Inner {
         let next = Arc::new(next);
         slot.publish(Arc::clone(&next));
         slot.confirm(read);
+        if let Some(at) = lag {
+            // Of the oldest: what it revoked was still good for so long.
+            let lag = self.store.clock().now() - at;
+            metrics::histogram!("chancery_change_lag_seconds")
+                .record(lag.to_std().unwrap_or_default());
+        }
         Ok(slot.held().unwrap_or(next))
     }
 

@@ -17,12 +17,14 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwapOption;
 use moka::future::Cache;
 use tokio::task::JoinSet;
+use tracing::Instrument as _;
 
 use crate::crypto::ConsistencyToken;
 use crate::decision::{Anchor, BrokenWorld, Snapshot};
 use crate::model::catalogue::{Catalogue, CatalogueError};
 use crate::model::{AccountId, TokenId};
 use crate::store::{self, ObjectId, Progress, Store};
+use crate::telemetry::SPANS;
 use skew::Skew;
 use slot::Slot;
 
@@ -251,6 +253,12 @@ impl Feed {
         let users = tenants.values().filter_map(|slot| slot.held()).map(|s| s.user_count()).sum();
         (tenants.len(), users)
     }
+
+    /// Returns how long ago the store confirmed what is in memory, of the tenant where that is longest ago.
+    pub fn age(&self) -> Duration {
+        let tenants = self.inner.tenants.read().unwrap_or_else(PoisonError::into_inner);
+        tenants.values().filter_map(|slot| slot.age()).max().unwrap_or_default()
+    }
 }
 
 impl Inner {
@@ -281,11 +289,12 @@ impl Inner {
             }
             // It goes on where nobody waits any more: what was read of a great tenant is there for the next who asks.
             let (inner, slot) = (Arc::clone(self), Arc::clone(slot));
-            let work = tokio::spawn(async move {
+            let work = async move {
                 let done = inner.brought_up(&slot).await;
                 drop(turn);
                 done
-            });
+            };
+            let work = tokio::spawn(work.in_current_span());
             work.await.unwrap_or_else(|ended| match ended.try_into_panic() {
                 Ok(panic) => std::panic::resume_unwind(panic),
                 Err(_) => Err(Error::Slow),
@@ -315,6 +324,10 @@ impl Inner {
 
     /// Loads a tenant whole, in one read transaction.
     async fn load(&self, slot: &Slot) -> Result<Arc<Snapshot>, Error> {
+        self.loaded(slot).instrument(tracing::info_span!(target: SPANS, "load")).await
+    }
+
+    async fn loaded(&self, slot: &Slot) -> Result<Arc<Snapshot>, Error> {
         let began = Instant::now();
         let world = match self.store.world_by(slot.tenant, &slot.progress).await {
             Err(store::Error::NoTenant(_)) => return Err(Error::NoTenant),

@@ -150,6 +150,13 @@ impl Signing {
         pair.cloned().ok_or(Error::NoKey)
     }
 
+    /// Returns how long the key that signs now has done so, as far as is known in memory, and how long one does.
+    pub fn age(&self) -> (Option<TimeDelta>, TimeDelta) {
+        let (held, now) = (self.0.held.load(), self.0.clock.now());
+        let signing = SigningKey::signing(held.pairs.iter().map(Pair::key), now);
+        (signing.map(|key| now - key.activate_time), self.0.config.life)
+    }
+
     /// Returns what is published: also while the store is away, and never without a key that has signed anything.
     pub async fn jwks(&self) -> Jwks {
         let pairs = match tokio::time::timeout(HURRY, self.current()).await {

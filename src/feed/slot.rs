@@ -53,6 +53,12 @@ impl Slot {
         self.snapshot.load_full()
     }
 
+    /// Returns how long ago the snapshot was confirmed; `None` where there is none.
+    pub(super) fn age(&self) -> Option<Duration> {
+        let confirmed = *self.confirmed.lock().unwrap_or_else(PoisonError::into_inner);
+        confirmed.map(|at| at.elapsed())
+    }
+
     /// Returns the snapshot if it was confirmed within `staleness`.
     pub(super) fn newest(&self, staleness: Duration) -> Option<Arc<Snapshot>> {
         let confirmed = *self.confirmed.lock().unwrap_or_else(PoisonError::into_inner);

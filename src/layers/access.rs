@@ -27,6 +27,20 @@ pub(super) struct Verified {
     claims: AccessClaims,
 }
 
+/// What a credential is known again by: its keyed hash.
+#[derive(Clone, Copy)]
+pub struct Seen {
+    digest: [u8; 32],
+    access: bool,
+}
+
+/// Without the digest, which is kept from every log.
+impl std::fmt::Debug for Seen {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Seen").field("access", &self.access).finish_non_exhaustive()
+    }
+}
+
 impl Credentials {
     /// Returns whose an access token is, whether it still counts or not; `None` for what is none of ours.
     pub(super) async fn owner_of_access(&self, text: &str) -> Result<Option<Owner>, BadCredential> {
@@ -43,11 +57,30 @@ impl Credentials {
         Ok(Some(Owner { form, token: None, user: claims.sub, tenant: claims.ten }))
     }
 
+    /// Returns what a credential is known again by.
+    pub fn seen(&self, text: &str) -> Seen {
+        Seen { digest: token::digest(self.keys(), text), access: jwt::is_jwt(text) }
+    }
+
+    /// Returns the caller behind a credential that was sent before, if it is still good.
+    pub async fn still_stands(&self, seen: Seen) -> Result<Caller, BadCredential> {
+        if !seen.access {
+            let known = self.known_by(&seen.digest).await?.ok_or(BadCredential::Invalid)?;
+            return self.stands_by(known).await;
+        }
+        // What is not remembered any more was sent longer ago than it lives.
+        let verified = self.verified.get(&seen.digest).await.ok_or(BadCredential::Expired)?;
+        self.stands_by_claims(&verified.claims).await
+    }
+
     /// Returns the caller behind an access token, if it is good now.
     pub(super) async fn stands_by_access(&self, text: &str) -> Result<Caller, BadCredential> {
-        let now = self.clock.now();
         let verified = self.verified(text).await?;
-        let claims = &verified.claims;
+        self.stands_by_claims(&verified.claims).await
+    }
+
+    async fn stands_by_claims(&self, claims: &AccessClaims) -> Result<Caller, BadCredential> {
+        let now = self.clock.now();
         jwt::in_time(claims, now)?;
         if let Some(key) = claims.key {
             // What it may is what its key may, as long as that stands.

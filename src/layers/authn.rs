@@ -294,6 +294,15 @@ impl Credentials {
         Ok(Some(known))
     }
 
+    /// Finds a token of ours by its keyed hash.
+    pub(super) async fn known_by(&self, digest: &[u8; 32]) -> Result<Option<Known>, feed::Error> {
+        if let Some(known) = self.known.get(digest).await {
+            return Ok(Some(known));
+        }
+        let found = self.store.token_by_digest(digest).await?;
+        Ok(found.map(|(token, user, tenant)| Known { token, user, tenant }))
+    }
+
     /// Counts what is none of ours; refuses a source that has sent too much of it.
     pub fn strangers(&self, source: Source<'_>) -> Result<Strangers, BadCredential> {
         let (counted, most) = source.counted();

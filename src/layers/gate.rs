@@ -23,6 +23,7 @@ use crate::crypto::seal;
 use crate::decision::{Access, Anchor, Ask, Caller, Fields, Rule, Snapshot, Value, judge};
 use crate::feed::Feed;
 use crate::model::{Clock, SpiffeId, UserId};
+use crate::telemetry::SPANS;
 
 /// One byte of flags and four of length stand before a gRPC message.
 const PREFIX: usize = 5;
@@ -291,7 +292,15 @@ impl Gate {
         let home = self.feed.tenant(caller.tenant).await?;
         let there = self.there(ask.anchor(), caller, &home).await?;
         if !ask.rule().mutates {
-            let _permit = judge(ask, caller, &home, &there, self.clock.now())?;
+            let span = tracing::info_span!(
+                target: SPANS,
+                "judge",
+                chancery.decision = tracing::field::Empty,
+                chancery.revision = there.revision().0.cast_signed(),
+            );
+            let judged = span.in_scope(|| judge(ask, caller, &home, &there, self.clock.now()));
+            span.record("chancery.decision", if judged.is_ok() { "permit" } else { "deny" });
+            let _permit = judged?;
         }
         Ok((home, there))
     }

@@ -23,13 +23,17 @@ use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use http::{Request, Response};
 use tonic::Status;
 use tonic::body::Body;
 use tower::{Layer, Service};
+use tracing::{Instrument as _, info_span};
 
-pub use access::{ACCESS, Access};
+use crate::telemetry::SPANS;
+
+pub use access::{ACCESS, Access, Seen};
 pub use authn::{
     BadCredential, CredentialForm, Credentials, Gone, Owner, Source, Strangers, bearer, network,
 };
@@ -44,6 +48,10 @@ pub use shed::Places;
 pub use sources::{BadNetwork, Sources};
 pub use web::{BadOrigin, Browsers, Web, cors, origin};
 
+/// The door that a question came in by, where that is not the method which answers it: for the record of the decision.
+#[derive(Debug, Clone, Copy)]
+pub struct Via(pub &'static str);
+
 /// Puts [`DoorService`] before the services.
 #[derive(Debug, Clone)]
 pub struct Door {
@@ -53,6 +61,8 @@ pub struct Door {
     pub places: Places,
     /// For how long.
     pub deadlines: Deadlines,
+    /// How long a request may take before it is told in the log; `None` = as long as it likes.
+    pub slow: Option<Duration>,
 }
 
 impl Door {
@@ -60,18 +70,26 @@ impl Door {
     async fn enter(
         &self,
         request: Request<Body>,
+        steps: &trace::Steps,
     ) -> Result<(Request<Body>, Option<Place>), Status> {
         // The body is read before a place is taken: a slow sender holds no place (`edges.md` §6). And before the
         // credential is looked at: what was good when the sending began may have been ended since.
         let request = self.gate.read(request).await;
-        // Before a place is taken: that the house is full is told to those alone who may come in. A credential that has
-        // been seen costs a look into memory; one that has not waits for a pool of its own.
-        let (path, headers) = (request.uri().path(), request.headers());
-        let known = self.gate.recognise(path, headers, self.gate.origin(&request)).await?;
-        let place = self.places.take(&request)?;
-        // Whether the form is right, and whether the rule lets it through.
-        let request = self.gate.admit(request, known).await?;
-        Ok((request, place))
+        steps.is_read();
+        // In the request's own span, which is told of it.
+        let origin = self.gate.origin(&request);
+        let passing = async {
+            // Before a place is taken: that the house is full is told to those alone who may come in. A credential that
+            // has been seen costs a look into memory; one that has not waits for a pool of its own.
+            let (path, headers) = (request.uri().path(), request.headers());
+            let known = self.gate.recognise(path, headers, origin).await?;
+            let place = self.places.take(&request)?;
+            // Whether the form is right, and whether the rule lets it through.
+            Ok::<_, Status>((self.gate.admit(request, known).await?, place))
+        };
+        let passed = passing.instrument(info_span!(target: SPANS, "door")).await;
+        steps.is_let_in();
+        passed
     }
 }
 
@@ -111,23 +129,28 @@ where
         std::mem::swap(&mut inner, &mut self.inner);
         // Before anything waits: work that nobody will wait for is neither started nor read.
         let until = door.deadlines.of(&request);
-        // Outermost: everything below has a request id, is counted, timed, and its panics end here.
-        let work = trace::traced(request, move |request| async move {
-            // Before all: what is not gRPC is not taken for it.
-            if let Some(response) = plain::refusal(&request) {
-                return response;
-            }
-            deadline::within(until, async move {
-                match door.enter(request).await {
-                    Ok((request, _place)) => match inner.call(request).await {
-                        Ok(response) => response,
-                        Err(never) => match never {},
-                    },
-                    Err(status) => status.into_http(),
+        Box::pin(async move {
+            let steps = trace::Steps::default();
+            let slow = door.slow;
+            let answered = async |request: Request<Body>| {
+                // Before all: what is not gRPC is not taken for it.
+                if let Some(response) = plain::refusal(&request) {
+                    return response;
                 }
-            })
-            .await
-        });
-        Box::pin(async move { Ok(work.await) })
+                deadline::within(until, async {
+                    // Boxed: what a request may set in motion is too deep for the compiler to lay out as one.
+                    match Box::pin(door.enter(request, &steps)).await {
+                        Ok((request, _place)) => match inner.call(request).await {
+                            Ok(response) => response,
+                            Err(never) => match never {},
+                        },
+                        Err(status) => status.into_http(),
+                    }
+                })
+                .await
+            };
+            // Outermost: everything below has a request id, is counted, timed, and its panics end here.
+            Ok(trace::traced(request, &steps, slow, answered).await)
+        })
     }
 }

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use futures::FutureExt as _;
@@ -9,15 +10,43 @@ use http::{HeaderValue, Request, Response};
 use tonic::Status;
 use tonic::body::Body;
 use tonic_types::StatusExt as _;
-use tracing::Instrument as _;
+use tracing::field::Empty;
+use tracing::{Instrument as _, Span};
 use uuid::Uuid;
 
 use super::status;
+use crate::telemetry;
 
 const REQUEST_ID: &str = "x-request-id";
 
+/// When a request came how far, counted from its beginning: told of slow ones.
+#[derive(Debug, Default)]
+pub(super) struct Steps {
+    read: OnceLock<Instant>,
+    let_in: OnceLock<Instant>,
+}
+
+impl Steps {
+    /// All of the request has arrived.
+    pub(super) fn is_read(&self) {
+        let _ = self.read.set(Instant::now());
+    }
+
+    /// It is known who calls, and that it may.
+    pub(super) fn is_let_in(&self) {
+        let _ = self.let_in.set(Instant::now());
+    }
+}
+
 /// Runs `next` within a span of its own, counts and times it, and puts the request id on its response.
-pub(super) async fn traced<F, R>(mut request: Request<Body>, next: F) -> Response<Body>
+///
+/// One that takes as long as `slow` is told with its steps.
+pub(super) async fn traced<F, R>(
+    mut request: Request<Body>,
+    steps: &Steps,
+    slow: Option<Duration>,
+    next: F,
+) -> Response<Body>
 where
     F: FnOnce(Request<Body>) -> R,
     R: Future<Output = Response<Body>>,
@@ -30,9 +59,12 @@ where
         "rpc",
         method,
         request_id = id.to_str().unwrap_or_default(),
+        trace_id = Empty,
+        span_id = Empty,
         // The workload that it comes from, once it is known.
-        peer = tracing::field::Empty
+        peer = Empty,
     );
+    telemetry::join(&span, request.headers());
     let work = AssertUnwindSafe(next(request)).catch_unwind().instrument(span.clone());
     let mut response = match work.await {
         Ok(response) => response,
@@ -44,8 +76,51 @@ where
     metrics::counter!("chancery_rpc_requests_total", "method" => method, "code" => code)
         .increment(1);
     metrics::histogram!("chancery_rpc_duration_seconds", "method" => method).record(seconds);
-    span.in_scope(|| told(code, &response, began.elapsed()));
+    let took = began.elapsed();
+    span.in_scope(|| {
+        told(code, &response, took);
+        if slow.is_some_and(|slow| took >= slow) {
+            slowly(code, steps, began, took);
+        }
+    });
+    noted(&span, &response);
     response
+}
+
+/// Writes one line of a slow request: how long it took to arrive, at the door, and behind it.
+fn slowly(code: &'static str, steps: &Steps, began: Instant, took: Duration) {
+    let until = |step: &OnceLock<Instant>| step.get().map_or(took, |at| *at - began);
+    let (read, let_in) = (until(&steps.read), until(&steps.let_in));
+    let ms = |from: Duration, to: Duration| to.saturating_sub(from).as_secs_f64() * 1_000.0;
+    let (arriving_ms, door_ms) = (ms(Duration::ZERO, read), ms(read, let_in));
+    let (service_ms, ms) = (ms(let_in, took), ms(Duration::ZERO, took));
+    metrics::counter!("chancery_slow_requests_total").increment(1);
+    tracing::warn!(code, ms, arriving_ms, door_ms, service_ms, "slow");
+}
+
+/// Says in the trace how the request was answered.
+fn noted(span: &Span, response: &Response<Body>) {
+    if !telemetry::is_on() {
+        return;
+    }
+    let headers = response.headers();
+    let number = |name: &str| headers.get(name)?.to_str().ok()?.parse::<i64>().ok();
+    let status = number("grpc-status").unwrap_or_default();
+    telemetry::note(span, "rpc.grpc.status_code", status);
+    if let Some(revision) = number("chancery-revision") {
+        telemetry::note(span, "chancery.revision", revision);
+    }
+    if status != 0
+        && let Some(reason) = reason(response)
+    {
+        telemetry::note(span, "chancery.reason", reason);
+    }
+}
+
+/// Returns why a request was refused: a word of our own lists, no id, no name, no caller's text.
+fn reason(response: &Response<Body>) -> Option<String> {
+    let details = Status::from_header_map(response.headers())?.get_error_details();
+    details.error_info().map(|info| info.reason.clone())
 }
 
 /// Writes one line of a request, within its span: at `info` what was refused or failed, at `debug` the rest.
@@ -55,10 +130,7 @@ fn told(code: &'static str, response: &Response<Body>, took: Duration) {
         tracing::debug!(code, ms, "answered");
         return;
     }
-    let details = Status::from_header_map(response.headers()).map(|s| s.get_error_details());
-    let info = details.as_ref().and_then(|details| details.error_info());
-    // A word of our own lists: no id, no name, no caller's text.
-    let reason = info.map(|info| info.reason.as_str()).unwrap_or_default();
+    let reason = reason(response).unwrap_or_default();
     tracing::info!(code, reason, ms, "refused");
 }
 
@@ -143,9 +215,13 @@ mod tests {
             let path = "/chancery.v1.UserService/GetUser";
             Request::builder().uri(path).header(REQUEST_ID, id).body(Body::empty()).unwrap()
         };
-        traced(sent("good"), async |_| Response::new(Body::empty())).await;
-        traced(sent("away"), async |_| status::unavailable().into_http()).await;
-        traced(sent("none"), async |_| status::unimplemented().into_http()).await;
+        traced(sent("good"), &Steps::default(), None, async |_| Response::new(Body::empty())).await;
+        traced(sent("away"), &Steps::default(), None, async |_| status::unavailable().into_http())
+            .await;
+        traced(sent("none"), &Steps::default(), None, async |_| {
+            status::unimplemented().into_http()
+        })
+        .await;
         let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
         let found: Vec<&str> = text.lines().collect();
         assert_eq!(found.len(), 2, "{text}");

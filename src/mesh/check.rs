@@ -6,7 +6,9 @@ use envoy_types::pb::envoy::service::auth::v3::attribute_context::HttpRequest;
 use envoy_types::pb::envoy::service::auth::v3::authorization_server::Authorization;
 use envoy_types::pb::envoy::service::auth::v3::{CheckRequest, CheckResponse};
 use http::HeaderMap;
+use tonic::metadata::MetadataMap;
 use tonic::{Code, Request, Response, Status};
+use tracing::Span;
 
 use super::Mesh;
 use super::answer::{Denied, Known, Unproved, denied, permitted};
@@ -14,10 +16,11 @@ use super::headers::{address, inbound, joins_credentials};
 use super::table::{Asking, NOWHERE, NoRoute};
 use super::template::Unnamed;
 use crate::decision::Caller;
-use crate::layers::{BadCredential, Call, Gate, Source, bearer, status};
+use crate::layers::{BadCredential, Call, Gate, Source, Via, bearer, status};
 use crate::model::{AccountId, ResourcePath};
 use crate::proto::v1 as pb;
 use crate::proto::v1::authorization_service_server::AuthorizationService;
+use crate::telemetry;
 
 /// What whoever asks must hold.
 const EVALUATE: &str = "decision.evaluate";
@@ -48,6 +51,8 @@ enum Who<'r> {
 struct Held<'r> {
     /// The proxy's own call.
     call: &'r Call,
+    /// What the proxy sent with it.
+    sent: &'r MetadataMap,
     http: &'r HttpRequest,
     headers: HeaderMap,
     /// The address that it came from, as the proxy says.
@@ -65,9 +70,9 @@ impl<A: AuthorizationService> Authorization for MeshApi<A> {
         &self,
         request: Request<CheckRequest>,
     ) -> Result<Response<CheckResponse>, Status> {
-        let (_, mut extensions, message) = request.into_parts();
+        let (sent, mut extensions, message) = request.into_parts();
         let call = extensions.remove::<Call>().ok_or_else(status::internal)?;
-        let work = self.answer(&call, &message);
+        let work = self.answer(&call, &sent, &message);
         let answer = match tokio::time::timeout(self.mesh.patience, work).await {
             Ok(answer) => answer,
             Err(_) => Err(status::undecided("the decision did not come in time")),
@@ -94,7 +99,12 @@ const fn outcome(code: Code) -> &'static str {
 }
 
 impl<A: AuthorizationService> MeshApi<A> {
-    async fn answer(&self, call: &Call, message: &CheckRequest) -> Result<CheckResponse, Status> {
+    async fn answer(
+        &self,
+        call: &Call,
+        sent: &MetadataMap,
+        message: &CheckRequest,
+    ) -> Result<CheckResponse, Status> {
         // Before anything is said: the routes and the credentials of others are no stranger's business.
         self.may_ask(call)?;
         let attributes = message.attributes.as_ref();
@@ -120,8 +130,12 @@ impl<A: AuthorizationService> MeshApi<A> {
         let principal = peer.map(|peer| peer.principal.as_str());
         let peer = principal.filter(|principal| believed && !principal.is_empty());
         known.peer = peer.map(str::to_owned);
-        let held = Held { call, http, headers, source, peer };
+        let held = Held { call, sent, http, headers, source, peer };
         let outcome = self.judge(&held, &mut known).await?;
+        if known.decision_id.is_empty() {
+            // No question was asked, so nobody else says it in the trace.
+            telemetry::note(&Span::current(), "chancery.reason", known.reason);
+        }
         Ok(match outcome {
             Ok(()) => permitted(&held.headers, &known),
             Err(why) => denied(why, &known, now),
@@ -264,6 +278,9 @@ impl<A: AuthorizationService> MeshApi<A> {
         };
         let mut request = Request::new(question);
         request.extensions_mut().insert(held.call.clone());
+        // Its decision is recorded as one of this door, request and trace.
+        request.extensions_mut().insert(Via("Check"));
+        *request.metadata_mut() = held.sent.clone();
         let answer = self.authorize.authorize(request).await.map_err(undecided)?.into_inner();
         known.revision = Some(answer.evaluated_revision);
         let reason = answer.reason();

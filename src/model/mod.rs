@@ -24,8 +24,8 @@ pub use clock::{Clock, HeldClock, SystemClock};
 pub use condition::{BadCondition, Condition, Fault, View};
 pub use fold::{BadName, Folded, fold};
 pub use id::{
-    AccountId, BadId, DocId, KeyId, MessageId, Revision, RoleId, SessionId, SigningKeyId, TokenId,
-    UserId,
+    AccountId, BadId, DecisionId, DocId, KeyId, MessageId, Revision, RoleId, SessionId,
+    SigningKeyId, TokenId, UserId,
 };
 pub use ledger::{Change, ChangeKind, Image};
 pub use message::{Message, MessageKind};

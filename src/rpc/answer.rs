@@ -1,15 +1,20 @@
 //! How an answer looks on the wire.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::collections::HashMap;
+use std::sync::OnceLock;
 
+use metrics::Counter;
 use prost_types::value::Kind;
 use prost_types::{Struct, Value};
+use tracing::Span;
 
+use super::recording::reason_name;
 use super::sight::Sight;
 use super::wire::timestamp;
 use crate::decision::{Because, Missing, Reason, Snapshot, Untold};
 use crate::model::{Fault, RoleRef};
 use crate::proto::v1 as pb;
+use crate::telemetry;
 
 /// Puts a grant on the wire; what the asker does not see of it is left out.
 pub(super) fn grant(sight: &Sight, because: &Because) -> Option<pb::Grant> {
@@ -94,13 +99,51 @@ pub(super) fn role_name(world: &Snapshot, role: &RoleRef) -> String {
     }
 }
 
-/// Makes an id that no other decision has, without asking the machine for chance each time.
-pub(super) fn decision_id() -> String {
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    static PROCESS: std::sync::OnceLock<u64> = std::sync::OnceLock::new();
-    let process = PROCESS.get_or_init(|| uuid::Uuid::new_v4().as_u64_pair().0);
-    format!("{process:016x}{:016x}", COUNT.fetch_add(1, Ordering::Relaxed))
+/// Counts a decision by its reason.
+pub(super) fn count(reason: Reason) {
+    // What counts is looked up once, not at each decision.
+    static COUNTERS: OnceLock<HashMap<Reason, Counter>> = OnceLock::new();
+    let counters = COUNTERS.get_or_init(|| {
+        let counter = |reason: Reason| {
+            let decision = decision(reason == Reason::Permitted);
+            let reason = reason_name(wire_reason(reason));
+            metrics::counter!("chancery_decisions_total", "decision" => decision, "reason" => reason)
+        };
+        REASONS.into_iter().map(|reason| (reason, counter(reason))).collect()
+    });
+    if let Some(counter) = counters.get(&reason) {
+        counter.increment(1);
+    }
 }
+
+/// Says in the trace what a request was told.
+pub(super) fn note(reply: &pb::AuthorizeResponse) {
+    if telemetry::is_on() {
+        let span = Span::current();
+        telemetry::note(&span, "chancery.decision", decision(reply.decision));
+        telemetry::note(&span, "chancery.reason", reason_name(reply.reason()));
+    }
+}
+
+/// Names a decision.
+pub(super) const fn decision(permit: bool) -> &'static str {
+    if permit { "permit" } else { "deny" }
+}
+
+/// All there are.
+const REASONS: [Reason; 11] = [
+    Reason::Permitted,
+    Reason::SubjectUnknown,
+    Reason::SubjectDisabled,
+    Reason::TokenInvalid,
+    Reason::TokenExpired,
+    Reason::TokenRevoked,
+    Reason::AccountNotActive,
+    Reason::NoAccess,
+    Reason::NoGrant,
+    Reason::AccountRoleCeiling,
+    Reason::TokenScope,
+];
 
 pub(super) const fn wire_reason(reason: Reason) -> pb::Reason {
     match reason {

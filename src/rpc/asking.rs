@@ -10,17 +10,23 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use tonic::{Response, Status};
 use tonic_types::StatusExt as _;
+use tracing::field::Empty;
+use tracing::info_span;
 
 use super::answer;
 use super::properties::{Kept, Sent};
-use super::question;
+use super::question::{self, SubjectName};
+use super::recording::{Origin, Remembered, reason_name};
 use super::shared::{Reader, Shared, with_revision};
 use super::sight::Sight;
 use crate::crypto::ConsistencyToken;
-use crate::decision::{Answer, Question, Reason, Snapshot, Subject, Worlds, decide};
+use crate::decision::{Answer, Caller, Question, Reason, Snapshot, Subject, Worlds, decide};
+use crate::decision_log::Fault;
+use crate::layers::{Seen, status};
 use crate::model::catalogue::Permission;
-use crate::model::{AccountId, ResourcePath, Revision};
+use crate::model::{AccountId, DecisionId, ResourcePath, Revision};
 use crate::proto::v1 as pb;
+use crate::telemetry::SPANS;
 pub(super) use find::Found;
 
 /// What whoever asks must hold over the accounts of subject and resource.
@@ -53,6 +59,8 @@ pub(super) struct Asking {
     worlds: HashMap<AccountId, Arc<Snapshot>>,
     stood_at: Arc<Snapshot>,
     platform: Revision,
+    /// Which request it is, where its decisions are recorded.
+    origin: Option<Origin>,
 }
 
 /// A question that may be asked, and all that it stands on. It may go to another thread.
@@ -68,6 +76,10 @@ pub(super) struct Ready {
     pub(super) now: DateTime<Utc>,
     /// What the asker says, for conditions.
     pub(super) asked: Kept,
+    /// The id that the subject was named by, where it was.
+    pub(super) named: Option<Subject>,
+    /// What the credential that named it is known again by, where decisions are recorded.
+    pub(super) seen: Option<Seen>,
 }
 
 /// A question, once it is known whether it may be asked.
@@ -75,7 +87,19 @@ pub(super) enum Prepared {
     /// It may.
     Ready(Ready),
     /// It is answered without being asked.
-    Settled(Answer),
+    Settled(Answer, Ready),
+    /// It may not, and is answered as if what it is about did not exist.
+    Hidden(Answer, Ready),
+}
+
+/// A question that has been read.
+struct Read {
+    found: Found,
+    permission: Permission,
+    path: ResourcePath,
+    asked: Kept,
+    named: Option<Subject>,
+    seen: Option<Seen>,
 }
 
 impl Ready {
@@ -85,6 +109,28 @@ impl Ready {
 
     /// Decides about one permission; of an assumed session both must have it.
     pub(super) fn decide(&self, permission: Permission) -> Answer {
+        let span = info_span!(
+            target: SPANS,
+            "decide",
+            chancery.decision = Empty,
+            chancery.reason = Empty,
+            chancery.missing = Empty,
+            chancery.permission = self.found.home.catalogue().name(permission),
+            chancery.revision = self.found.home.revision().0.cast_signed(),
+        );
+        let _in = span.enter();
+        let answer = self.decided(permission);
+        if !span.is_disabled() {
+            span.record("chancery.decision", answer::decision(answer.is_permit()));
+            span.record("chancery.reason", reason_name(answer::wire_reason(answer.reason)));
+            if let Some(missing) = answer.missing {
+                span.record("chancery.missing", answer::wire_missing(missing).as_str_name());
+            }
+        }
+        answer
+    }
+
+    fn decided(&self, permission: Permission) -> Answer {
         let question = Question { permission, ..self.question() };
         let answer = decide(self.worlds(), &question);
         match &self.found.actor {
@@ -136,7 +182,13 @@ impl Asking {
         let now = shared.clock.now();
         let home = Arc::clone(&by.home);
         let worlds = HashMap::from([(home.tenant(), Arc::clone(&home))]);
-        Self { shared, by, explain, full, failed: 0, now, worlds, stood_at: home, platform }
+        let (failed, stood_at) = (0, home);
+        Self { shared, by, explain, full, failed, now, worlds, stood_at, platform, origin: None }
+    }
+
+    /// Records its decisions as those of a request.
+    pub(super) fn recorded(self, origin: Option<Origin>) -> Self {
+        Self { origin, ..self }
     }
 
     /// Answers one item, or says what is wrong with it.
@@ -146,24 +198,49 @@ impl Asking {
     ) -> Result<pb::AuthorizeResponse, Status> {
         let ready = match self.prepare(item, EVALUATE).await? {
             Prepared::Ready(ready) => ready,
-            Prepared::Settled(answer) => return Ok(self.reply(&answer)),
+            Prepared::Settled(answer, ready) => {
+                let reply = self.reply(&answer);
+                self.record(ready, Some(&answer), &reply);
+                return Ok(reply);
+            }
+            Prepared::Hidden(answer, ready) => {
+                let reply = self.reply(&answer);
+                self.record(ready, None, &reply);
+                return Ok(reply);
+            }
         };
-        let mut answer = ready.decide(ready.permission);
+        let found = ready.decide(ready.permission);
         let path = &ready.path;
-        if !ready.covered && !answer.is_permit() && !self.sees_account(path.account).await? {
-            // About oneself, reasons are told only of accounts that one may read.
-            answer = Answer::deny(Reason::NoGrant);
-        }
-        let mut reply = self.reply(&answer);
+        let told =
+            if !ready.covered && !found.is_permit() && !self.sees_account(path.account).await? {
+                // About oneself, reasons are told only of accounts that one may read.
+                &Answer::deny(Reason::NoGrant)
+            } else {
+                &found
+            };
+        let mut reply = self.reply(told);
         let home = &ready.found.home;
-        reply.context = answer.untold.as_ref().map(|untold| answer::untold(home, untold));
+        reply.context = told.untold.as_ref().map(|untold| answer::untold(home, untold));
         if self.explain {
             self.check_explain(&ready).await?;
             let sight = self.sight(&ready);
-            let grant = answer.because.as_ref().and_then(|because| answer::grant(&sight, because));
+            let grant = told.because.as_ref().and_then(|because| answer::grant(&sight, because));
             reply.grants.extend(grant);
         }
+        self.record(ready, Some(&found), &reply);
         Ok(reply)
+    }
+
+    /// Records a decision, where that is wanted.
+    pub(super) fn record(
+        &self,
+        ready: Ready,
+        found: Option<&Answer>,
+        reply: &pb::AuthorizeResponse,
+    ) {
+        if let Some(origin) = self.origin.as_ref().filter(|origin| origin.wants(reply.decision)) {
+            origin.record(self, ready, found, reply);
+        }
     }
 
     /// Reads one item and tests whether it may be asked, by whoever holds `right` over both its sides.
@@ -183,31 +260,94 @@ impl Asking {
         let account = found.account.or_else(|| found.credential.map(|_| self.by.caller.account));
         let path = question::resource(&catalogue, item.resource.as_ref(), account, helpful)?;
         let (permission, path) = question::action(&catalogue, item.action.as_ref(), path, helpful)?;
+        let recorded = self.origin.as_ref().and_then(|_| name.credential());
+        let seen = recorded.map(|text| self.shared.credentials.seen(text));
+        let named = name.id();
+        self.prepared(Read { found, permission, path, asked, named, seen }, right).await
+    }
+
+    /// Takes up again what was asked before; `None` where whoever asks now may not ask it.
+    pub(super) async fn again(&mut self, before: &Remembered) -> Result<Option<Prepared>, Status> {
+        let (Some(action), Some(path)) = (&before.record.action, &before.record.resource) else {
+            return Ok(None);
+        };
+        let found = match (before.subject, before.seen) {
+            (Subject::User(id), Some(seen)) => self.find_seen(id, seen).await?,
+            (Subject::User(id), None) => self.find(&SubjectName::User(id), None).await?,
+            (Subject::Account(id), _) => self.find(&SubjectName::Account(id), None).await?,
+            // A credential that was nobody's then is nobody's now: they are not given out twice.
+            (Subject::Unknown, Some(_)) => Found::no_credential(&self.by.home),
+            (Subject::Unknown, None) => Found::nobody(&self.by.home),
+        };
+        let Some(permission) = found.home.catalogue().parse(action) else {
+            let own = found.subject == Subject::User(self.by.caller.user);
+            let at = ResourcePath::account(path.account);
+            let seen = self.may_ask_of(&found, own, EXPLAIN).await?
+                && self.may(EXPLAIN.permission, &at).await?;
+            let why = format!("was about `{action}`, which is no permission any more");
+            let gone = || status::bad_field("UNKNOWN_PERMISSION", "decision_id", why);
+            return if seen { Err(gone()) } else { Ok(None) };
+        };
+        let nobody = found.account.is_none();
+        let (path, asked) = (path.clone(), before.asked.clone());
+        let read = Read { found, permission, path, asked, named: None, seen: before.seen };
+        Ok(match self.prepared(read, EXPLAIN).await? {
+            // There is nobody whose account could be asked for: then it is told to who asked.
+            Prepared::Hidden(answer, ready)
+                if nobody
+                    && ready.covered
+                    && before.record.caller.user_id == self.by.caller.user =>
+            {
+                Some(Prepared::Settled(answer, ready))
+            }
+            Prepared::Hidden(..) => None,
+            prepared => Some(prepared),
+        })
+    }
+
+    async fn prepared(&mut self, read: Read, right: Right) -> Result<Prepared, Status> {
+        let Read { found, permission, path, asked, named, seen } = read;
         let there = self.there(&found, path.account).await?;
         self.stood_at = Arc::clone(there.as_ref().unwrap_or(&found.home));
 
         let own = found.subject == Subject::User(self.by.caller.user);
         let covered = self.may(right.permission, &ResourcePath::account(path.account)).await?;
-        let settled = |reason| Prepared::Settled(Answer::deny(reason));
-        if !self.may_ask_of(&found, own, right).await? {
-            self.refuse_if_never(right)?;
-            return Ok(settled(Reason::SubjectUnknown));
-        }
+        let may_ask = self.may_ask_of(&found, own, right).await?;
+        let (credential, now) = (found.credential, self.now);
+        let ready = Ready { found, there, permission, path, own, covered, now, asked, named, seen };
         let by_itself = own && right.own;
+        if !may_ask {
+            self.refuse_if_never(right)?;
+            return Ok(Prepared::Hidden(Answer::deny(Reason::SubjectUnknown), ready));
+        }
         if !covered && !by_itself {
             self.refuse_if_never(right)?;
-            return Ok(settled(Reason::NoGrant));
+            return Ok(Prepared::Hidden(Answer::deny(Reason::NoGrant), ready));
         }
-        if let Some(reason) = found.credential {
-            return Ok(settled(reason));
-        }
-        let now = self.now;
-        Ok(Prepared::Ready(Ready { found, there, permission, path, own, covered, now, asked }))
+        Ok(match credential {
+            Some(reason) => Prepared::Settled(Answer::deny(reason), ready),
+            None => Prepared::Ready(ready),
+        })
     }
 
     /// Returns the instant that all is judged at.
     pub(super) const fn now(&self) -> DateTime<Utc> {
         self.now
+    }
+
+    /// Returns whose right to ask counts.
+    pub(super) const fn caller(&self) -> &Caller {
+        &self.by.caller
+    }
+
+    /// Returns the snapshot that the last answer stood at.
+    pub(super) const fn stood_at(&self) -> &Arc<Snapshot> {
+        &self.stood_at
+    }
+
+    /// Returns the platform's revision that all stands at.
+    pub(super) const fn platform(&self) -> Revision {
+        self.platform
     }
 
     /// Returns who asks.
@@ -243,15 +383,20 @@ impl Asking {
             .map(|violation| violation.field.clone())
             .unwrap_or_default();
         let code = answer::code_name(error.code());
+        let fault = Fault { code, reason: reason.clone(), field: field.clone() };
         let context = answer::error(code, reason, field, error.message().to_owned());
         let (consistency_token, evaluated_revision) = self.stand();
-        pb::AuthorizeResponse {
-            decision_id: answer::decision_id(),
+        let reply = pb::AuthorizeResponse {
+            decision_id: DecisionId::at(self.now).to_string(),
             consistency_token,
             evaluated_revision,
             context: Some(context),
             ..Default::default()
+        };
+        if let Some(origin) = &self.origin {
+            origin.record_fault(self, fault, &reply);
         }
+        reply
     }
 
     /// Returns the token and revision that the last answer stood at.
@@ -276,13 +421,13 @@ impl Asking {
     pub(super) fn reply(&self, answer: &Answer) -> pb::AuthorizeResponse {
         let (consistency_token, evaluated_revision) = self.stand();
         let decision = answer.is_permit();
-        let label = if decision { "permit" } else { "deny" };
-        metrics::counter!("chancery_decisions_total", "decision" => label).increment(1);
+        let reason = answer::wire_reason(answer.reason);
+        answer::count(answer.reason);
         pb::AuthorizeResponse {
             decision,
-            reason: answer::wire_reason(answer.reason).into(),
+            reason: reason.into(),
             missing: answer.missing.map(answer::wire_missing).unwrap_or_default().into(),
-            decision_id: answer::decision_id(),
+            decision_id: DecisionId::at(self.now).to_string(),
             consistency_token,
             evaluated_revision,
             ..Default::default()

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tonic::{Request, Response, Status};
 
+use super::answer;
 use super::asking::Asking;
 use super::shared::{Reader, Shared, open, reader};
 use crate::layers::{Gate, status};
@@ -25,8 +26,10 @@ impl pb::authorization_service_server::AuthorizationService for AuthorizationApi
         &self,
         request: Request<pb::AuthorizeRequest>,
     ) -> Result<Response<pb::AuthorizeResponse>, Status> {
+        let origin = self.0.decisions.origin("Authorize", &request);
         let (call, request) = open(request)?;
-        let mut asking = self.asking(reader(&call)?, request.consistency, request.explain).await?;
+        let asking = self.asking(reader(&call)?, request.consistency, request.explain).await?;
+        let mut asking = asking.recorded(origin);
         let item = pb::EvaluationRequest {
             subject: request.subject,
             action: request.action,
@@ -34,6 +37,7 @@ impl pb::authorization_service_server::AuthorizationService for AuthorizationApi
             context: request.context,
         };
         let answer = asking.answer(&item).await?;
+        answer::note(&answer);
         Ok(asking.respond(answer))
     }
 
@@ -41,9 +45,11 @@ impl pb::authorization_service_server::AuthorizationService for AuthorizationApi
         &self,
         request: Request<pb::BatchAuthorizeRequest>,
     ) -> Result<Response<pb::BatchAuthorizeResponse>, Status> {
+        let origin = self.0.decisions.origin("BatchAuthorize", &request);
         let (call, mut request) = open(request)?;
         let consistency = request.consistency.take();
-        let mut asking = self.asking(reader(&call)?, consistency, request.explain).await?;
+        let asking = self.asking(reader(&call)?, consistency, request.explain).await?;
+        let mut asking = asking.recorded(origin);
         let semantic = Semantic::of(request.options.as_ref());
         let items = items(&mut request);
         let mut evaluations = Vec::with_capacity(items.len().min(MOST_ITEMS));

@@ -1,10 +1,14 @@
 //! Explanations on the wire: steps, grants, and what would help; all cut to what the asker sees.
 
+use std::sync::Arc;
+
 use tonic::{Request, Response, Status};
 
 use super::answer::{self, role_name};
-use super::asking::{EXPLAIN, Prepared, Ready};
+use super::asking::{Asking, EXPLAIN, Prepared, Ready};
 use super::authorization::AuthorizationApi;
+use super::recalling::recorded;
+use super::recording::Remembered;
 use super::shared::{open, reader};
 use super::sight::Sight;
 use crate::decision::{
@@ -31,35 +35,51 @@ impl AuthorizationApi {
         &self,
         request: Request<pb::ExplainAuthorizationRequest>,
     ) -> Result<Response<pb::ExplainAuthorizationResponse>, Status> {
-        let (call, request) = open(request)?;
-        let mut asking = self.asking(reader(&call)?, request.consistency, false).await?;
+        let (call, mut request) = open(request)?;
+        let consistency = request.consistency.take();
+        let mut asking = self.asking(reader(&call)?, consistency, false).await?;
+        if !request.decision_id.is_empty() {
+            return self.explained_again(asking, &request).await;
+        }
         let item = pb::EvaluationRequest {
             subject: request.subject,
             action: request.action,
             resource: request.resource,
             context: request.context,
         };
-        let ready = match asking.prepare(&item, EXPLAIN).await? {
-            Prepared::Ready(mut ready) => {
-                ready.turn_to_actor();
-                ready
-            }
-            Prepared::Settled(answer) => {
-                let reply = asking.reply(&answer);
-                return Ok(asking.respond(of_answer(reply)));
+        let prepared = asking.prepare(&item, EXPLAIN).await?;
+        self.explain(asking, prepared, None).await
+    }
+
+    /// Explains a question, and what was decided of it `before`. That it is explained is no decision, and is not recorded.
+    pub(super) async fn explain(
+        &self,
+        asking: Asking,
+        prepared: Prepared,
+        before: Option<Arc<Remembered>>,
+    ) -> Result<Response<pb::ExplainAuthorizationResponse>, Status> {
+        let mut ready = match prepared {
+            Prepared::Ready(ready) => ready,
+            Prepared::Settled(answer, ready) | Prepared::Hidden(answer, ready) => {
+                let mut reply = of_answer(asking.reply(&answer));
+                reply.recorded = before.map(|one| recorded(&one, &asking, &ready, &answer));
+                return Ok(asking.respond(reply));
             }
         };
+        ready.turn_to_actor();
         let sight = asking.sight(&ready);
         let tenant = sight.caller.tenant;
-        let work = move || told(&ready, &sight);
-        let (explanation, told) = self.0.heavy.run(tenant, work).await?;
-        let reply = of_answer(asking.reply(&explanation.answer));
+        let work = move || (told(&ready, &sight), ready);
+        let ((explanation, told), ready) = self.0.heavy.run(tenant, work).await?;
+        let answer = &explanation.answer;
+        let reply = of_answer(asking.reply(answer));
         Ok(asking.respond(pb::ExplainAuthorizationResponse {
             grants: told.grants,
             steps: told.steps,
             looked_at: told.looked_at,
             looked_at_more: told.looked_at_more,
             suggestions: told.suggestions,
+            recorded: before.map(|one| recorded(&one, &asking, &ready, answer)),
             ..reply
         }))
     }

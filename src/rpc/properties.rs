@@ -53,6 +53,13 @@ impl Sent<'_> {
     }
 }
 
+impl Kept {
+    /// Returns what was sent of each part.
+    pub(super) const fn parts(&self) -> &[Option<Struct>; 4] {
+        &self.0
+    }
+}
+
 impl Asked for Kept {
     fn properties(&self) -> Properties {
         let [subject, action, resource, context] =

@@ -2,7 +2,7 @@
 
 use tonic::Status;
 
-use crate::decision::Snapshot;
+use crate::decision::{Snapshot, Subject};
 use crate::layers::status;
 use crate::model::catalogue::{Catalogue, Permission};
 use crate::model::{AccountId, Named, Pair, ResourcePath, UserId, decode_id, fold};
@@ -24,6 +24,25 @@ pub(super) enum SubjectName {
     Token(String),
     /// A name that nothing can have.
     Nobody,
+}
+
+impl SubjectName {
+    /// Returns the id that it is, where it is one.
+    pub(super) const fn id(&self) -> Option<Subject> {
+        match self {
+            Self::User(id) => Some(Subject::User(*id)),
+            Self::Account(id) => Some(Subject::Account(*id)),
+            Self::UserName(_) | Self::Token(_) | Self::Nobody => None,
+        }
+    }
+
+    /// Returns the credential that it is, where it is one.
+    pub(super) fn credential(&self) -> Option<&str> {
+        match self {
+            Self::Token(text) => Some(text),
+            Self::User(_) | Self::UserName(_) | Self::Account(_) | Self::Nobody => None,
+        }
+    }
 }
 
 fn bad(reason: &'static str, field: &str, why: impl Into<String>) -> Status {

@@ -9,11 +9,13 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::Notify;
 use tonic::{Request, Response, Status};
-use tracing::Instrument as _;
+use tracing::field::Empty;
+use tracing::{Instrument as _, Span};
 
 use super::heavy::Heavy;
 use super::passwords::Passwords;
 use super::preview::Rehearsed;
+use super::recording::Recorder;
 use crate::crypto::{ConsistencyToken, KeyRing};
 use crate::decision::{Ask, Caller, Snapshot, may_be_shown, sees_user};
 use crate::feed::Feed;
@@ -22,6 +24,7 @@ use crate::layers::{Call, Credentials, Rate, method_name, status};
 use crate::model::{AccountId, Change, Clock, Image, User, UserId};
 use crate::proto::v1 as pb;
 use crate::store::{Begun, Error, Notice, Opening, Outcome, Refusal, Store, Tx};
+use crate::telemetry::SPANS;
 
 /// How often a write is opened anew when the snapshot at hand was too old for it.
 const TRIES: usize = 4;
@@ -70,6 +73,8 @@ pub struct Shared {
     pub heavy: Heavy,
     /// Identity providers by which users sign in.
     pub issuers: Issuers,
+    /// Where decisions are recorded.
+    pub decisions: Recorder,
 }
 
 /// An act under way.
@@ -199,7 +204,8 @@ impl Shared {
         A: for<'t> FnOnce(&'t mut Tx, &'t Caller) -> Acting<'t, T> + Send + 'static,
     {
         let shared = self.clone();
-        let work = async move { shared.change_here(call, act).await };
+        let change = tracing::info_span!(target: SPANS, "change", chancery.revision = Empty);
+        let work = async move { shared.change_here(call, act).instrument(change).await };
         // In the request's span, so that the log knows whose it is.
         let work = tokio::spawn(work.in_current_span());
         work.await.map_err(|error| {
@@ -229,6 +235,7 @@ impl Shared {
         let rehearsed = dry_run.then(|| Rehearsed::of(&tx, &caller, call.part));
         let kept = serde_json::to_value(&outcome).map_err(|_| status::internal())?;
         let committed = tx.commit(kept).await?;
+        Span::current().record("chancery.revision", committed.revision.0.cast_signed());
         if committed.changed {
             let entries = u64::try_from(changes.len()).unwrap_or_default();
             metrics::counter!("chancery_ledger_entries_total").increment(entries);

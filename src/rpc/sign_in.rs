@@ -105,10 +105,12 @@ impl Shared {
             if in_time {
                 self.store.uncount_try(&key).await?;
             }
+            count("queue_full");
             return Err(status::login_queue_full());
         };
         if attempt.user.is_none() || !in_time || verified == Verified::Wrong {
             self.store.count_try(&from, SOURCE).await?;
+            count(if in_time { "wrong" } else { "too_early" });
             return Ok(None);
         }
         let Some(mut hash) = kept else { return Ok(None) };
@@ -122,6 +124,7 @@ impl Shared {
         let counters = [Counter::User(user), Counter::Pair(user, &source)];
         let counters = counters.map(|one| one.sign_in(&self.keys));
         self.store.note_sign_in(user, &source, &counters).await?;
+        count("right");
         Ok(Some(hash))
     }
 
@@ -136,4 +139,9 @@ impl Shared {
         self.store.rehash(user, old, new.clone()).await?;
         Ok(new)
     }
+}
+
+/// Counts a try. That somebody is nobody is told to no one, not even here.
+fn count(result: &'static str) {
+    metrics::counter!("chancery_sign_ins_total", "result" => result).increment(1);
 }

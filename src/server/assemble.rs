@@ -18,6 +18,7 @@ use super::probe::Probe;
 use super::{Config, Error};
 use crate::admin::Report;
 use crate::crypto::KeyRing;
+use crate::decision_log::DecisionLog;
 use crate::feed::{Feed, Signing};
 use crate::issuers::Issuers;
 use crate::layers::{
@@ -34,8 +35,8 @@ use crate::proto::v1::token_service_server::TokenServiceServer;
 use crate::proto::v1::user_service_server::UserServiceServer;
 use crate::proto::{self, DESCRIPTORS};
 use crate::rpc::{
-    AccountApi, AuthorizationApi, Heavy, Passwords, RightsDocumentApi, RoleApi, SessionApi, Shared,
-    TokenApi, UserApi,
+    AccountApi, AuthorizationApi, Heavy, Passwords, Recorder, RightsDocumentApi, RoleApi,
+    SessionApi, Shared, TokenApi, UserApi,
 };
 use crate::store::Store;
 
@@ -51,6 +52,7 @@ pub(super) struct House {
     bell: Arc<Notify>,
     pub(super) post: Post,
     pub(super) issuers: Issuers,
+    pub(super) decision_log: Option<DecisionLog>,
     mesh: Arc<Mesh>,
     pool: DescriptorPool,
 }
@@ -94,7 +96,9 @@ pub(super) async fn house(
         gate: Arc::new(gate),
         places: Places::new(config.in_flight),
         deadlines: config.deadlines,
+        slow: config.slow,
     };
+    let decision_log = config.decision_log.as_ref().map(DecisionLog::start).transpose()?;
     Ok(House {
         store,
         feed,
@@ -106,6 +110,7 @@ pub(super) async fn house(
         bell,
         post,
         issuers,
+        decision_log,
         mesh,
         pool,
     })
@@ -138,6 +143,10 @@ impl House {
             bell: Arc::clone(&self.bell),
             heavy: Heavy::default(),
             issuers: self.issuers.clone(),
+            decisions: self
+                .decision_log
+                .clone()
+                .map_or_else(Recorder::default, |log| Recorder::new(log, config.remember)),
         };
         let account = AccountServiceServer::new(AccountApi(shared.clone()));
         let user = UserServiceServer::new(UserApi(shared.clone()));

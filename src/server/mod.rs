@@ -36,6 +36,7 @@ use crate::admin::{self, Shown};
 use crate::authzen::{self, Authzen};
 use crate::crypto::KeyRing;
 use crate::crypto::jwt::Parties;
+use crate::decision_log::{self, DecisionLog, NotWritten};
 use crate::issuers::{BadIssuer, IssuerConfig, Issuers};
 use crate::layers::{
     self, BadNetwork, BadOrigin, BadProxy, Browsers, Deadlines, Door, FormError, Peers, RulesError,
@@ -110,6 +111,12 @@ pub struct Config {
     pub sender: SenderConfig,
     /// What is said of passwords.
     pub passwords: rpc::PasswordSettings,
+    /// How long a request may take before it is told in the log; `None` = as long as it likes.
+    pub slow: Option<Duration>,
+    /// Where decisions are recorded, if anywhere.
+    pub decision_log: Option<decision_log::Config>,
+    /// How many recorded decisions are remembered.
+    pub remember: usize,
     /// How long it goes on taking connections after it has said that it stops.
     pub drain: Duration,
     /// When connections are dropped that have not ended, counted from the signal to stop.
@@ -172,6 +179,9 @@ pub enum Error {
     /// Messages to users.
     #[error(transparent)]
     Sender(#[from] BadSender),
+    /// The decision log.
+    #[error(transparent)]
+    DecisionLog(#[from] NotWritten),
     /// A listener.
     #[error("a listener failed")]
     Listener(#[from] io::Error),
@@ -256,7 +266,8 @@ pub async fn start(
     let upkeep = tokio::spawn(upkeep::run(house.store, kept, phases));
 
     let (stop, stopped) = oneshot::channel();
-    let tasks = Tasks { grpc, admin, others: [probing, posting, upkeep] };
+    let others = [probing, posting, upkeep];
+    let tasks = Tasks { grpc, admin, others, decisions: house.decision_log };
     let done = tokio::spawn(conduct(stopped, tell, tasks, config.drain, config.hard));
     Ok(Running { grpc: grpc_at, admin: admin_at, stop: Some(stop), done })
 }
@@ -320,6 +331,7 @@ struct Tasks {
     grpc: JoinHandle<Result<(), Error>>,
     admin: JoinHandle<Result<(), Error>>,
     others: [JoinHandle<()>; 3],
+    decisions: Option<DecisionLog>,
 }
 
 /// Takes the server through its phases once it is to stop, or when it has ended by itself.
@@ -359,7 +371,7 @@ async fn conduct(
 
 /// Waits a little for what is left, then ends it.
 async fn end(tasks: Tasks) {
-    let Tasks { grpc, admin, others } = tasks;
+    let Tasks { grpc, admin, others, decisions } = tasks;
     let deadline = Instant::now() + DROPPING;
     for task in [grpc, admin] {
         if !task.is_finished() {
@@ -372,5 +384,11 @@ async fn end(tasks: Tasks) {
         let abort = task.abort_handle();
         let _ = tokio::time::timeout_at(deadline, task).await;
         abort.abort();
+    }
+    // Last: nobody decides any more.
+    if let Some(decisions) = decisions
+        && tokio::time::timeout(DROPPING, decisions.end()).await.is_err()
+    {
+        tracing::warn!("the last records of the decision log could not be written in time");
     }
 }

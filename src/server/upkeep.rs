@@ -10,6 +10,7 @@ use crate::feed::Signing;
 use crate::issuers::Issuers;
 use crate::layers::Credentials;
 use crate::store::{Error, Store};
+use crate::telemetry;
 
 /// Within five minutes is what is promised (`model.md` §9).
 const EVERY: Duration = Duration::from_mins(1);
@@ -27,6 +28,7 @@ pub(super) async fn run(
 ) {
     // Whoever signs in first does not wait for them.
     issuers.keep().await;
+    show_backlog(&store).await;
     let dead = phases.reached(Phase::Dead);
     tokio::pin!(dead);
     loop {
@@ -34,6 +36,7 @@ pub(super) async fn run(
             () = &mut dead => break,
             () = tokio::time::sleep(EVERY) => {}
         }
+        telemetry::figures().gather();
         note_uses(&store, &credentials).await;
         if let Err(error) = signing.keep().await {
             tracing::warn!(%error, "could not look after the signing keys");
@@ -47,6 +50,7 @@ pub(super) async fn run(
         if let Err(error) = store.forget_assertions().await {
             tracing::warn!(%error, "could not forget old assertions");
         }
+        show_backlog(&store).await;
         let before = store.clock().now() - REMEMBERED;
         let now = store.clock().now();
         if let Err(error) = forget_traces(&store, now).await {
@@ -66,6 +70,19 @@ async fn forget_traces(store: &Store, now: DateTime<Utc>) -> Result<(), Error> {
     store.forget_sign_ins(now - KNOWN).await?;
     store.forget_messages(now - TimeDelta::days(1)).await?;
     Ok(())
+}
+
+/// Shows how many messages wait, and for how long.
+#[expect(clippy::cast_precision_loss, reason = "a gauge is a double; 2^53 messages do not wait")]
+async fn show_backlog(store: &Store) {
+    match store.outbox_backlog().await {
+        Ok((count, oldest)) => {
+            let waits = oldest.map(|at| (store.clock().now() - at).as_seconds_f64());
+            metrics::gauge!("chancery_outbox_messages").set(count as f64);
+            metrics::gauge!("chancery_outbox_oldest_seconds").set(waits.unwrap_or_default());
+        }
+        Err(error) => tracing::warn!(%error, "could not count the messages that wait"),
+    }
 }
 
 async fn note_uses(store: &Store, credentials: &Credentials) {

@@ -144,7 +144,8 @@ impl StoreConfig {
         // Told at the lowest level, which has to be asked for by name (`sqlx::query=trace`): every value is bound,
         // so that a statement's text holds none.
         options.sqlx_logging(true).sqlx_logging_level(LevelFilter::Trace);
-        options.record_stmt_in_spans(false);
+        // In traces too, for the same reason.
+        options.record_stmt_in_spans(true);
         let probe = Duration::from_secs(2);
         options.acquire_timeout(if what == Use::Probe { probe } else { self.wait() });
         options.max_connections(match (what, engine) {

@@ -51,6 +51,8 @@ use sea_orm::{
     SqliteTransactionMode, TransactionOptions, TransactionTrait as _,
 };
 
+use tracing::Instrument as _;
+
 use crate::model::{AccountId, Clock};
 use config::Use;
 use hints::Hints;
@@ -217,6 +219,7 @@ async fn opened(
     options: TransactionOptions,
 ) -> Result<DatabaseTransaction, Error> {
     let pool = pool.clone();
-    let begun = tokio::spawn(async move { pool.begin_with_options(options).await }).await;
+    let begin = async move { pool.begin_with_options(options).await };
+    let begun = tokio::spawn(begin.in_current_span()).await;
     Ok(begun.map_err(|_| Error::Unavailable(Cause::of("the program ends")))??)
 }

@@ -16,6 +16,7 @@ mod authorize;
 mod authzen;
 mod cli;
 mod conditions;
+mod decision_log;
 mod door;
 mod edges;
 mod everywhere;

@@ -43,11 +43,11 @@ pub(crate) struct Told {
     /// What the client's answer gets besides.
     to_client: HashMap<String, String>,
     body: String,
-    metadata: HashMap<String, String>,
+    pub(crate) metadata: HashMap<String, String>,
 }
 
 impl Told {
-    fn of(response: CheckResponse) -> Self {
+    pub(crate) fn of(response: CheckResponse) -> Self {
         let plain = |list: Vec<HeaderValueOption>| {
             let pairs = list.into_iter().map(|option| {
                 assert_eq!(option.append_action, 2, "OVERWRITE_IF_EXISTS_OR_ADD");

@@ -8,7 +8,9 @@
     reason = "a test may panic"
 )]
 
+mod collector;
 mod crash;
+mod figures;
 #[expect(dead_code, reason = "shared with the tests of the service")]
 #[path = "../it/meddle.rs"]
 mod meddle;
@@ -24,3 +26,4 @@ mod steps;
 #[expect(dead_code, reason = "shared with the tests of the service")]
 #[path = "../it/support.rs"]
 mod support;
+mod traces;

@@ -1,5 +1,8 @@
-//! What is secret goes through every method, and is found nowhere afterwards: in no log, figure, refusal or row
-//! (`model.md` §9).
+//! What is secret goes through every method, and is found nowhere afterwards: in no log, figure, refusal, row, span or record
+//! of a decision (`model.md` §9).
+
+use std::path::Path;
+use std::time::Instant;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -7,7 +10,9 @@ use bytes::Bytes;
 use chancery::crypto::secret;
 use chancery::crypto::token::{Secret, TokenKind};
 use chancery::proto::v1 as pb;
+use opentelemetry_proto::tonic::trace::v1::Span;
 use pb::account_service_client::AccountServiceClient;
+use pb::authorization_service_client::AuthorizationServiceClient;
 use pb::session_service_client::SessionServiceClient;
 use pb::token_service_client::TokenServiceClient;
 use pb::user_service_client::UserServiceClient;
@@ -20,9 +25,10 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tonic::{Request, Status};
 
+use crate::collector::{Collector, said};
 use crate::meddle::{Meddler, TABLES};
 use crate::raw::{call_with, methods, path};
-use crate::server::{Server, connect, prepare};
+use crate::server::{PATIENCE, Server, connect, prepare};
 use crate::sinks::Hook;
 use crate::support::{As, Engine, KEY, engines};
 
@@ -247,8 +253,48 @@ impl Walk {
         }
     }
 
+    /// Asks about somebody by a credential that is good, and waits until that is recorded and has gone out.
+    async fn of_decisions(&mut self, user_id: &str, records: &Path, collector: &Collector) {
+        let mut tokens = self.tokens(&self.root.clone()).await;
+        let create =
+            pb::CreateApiTokenRequest { user_id: user_id.to_owned(), ..Default::default() };
+        let made = tokens.create_api_token(create).await.unwrap().into_inner();
+        let token = self.keep(&made.secret);
+        let mut asking = AuthorizationServiceClient::new(self.by(&self.root.clone()).await);
+        let mut id = String::new();
+        for (kind, name, token) in [("token", "", token.as_str()), ("token", token.as_str(), "")] {
+            let subject = pb::Subject {
+                r#type: kind.to_owned(),
+                id: name.to_owned(),
+                token: token.to_owned(),
+                properties: None,
+            };
+            let account = "acc_00000000000000000000000000";
+            let question = pb::AuthorizeRequest {
+                subject: Some(subject),
+                ..crate::support::ask("", "read", "account", account)
+            };
+            id = asking.authorize(question).await.unwrap().into_inner().decision_id;
+        }
+        let asked = |spans: &[Span]| {
+            let of = spans.iter().filter(|span| span.name.ends_with("/Authorize"));
+            of.filter(|span| said(span, "rpc.grpc.status_code").as_deref() == Some("0")).count()
+                >= 2
+        };
+        collector.wait(asked).await;
+        let until = Instant::now() + PATIENCE;
+        while !std::fs::read_to_string(records).unwrap_or_default().contains(&id) {
+            assert!(Instant::now() < until, "the decision is not recorded");
+            tokio::task::yield_now().await;
+        }
+    }
+
     /// Asserts that none of it is anywhere.
-    async fn leaves_nothing(&self, url: &str) {
+    async fn leaves_nothing(&self, url: &str, records: &Path, collector: &Collector) {
+        let spans = collector.text();
+        assert!(spans.contains("SessionService/CreateSession"), "the spans are not of this walk");
+        let records = std::fs::read_to_string(records).unwrap();
+        assert!(records.contains("\"by_credential\":true"), "{records}");
         let log = self.server.log.lock().unwrap().clone();
         assert!(
             log.contains("SessionService/CreateSession"),
@@ -262,9 +308,14 @@ impl Walk {
         assert!(refusals.contains("TOKEN_INVALID") && refusals.contains("SIGN_IN_FAILED"));
         for secret in self.secrets.iter().filter(|secret| !secret.is_empty()) {
             for needle in forms(secret) {
-                for (place, text) in
-                    [("log", &log), ("figures", &figures), ("rows", &rows), ("refusals", &refusals)]
-                {
+                for (place, text) in [
+                    ("log", &log),
+                    ("figures", &figures),
+                    ("rows", &rows),
+                    ("refusals", &refusals),
+                    ("spans", &spans),
+                    ("records", &records),
+                ] {
                     let at = text.find(&needle);
                     let around = at.map(|at| text.get(at.saturating_sub(300)..at).unwrap_or(""));
                     assert!(at.is_none(), "{needle} is in the {place}, behind …{around:?}");
@@ -323,7 +374,8 @@ fn forms(secret: &str) -> Vec<String> {
     vec![core.to_owned(), hex.clone(), hex.to_uppercase(), STANDARD.encode(core), list.join(", ")]
 }
 
-async fn figures(admin: &str) -> String {
+/// What the page of figures answers, headers and all.
+pub(crate) async fn figures(admin: &str) -> String {
     let mut stream = TcpStream::connect(admin).await.unwrap();
     let request = format!("GET /metrics HTTP/1.1\r\nhost: {admin}\r\nconnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();
@@ -353,7 +405,13 @@ async fn walked(engine: &Engine) {
     let folder = TempDir::new().unwrap();
     let url = engine.fresh(&folder).await;
     let hook = Hook::start().await;
+    let collector = Collector::start().await;
+    let records = folder.path().join("decisions.jsonl");
     let settings = [
+        ("CHANCERY_TELEMETRY__OTLP_ENDPOINT", collector.url.as_str()),
+        ("CHANCERY_DECISION_LOG__SINK", "file"),
+        ("CHANCERY_DECISION_LOG__FILE", records.to_str().unwrap()),
+        ("CHANCERY_DECISION_LOG__VALUES", "true"),
         ("CHANCERY_LOG__LEVEL", "trace"),
         ("CHANCERY_MAIL__SENDER", "webhook"),
         ("CHANCERY_MAIL__WEBHOOK_URL", hook.url.as_str()),
@@ -370,11 +428,12 @@ async fn walked(engine: &Engine) {
     let user_id = walk.of_person(&account, &hook).await;
     walk.of_tokens(&account, &user_id).await;
     walk.of_every_method().await;
-    walk.leaves_nothing(&url).await;
+    walk.of_decisions(&user_id, &records, &collector).await;
+    walk.leaves_nothing(&url, &records, &collector).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_secret_is_left_in_a_log_a_figure_a_refusal_or_a_row() {
+async fn no_secret_is_left_in_a_log_a_figure_a_refusal_a_row_a_span_or_a_record() {
     for engine in engines() {
         walked(&engine).await;
     }

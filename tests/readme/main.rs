@@ -74,6 +74,8 @@ fn every_setting_is_in_the_readme_with_its_name_and_its_default() {
         "tls.key_file",
         "tls.client_ca_file",
         "authzen.url",
+        "telemetry.otlp_endpoint",
+        "decision_log.file",
     ] {
         rows.push(row(unset, ""));
     }

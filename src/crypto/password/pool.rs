@@ -103,7 +103,13 @@ impl Pool {
         };
         let job = Job { deadline, run: Box::new(run), wanted: Box::new(wanted) };
         let Owner { queue, most } = &*self.0;
-        queue.lock().push(lane, job, *most)?;
+        let pushed = {
+            let mut queue = queue.lock();
+            let pushed = queue.push(lane, job, *most);
+            queue.told();
+            pushed
+        };
+        pushed?;
         queue.work.notify_one();
         // Dropped unanswered: its time was over, or somebody else's turn came first.
         answer.await.map_err(|_| Busy)
@@ -132,7 +138,10 @@ fn serve(shared: &Shared) {
         let mut queue = shared.lock();
         let job = loop {
             match queue.pop() {
-                Some(job) => break job,
+                Some(job) => {
+                    queue.told();
+                    break job;
+                }
                 None if queue.closed => return,
                 None => queue = shared.work.wait(queue).unwrap_or_else(PoisonError::into_inner),
             }
@@ -155,6 +164,12 @@ impl Job {
 }
 
 impl Queue {
+    /// Shows how many wait.
+    fn told(&self) {
+        let waiting = u32::try_from(self.length).unwrap_or(u32::MAX);
+        metrics::gauge!("chancery_password_queue").set(waiting);
+    }
+
     fn push(&mut self, lane: Lane, job: Job, most: usize) -> Result<(), Busy> {
         if self.length >= most {
             self.sweep();

@@ -6,8 +6,8 @@ use tonic::Status;
 
 use super::super::question::{self, SubjectName};
 use super::{Asking, Ready, Right};
-use crate::decision::{Actor, Anchor, Limits, Reason, Snapshot, Subject, sees_account};
-use crate::layers::{BadCredential, Owner, Source};
+use crate::decision::{Actor, Anchor, Caller, Limits, Reason, Snapshot, Subject, sees_account};
+use crate::layers::{BadCredential, Owner, Seen, Source};
 use crate::model::{AccountId, Named, ResourcePath, UserId};
 
 /// Who is asked about, found.
@@ -33,6 +33,24 @@ impl Found {
             actor: None,
             credential: None,
         }
+    }
+
+    pub(in crate::rpc) fn no_credential(home: &Arc<Snapshot>) -> Self {
+        Self { credential: Some(Reason::TokenInvalid), ..Self::nobody(home) }
+    }
+
+    /// Takes what the credential that named it says.
+    fn by(mut self, stands: Result<Caller, BadCredential>) -> Result<Self, Status> {
+        match stands {
+            Ok(caller) => {
+                self.limits = caller.limits;
+                self.actor = caller.actor;
+            }
+            Err(BadCredential::Expired) => self.credential = Some(Reason::TokenExpired),
+            Err(BadCredential::Revoked(_)) => self.credential = Some(Reason::TokenRevoked),
+            Err(bad) => return Err(bad.into()),
+        }
+        Ok(self)
     }
 }
 
@@ -126,34 +144,40 @@ impl Asking {
 
     async fn find_token(&mut self, text: &str) -> Result<Found, Status> {
         let credentials = Arc::clone(&self.shared.credentials);
-        let invalid = |home: &Arc<Snapshot>| Found {
-            credential: Some(Reason::TokenInvalid),
-            ..Found::nobody(home)
-        };
         // An unknown one is counted as the asker's, as at the door it would be its sender's.
         let source = Source::User(self.by.caller.user);
         let owner = credentials.owner(text, source).await?;
-        let Some(Owner { user, .. }) = owner else { return Ok(invalid(&self.by.home)) };
-        let mut found = self.find_user(user).await?;
+        let Some(Owner { user, .. }) = owner else {
+            return Ok(Found::no_credential(&self.by.home));
+        };
+        let found = self.find_user(user).await?;
         if found.home.any_user(user).is_none() {
             // Of a foreign user: in the words for what is no token at all.
-            return Ok(invalid(&self.by.home));
+            return Ok(Found::no_credential(&self.by.home));
         }
         match credentials.stands(text, source).await {
-            Ok(caller) => {
-                found.limits = caller.limits;
-                found.actor = caller.actor;
-            }
-            Err(BadCredential::Expired) => found.credential = Some(Reason::TokenExpired),
-            Err(BadCredential::Revoked(_)) => found.credential = Some(Reason::TokenRevoked),
             Err(BadCredential::Invalid | BadCredential::Missing) => {
-                return Ok(invalid(&self.by.home));
+                Ok(Found::no_credential(&self.by.home))
             }
-            Err(bad @ (BadCredential::TooMany | BadCredential::Unknowable(_))) => {
-                return Err(bad.into());
-            }
+            stands => found.by(stands),
         }
-        Ok(found)
+    }
+
+    /// Finds whom a credential stands for that was sent before.
+    pub(in crate::rpc) async fn find_seen(
+        &mut self,
+        user: UserId,
+        seen: Seen,
+    ) -> Result<Found, Status> {
+        let credentials = Arc::clone(&self.shared.credentials);
+        let mut found = self.find_user(user).await?;
+        match credentials.still_stands(seen).await {
+            Err(BadCredential::Invalid | BadCredential::Missing) => {
+                found.credential = Some(Reason::TokenInvalid);
+                Ok(found)
+            }
+            stands => found.by(stands),
+        }
     }
 
     /// Finds the snapshot of the resource's tenant, if the subject could reach it at all.

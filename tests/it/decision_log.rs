@@ -1,0 +1,450 @@
+//! What is recorded of decisions, and how one that was made is explained.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use chancery::proto::v1 as pb;
+use chancery::telemetry;
+use envoy_types::pb::envoy::service::auth::v3::authorization_client::AuthorizationClient;
+use pb::Reason;
+use prost_types::value::Kind;
+use prost_types::{Struct, Value};
+use serde_json::Value as Json;
+use tonic::{Code, Request};
+
+use crate::mesh::{ROUTES, Told, held};
+use crate::support::{Person, Service, ask, engines, refused, stranger};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Starts a service that records, into a file of its own where `sink` is `file`.
+async fn recording(
+    engine: &crate::support::Engine,
+    sink: &str,
+    more: &[(&'static str, &str)],
+) -> (Service, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("decisions.jsonl");
+    let mut settings = vec![
+        ("limits.changes_per_minute", "0"),
+        ("decision_log.sink", sink),
+        ("decision_log.file", file.to_str().unwrap()),
+    ];
+    settings.extend_from_slice(more);
+    (Service::start_with(engine, &settings).await, folder)
+}
+
+fn read(folder: &Path) -> Vec<Json> {
+    let text = std::fs::read_to_string(folder.join("decisions.jsonl")).unwrap_or_default();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// Stops the service, which writes what is left, and reads all there is.
+async fn stopped(service: Service, folder: &Path) -> Vec<Json> {
+    service.stop().await;
+    read(folder)
+}
+
+fn record<'r>(records: &'r [Json], id: &str) -> &'r Json {
+    let found: Vec<&Json> = records.iter().filter(|one| one["decision_id"] == id).collect();
+    assert_eq!(found.len(), 1, "{id} is recorded once");
+    found[0]
+}
+
+fn context(key: &str, text: &str) -> Option<Struct> {
+    let value = Value { kind: Some(Kind::StringValue(text.to_owned())) };
+    Some(Struct { fields: [(key.to_owned(), value)].into_iter().collect() })
+}
+
+async fn explain(
+    service: &Service,
+    by: &Person,
+    id: &str,
+) -> Result<pb::ExplainAuthorizationResponse, tonic::Status> {
+    let request =
+        pb::ExplainAuthorizationRequest { decision_id: id.to_owned(), ..Default::default() };
+    Ok(service.authorization(by).explain_authorization(request).await?.into_inner())
+}
+
+#[tokio::test]
+async fn a_record_says_who_asked_what_and_why_it_was_so_and_holds_no_secret() {
+    for engine in engines() {
+        let (service, folder) = recording(&engine, "file", &[]).await;
+        let acme = service.tenant("Acme").await;
+        let boss = service.person(&acme, "boss", &["SUPER_USER"]).await;
+        let ann = service.person(&acme, "ann", &[]).await;
+        let mut question = ask(&boss.user_id, "read", "account", &acme);
+        question.context = context("ticket", "hush hush");
+        let mut request = Request::new(question);
+        let trace = "0af7651916cd43dd8448eb211c80319c";
+        let parent = format!("00-{trace}-b7ad6b7169203331-01");
+        request.metadata_mut().insert("traceparent", parent.parse().unwrap());
+        request.metadata_mut().insert("x-request-id", "asked-once".parse().unwrap());
+        let permit = service.authorization(&service.root).authorize(request).await.unwrap();
+        let permit = permit.into_inner();
+        let deny = service.decides(&ann.user_id, "delete", "account", &acme).await;
+        // By credentials: one that is somebody's, and one that was typed where an id belongs.
+        let by_token = |kind: &str, id: &str, token: &str| pb::AuthorizeRequest {
+            subject: Some(pb::Subject {
+                r#type: kind.to_owned(),
+                id: id.to_owned(),
+                token: token.to_owned(),
+                properties: None,
+            }),
+            ..ask("", "read", "account", &acme)
+        };
+        let mut asking = service.authorization(&service.root);
+        let named = asking.authorize(by_token("token", "", &ann.token)).await.unwrap().into_inner();
+        let astray = stranger();
+        let lost = asking.authorize(by_token("user", &astray, "")).await.unwrap().into_inner();
+        let dead = asking.authorize(by_token("token", &astray, "")).await.unwrap().into_inner();
+
+        let (root, revision) = (service.root.clone(), permit.evaluated_revision);
+        let records = stopped(service, folder.path()).await;
+        let found = record(&records, &permit.decision_id);
+        assert_eq!(found["version"], 1);
+        assert_eq!(found["door"], "Authorize");
+        assert_eq!(
+            (&found["request_id"], &found["trace_id"]),
+            (&"asked-once".into(), &trace.into())
+        );
+        assert_eq!(found["caller"]["user_id"], root.user_id);
+        assert_eq!(found["caller"]["token_id"], root.token_id);
+        assert_eq!(found["subject"]["id"], boss.user_id);
+        assert_eq!(found["subject"]["account_id"], acme);
+        assert_eq!(found["action"], "account.read");
+        assert_eq!(found["resource"], format!("account/{acme}"));
+        assert_eq!(found["properties"], serde_json::json!({ "context": ["ticket"] }));
+        assert_eq!((&found["decision"], &found["reason"]), (&true.into(), &"PERMITTED".into()));
+        assert_eq!(found["grants"][0]["kind"], "ROLE", "{found}");
+        assert_eq!(found["grants"][0]["holder_user_id"], boss.user_id);
+        assert_eq!(
+            (&found["tenant_id"], &found["revision"]),
+            (&acme.as_str().into(), &revision.into())
+        );
+        assert_eq!(found["time"], "2027-01-15T08:00:00.000000Z");
+
+        let found = record(&records, &deny.decision_id);
+        assert_eq!((&found["decision"], &found["reason"]), (&false.into(), &"NO_GRANT".into()));
+        assert_eq!(found["missing"], "NOT_GRANTED");
+        assert!(found["grants"].as_array().unwrap().is_empty());
+        let found = record(&records, &named.decision_id);
+        assert_eq!(
+            (&found["subject"]["id"], &found["subject"]["by_credential"]),
+            (&ann.user_id.as_str().into(), &true.into())
+        );
+        for nobody in [lost, dead] {
+            assert!(record(&records, &nobody.decision_id)["subject"]["id"].is_null());
+        }
+        let text = std::fs::read_to_string(folder.path().join("decisions.jsonl")).unwrap();
+        for secret in [&root.token, &boss.token, &ann.token, &astray, "hush hush"] {
+            assert!(!text.contains(secret), "{secret} is in the log");
+        }
+    }
+}
+
+#[tokio::test]
+async fn values_are_written_where_that_is_wanted_and_items_of_a_batch_as_questions_of_their_own() {
+    for engine in engines() {
+        let more = [("decision_log.values", "true")];
+        let (service, folder) = recording(&engine, "file", &more).await;
+        let acme = service.tenant("Acme").await;
+        let ann = service.person(&acme, "ann", &["SUPER_USER"]).await;
+        let item = |action: &str| {
+            let one = ask(&ann.user_id, action, "account", &acme);
+            pb::EvaluationRequest {
+                subject: one.subject,
+                action: one.action,
+                resource: one.resource,
+                context: context("ticket", "7"),
+            }
+        };
+        let request = pb::BatchAuthorizeRequest {
+            evaluations: vec![item("read"), item("dance")],
+            ..Default::default()
+        };
+        let answer = service.authorization(&service.root).batch_authorize(request).await.unwrap();
+        let answers = answer.into_inner().evaluations;
+        let records = stopped(service, folder.path()).await;
+        let good = record(&records, &answers[0].decision_id);
+        assert_eq!(good["door"], "BatchAuthorize");
+        assert_eq!(good["properties"], serde_json::json!({ "context": { "ticket": "7" } }));
+        let bad = record(&records, &answers[1].decision_id);
+        assert_eq!(bad["error"]["reason"], "UNKNOWN_PERMISSION");
+        assert!(bad["reason"].is_null() && bad["decision"] == false);
+        let ids: Vec<&str> = answers.iter().map(|one| one.decision_id.as_str()).collect();
+        assert!(ids.is_sorted() && ids.iter().all(|id| id.starts_with("dec_")), "{ids:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_proxy_asks_is_recorded_with_its_door_and_trace_and_explained_like_the_rest() {
+    for engine in engines() {
+        let more = [("mesh.answer_ms", "10000"), ("mesh.routes", ROUTES)];
+        let (service, folder) = recording(&engine, "file", &more).await;
+        let acme = service.tenant("Acme").await;
+        let proxy = service.machine(&acme, "proxy", &["core/DECISION_CLIENT"]).await;
+        let boss = service.person(&acme, "boss", &["SUPER_USER"]).await;
+        let path = format!("/v1/users/{}", boss.user_id);
+        let bearer = format!("Bearer {}", boss.token);
+        let mut request = Request::new(held("GET", &path, &[("authorization", &bearer)]));
+        let trace = "0af7651916cd43dd8448eb211c80319c";
+        let parent = format!("00-{trace}-b7ad6b7169203331-01");
+        request.metadata_mut().insert("traceparent", parent.parse().unwrap());
+        let mut door = AuthorizationClient::new(service.by(&proxy.token));
+        let told = Told::of(door.check(request).await.unwrap().into_inner());
+        assert_eq!(told.status, 200);
+        let id = &told.metadata["decision_id"];
+        let explained = explain(&service, &boss, id).await.unwrap();
+        assert!(explained.decision && explained.recorded.unwrap().same_now);
+
+        let records = stopped(service, folder.path()).await;
+        let found = record(&records, id);
+        assert_eq!((&found["door"], &found["trace_id"]), (&"Check".into(), &trace.into()));
+        assert_eq!(found["caller"]["user_id"], proxy.user_id);
+        assert_eq!(found["subject"]["id"], boss.user_id);
+        assert_eq!(found["subject"]["by_credential"], true);
+        assert_eq!(found["action"], "user.read");
+        assert_eq!(found["resource"], format!("account/{acme}/user/{}", boss.user_id));
+        assert_eq!(found["decision"], true);
+        assert!(!found.to_string().contains(&boss.token));
+    }
+}
+
+#[tokio::test]
+async fn of_permits_a_share_is_recorded_and_denials_all_are() {
+    for engine in engines() {
+        let more = [("decision_log.permits", "0.25")];
+        let (service, folder) = recording(&engine, "file", &more).await;
+        let acme = service.tenant("Acme").await;
+        let ann = service.person(&acme, "ann", &["SUPER_USER"]).await;
+        for _ in 0..100 {
+            assert!(service.decides(&ann.user_id, "read", "account", &acme).await.decision);
+        }
+        for _ in 0..10 {
+            let other = service.root.account_id.clone();
+            assert!(!service.decides(&ann.user_id, "read", "account", &other).await.decision);
+        }
+        let records = stopped(service, folder.path()).await;
+        let permits = records.iter().filter(|one| one["decision"] == true).count();
+        assert!((20..=30).contains(&permits), "{permits}");
+        assert_eq!(records.len() - permits, 10);
+    }
+}
+
+#[tokio::test]
+async fn a_full_log_is_put_aside_and_nothing_of_it_is_lost() {
+    for engine in engines() {
+        let more = [("decision_log.file_bytes", "4096"), ("decision_log.file_keep", "50")];
+        let (service, folder) = recording(&engine, "file", &more).await;
+        let acme = service.tenant("Acme").await;
+        let mut ids = Vec::new();
+        for _ in 0..60 {
+            let root = service.root.user_id.clone();
+            ids.push(service.decides(&root, "read", "account", &acme).await.decision_id);
+        }
+        service.stop().await;
+        let mut found = Vec::new();
+        for entry in folder.path().read_dir().unwrap() {
+            let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+            assert!(text.len() <= 4096);
+            let lines = text.lines().map(|line| serde_json::from_str::<Json>(line).unwrap());
+            found.extend(lines.map(|one| one["decision_id"].as_str().unwrap().to_owned()));
+        }
+        found.sort();
+        assert_eq!(found, ids);
+    }
+}
+
+fn lost() -> u64 {
+    let figures = telemetry::figures().render();
+    let name = "chancery_decision_log_lost_total{why=\"queue\"}";
+    let line = figures.lines().find(|line| line.starts_with(name));
+    line.map_or(0, |line| line.rsplit(' ').next().unwrap().parse().unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_that_stands_still_holds_up_no_decision_and_what_is_lost_is_counted() {
+    let engine = crate::support::Engine::Sqlite;
+    let folder = tempfile::tempdir().unwrap();
+    // Opening it waits for a reader, and there is none.
+    let pipe = folder.path().join("decisions.pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let settings = [
+        ("limits.changes_per_minute", "0"),
+        ("decision_log.sink", "file"),
+        ("decision_log.file", pipe.to_str().unwrap()),
+    ];
+    let service = Service::start_with(&engine, &settings).await;
+    let acme = service.tenant("Acme").await;
+    let before = lost();
+    let one = ask(&service.root.user_id, "read", "account", &acme);
+    let item = pb::EvaluationRequest {
+        subject: one.subject,
+        action: one.action,
+        resource: one.resource,
+        context: context("letter", &"x".repeat(2_000)),
+    };
+    let request = pb::BatchAuthorizeRequest { evaluations: vec![item; 1000], ..Default::default() };
+    let mut asking = service.authorization(&service.root);
+    let began = Instant::now();
+    // The queue has places for more, but not that many bytes.
+    for _ in 0..4 {
+        let answer = asking.batch_authorize(request.clone()).await.unwrap().into_inner();
+        assert!(answer.evaluations.iter().all(|one| one.decision));
+    }
+    assert!(began.elapsed() < PATIENCE, "nobody waited for the log");
+    assert!(lost() >= before + 1000, "{} were lost", lost() - before);
+    // And it does not keep the server from stopping.
+    let began = Instant::now();
+    service.stop().await;
+    assert!(began.elapsed() < PATIENCE);
+}
+
+#[tokio::test]
+async fn a_decision_is_explained_by_its_id_and_it_is_said_whether_it_would_be_the_same() {
+    for engine in engines() {
+        let (service, _folder) = recording(&engine, "memory", &[]).await;
+        let acme = service.tenant("Acme").await;
+        let boss = service.person(&acme, "boss", &["SUPER_USER"]).await;
+        let ann = service.person(&acme, "ann", &["MANAGE_USERS"]).await;
+        let path = format!("account/{acme}/user/-");
+        let then = service.decides(&ann.user_id, "create", "user", &path).await;
+        assert!(then.decision);
+        let told = explain(&service, &boss, &then.decision_id).await.unwrap();
+        let recorded = told.recorded.clone().unwrap();
+        assert!(told.decision && recorded.decision && recorded.same_now);
+        assert_eq!(recorded.evaluated_revision, then.evaluated_revision);
+        assert_eq!(recorded.consistency_token, then.consistency_token);
+        assert_eq!(recorded.grants[0].role_type, "MANAGE_USERS");
+        assert_eq!(recorded.grants[0].holder_user_id, ann.user_id);
+        assert!(!told.steps.is_empty() && told.decision_id != then.decision_id);
+
+        let take = pb::RemoveUserRoleRequest {
+            user_id: ann.user_id.clone(),
+            role_type: "MANAGE_USERS".to_owned(),
+            force: true,
+            ..Default::default()
+        };
+        service.roles(&boss).remove_user_role(take).await.unwrap();
+        let told = explain(&service, &boss, &then.decision_id).await.unwrap();
+        let recorded = told.recorded.clone().unwrap();
+        assert!(!told.decision && recorded.decision && !recorded.same_now);
+        assert_eq!((told.reason(), recorded.reason()), (Reason::NoGrant, Reason::Permitted));
+        assert!(told.evaluated_revision > recorded.evaluated_revision);
+        service.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_credential_is_known_again_and_an_ended_one_is_told() {
+    for engine in engines() {
+        let (service, _folder) = recording(&engine, "memory", &[]).await;
+        let acme = service.tenant("Acme").await;
+        let boss = service.person(&acme, "boss", &["SUPER_USER"]).await;
+        let (token_id, token) = service.mint(&boss.user_id, &["account.read"]).await;
+        let question = |action: &str| pb::AuthorizeRequest {
+            subject: Some(pb::Subject { token: token.clone(), ..Default::default() }),
+            ..ask("", action, "account", &acme)
+        };
+        let mut asking = service.authorization(&service.root);
+        let scoped = asking.authorize(question("update")).await.unwrap().into_inner();
+        assert_eq!(scoped.reason(), Reason::TokenScope);
+        let told = explain(&service, &boss, &scoped.decision_id).await.unwrap();
+        assert_eq!(told.reason(), Reason::TokenScope);
+        assert!(told.recorded.unwrap().same_now);
+        let delete = pb::DeleteApiTokenRequest { token_id, ..Default::default() };
+        service.tokens(&boss).delete_api_token(delete).await.unwrap();
+        let told = explain(&service, &boss, &scoped.decision_id).await.unwrap();
+        assert_eq!(told.reason(), Reason::TokenRevoked);
+        assert!(!told.recorded.unwrap().same_now);
+        // One that was nobody's still is.
+        let question = pb::AuthorizeRequest {
+            subject: Some(pb::Subject { token: stranger(), ..Default::default() }),
+            ..ask("", "read", "account", &acme)
+        };
+        let dead = service.authorization(&boss).authorize(question).await.unwrap().into_inner();
+        assert_eq!(dead.reason(), Reason::TokenInvalid);
+        let told = explain(&service, &boss, &dead.decision_id).await.unwrap();
+        assert_eq!(told.reason(), Reason::TokenInvalid);
+        assert!(told.recorded.unwrap().same_now);
+        service.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_remembered_or_may_not_be_explained_is_not_there() {
+    for engine in engines() {
+        let more = [("decision_log.remember", "3")];
+        let (service, _folder) = recording(&engine, "memory", &more).await;
+        let (acme, other) = (service.tenant("Acme").await, service.tenant("Other").await);
+        let boss = service.person(&acme, "boss", &["SUPER_USER"]).await;
+        let rival = service.person(&other, "rival", &["SUPER_USER"]).await;
+        let plain = service.person(&acme, "plain", &[]).await;
+        let then = service.decides(&boss.user_id, "read", "account", &acme).await;
+        let absent = explain(&service, &rival, "dec_01jh4z6s00e0080000000000zz").await;
+        let absent = refused(absent, Code::NotFound, "DECISION_NOT_FOUND");
+        let hidden = explain(&service, &rival, &then.decision_id).await;
+        let hidden = refused(hidden, Code::NotFound, "DECISION_NOT_FOUND");
+        let same = hidden.message().replace(&then.decision_id, "dec_01jh4z6s00e0080000000000zz");
+        assert_eq!(absent.message(), same);
+        let plain = explain(&service, &plain, &then.decision_id).await;
+        refused(plain, Code::PermissionDenied, "ACCESS_DENIED");
+        assert!(explain(&service, &boss, &then.decision_id).await.is_ok());
+        for _ in 0..3 {
+            service.decides(&boss.user_id, "read", "account", &acme).await;
+        }
+        let gone = explain(&service, &boss, &then.decision_id).await;
+        refused(gone, Code::NotFound, "DECISION_NOT_FOUND");
+
+        let bad = explain(&service, &boss, "7").await;
+        refused(bad, Code::InvalidArgument, "INVALID_FIELD");
+        let both = pb::ExplainAuthorizationRequest {
+            decision_id: then.decision_id.clone(),
+            action: Some(pb::Action { name: "read".to_owned(), properties: None }),
+            ..Default::default()
+        };
+        let both = service.authorization(&boss).explain_authorization(both).await;
+        refused(both, Code::InvalidArgument, "INVALID_FIELD");
+        service.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_records_nothing_knows_no_decision() {
+    for engine in engines() {
+        let service = Service::start(&engine).await;
+        let acme = service.tenant("Acme").await;
+        let boss = service.person(&acme, "boss", &["SUPER_USER"]).await;
+        let then = service.decides(&boss.user_id, "read", "account", &acme).await;
+        let told = explain(&service, &boss, &then.decision_id).await;
+        refused(told, Code::NotFound, "DECISION_NOT_FOUND");
+    }
+}
+
+#[tokio::test]
+async fn a_decision_about_a_permission_that_has_gone_cannot_be_explained() {
+    for engine in engines() {
+        let (service, _folder) = recording(&engine, "memory", &[]).await;
+        let file = |more: &str| {
+            format!(
+                "catalogue: shop\nversion: 1\nuses: [core]\nresource_types:\n  basket: {{ in: [account], actions: [read{more}] }}\n"
+            )
+        };
+        let apply = |catalogue_yaml: String| pb::ApplyCatalogueRequest {
+            catalogue_yaml,
+            ..Default::default()
+        };
+        let root = service.root.clone();
+        service.roles(&root).apply_catalogue(apply(file(", burn"))).await.unwrap();
+        let acme = service.tenant("Acme").await;
+        let path = format!("account/{acme}/basket/1");
+        let then = service.decides(&root.user_id, "burn", "basket", &path).await;
+        let next = file("").replace("version: 1", "version: 2");
+        service.roles(&root).apply_catalogue(apply(next)).await.unwrap();
+        let told = explain(&service, &root, &then.decision_id).await;
+        refused(told, Code::InvalidArgument, "UNKNOWN_PERMISSION");
+        service.stop().await;
+    }
+}
