@@ -108,7 +108,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("sea_orm", &["store"]),
     ("sea_orm_migration", &["store"]),
     ("migrations", &["store"]),
-    ("tonic", &["proto", "layers", "rpc", "mesh", "server", "client"]),
+    ("tonic", &["proto", "telemetry", "layers", "rpc", "mesh", "server", "client"]),
     ("envoy_types", &["mesh", "server"]),
     ("axum", &["admin"]),
     ("clap", &["cli"]),
