@@ -6,7 +6,7 @@ use tonic::metadata::AsciiMetadataValue;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request, Status};
 
-use crate::outside::{NoTls, Secure};
+use crate::outside::{NoTls, Secure, Trust};
 use crate::proto::v1 as pb;
 use crate::proto::v1::authorization_service_client::AuthorizationServiceClient;
 use crate::proto::v1::rights_document_service_client::RightsDocumentServiceClient;
@@ -41,6 +41,21 @@ impl From<Status> for NoReply {
         let why = format!("{:?}: {}", status.code(), status.message());
         if status.code() == Code::Unauthenticated { Self::Asker(why) } else { Self::Refused(why) }
     }
+}
+
+/// How long one batch of spans may be on its way.
+const ON_ITS_WAY: Duration = Duration::from_secs(5);
+
+/// Returns what connects to a collector of spans once there are some; over `https` only to whom browsers take for who it should be.
+pub fn collector(url: &str) -> Result<Channel, NoReply> {
+    let bad = || NoReply::Address(url.to_owned());
+    let endpoint = Endpoint::from_shared(url.to_owned()).map_err(|_| bad())?;
+    if !matches!(endpoint.uri().scheme_str(), Some("http" | "https")) {
+        return Err(bad());
+    }
+    let endpoint = endpoint.connect_timeout(ON_ITS_WAY).timeout(ON_ITS_WAY);
+    let secure = Secure { trust: Trust::Web, own: None };
+    Ok(endpoint.connect_with_connector_lazy(secure.connector()?))
 }
 
 /// A connection to a server, in somebody's name.

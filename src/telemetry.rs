@@ -13,6 +13,7 @@ use std::time::Duration;
 use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 use serde::{Deserialize, Serialize};
+use tonic::transport::Channel;
 use tracing_subscriber::filter::{FilterFn, ParseError};
 use tracing_subscriber::fmt::Layer as Lines;
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -114,13 +115,18 @@ pub fn init(log: &LogConfig) -> Result<(), BadLevel> {
     Ok(())
 }
 
-/// Turns the log on, and traces where an endpoint is configured. Must be called on a runtime.
-pub fn start(log: &LogConfig, traces: &TracesConfig) -> Result<Telemetry, Silent> {
-    let Some(endpoint) = &traces.otlp_endpoint else {
+/// Turns the log on, and traces where there is a collector, of which `sample` is the share that is kept. Must be called on a
+/// runtime.
+pub fn start(
+    log: &LogConfig,
+    collector: Option<Channel>,
+    sample: f64,
+) -> Result<Telemetry, Silent> {
+    let Some(collector) = collector else {
         init(log)?;
         return Ok(Telemetry::default());
     };
-    let sending = Sending::start(endpoint, traces.sample)?;
+    let sending = Sending::start(collector, sample)?;
     // Each has a filter of its own: what is traced does not hang on what is logged, nor the other way.
     let spans = tracing_opentelemetry::layer()
         .with_tracer(sending.tracer())

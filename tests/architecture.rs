@@ -111,7 +111,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("sea_orm", &["store"]),
     ("sea_orm_migration", &["store"]),
     ("migrations", &["store"]),
-    ("tonic", &["proto", "layers", "rpc", "authzen", "mesh", "server", "client"]),
+    ("tonic", &["proto", "telemetry", "layers", "rpc", "authzen", "mesh", "server", "client"]),
     ("tonic_web", &["layers"]),
     ("tower_http", &["layers"]),
     ("envoy_types", &["mesh", "server"]),

@@ -12,6 +12,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::bootstrap::{First, mint};
 use super::open::CannotBegin;
 use super::{Outcome, open, say};
+use crate::client;
 use crate::config::Config;
 use crate::crypto::KeyRing;
 use crate::crypto::token::Secret;
@@ -40,7 +41,9 @@ enum NotReady {
 
 /// Serves until SIGTERM or SIGINT; a second one ends it at once.
 pub(super) async fn run(config: Config) -> Outcome {
-    let telemetry = telemetry::start(&config.log, &config.telemetry)?;
+    let traces = &config.telemetry;
+    let collector = traces.otlp_endpoint.as_deref().map(client::collector).transpose()?;
+    let telemetry = telemetry::start(&config.log, collector, traces.sample)?;
     let ended = served(&config).await;
     telemetry.end(CLOSING).await;
     ended

@@ -219,7 +219,7 @@ async fn opened(
     options: TransactionOptions,
 ) -> Result<DatabaseTransaction, Error> {
     let pool = pool.clone();
-    let begin = async move { pool.begin_with_options(options).await };
-    let begun = tokio::spawn(begin.in_current_span()).await;
+    let work = async move { pool.begin_with_options(options).await };
+    let begun = tokio::spawn(work.in_current_span()).await;
     Ok(begun.map_err(|_| Error::Unavailable(Cause::of("the program ends")))??)
 }

@@ -13,7 +13,7 @@ use opentelemetry::trace::{
     Link, SpanContext, SpanKind, TraceContextExt as _, TraceId, TraceState, TracerProvider as _,
 };
 use opentelemetry::{Context, KeyValue, Value};
-use opentelemetry_otlp::WithExportConfig as _;
+use opentelemetry_otlp::WithTonicConfig as _;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::{
@@ -23,6 +23,7 @@ use opentelemetry_sdk::trace::{
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
+use tonic::transport::Channel;
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
@@ -32,8 +33,6 @@ use super::export::{self, QUEUE, Queue};
 pub const SPANS: &str = "chancery_span";
 /// The spans that a trace may begin with: what is done by itself, such as the poll, begins none.
 const ROOTS: [&str; 2] = ["rpc", "post"];
-/// How long one batch may be on its way.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Whether spans go out: set once, before anything is served.
 static ON: AtomicBool = AtomicBool::new(false);
@@ -71,7 +70,7 @@ pub(super) struct Sending {
 
 impl Sending {
     /// Begins to send. Must be called on a runtime.
-    pub(super) fn start(endpoint: &str, sample: f64) -> Result<Self, BadEndpoint> {
+    pub(super) fn start(collector: Channel, sample: f64) -> Result<Self, BadEndpoint> {
         let resource = Resource::builder_empty()
             .with_attributes([
                 KeyValue::new("service.name", "chancery"),
@@ -80,8 +79,8 @@ impl Sending {
             .build();
         let mut exporter = opentelemetry_otlp::SpanExporter::builder()
             .with_tonic()
-            .with_endpoint(endpoint)
-            .with_timeout(PATIENCE)
+            // Made by us: with the exporter's own TLS, no other channel of this program could have ours.
+            .with_channel(collector)
             .build()
             .map_err(|error| BadEndpoint(error.to_string()))?;
         exporter.set_resource(&resource);
