@@ -160,8 +160,9 @@ impl Service {
         let grpc = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let admin = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let keys = Arc::new(KeyRing::from_base64(KEY).unwrap());
-        let server =
-            server::start(config.server(), store.clone(), keys, grpc, admin).await.unwrap();
+        // Boxed, since a whole configuration in it makes every future that starts a service a large one.
+        let server = Box::pin(server::start(config.server(), store.clone(), keys, grpc, admin));
+        let server = server.await.unwrap();
         let at = format!("http://{}", server.grpc());
         let endpoint = Channel::from_shared(at).unwrap();
         // Of one that encrypts it is for the test to say who its clients are.
