@@ -52,9 +52,9 @@ fn record<'r>(records: &'r [Json], id: &str) -> &'r Json {
     found[0]
 }
 
-fn context(key: &str, text: &str) -> Option<Struct> {
+fn context(key: &str, text: &str) -> Struct {
     let value = Value { kind: Some(Kind::StringValue(text.to_owned())) };
-    Some(Struct { fields: [(key.to_owned(), value)].into_iter().collect() })
+    Struct { fields: [(key.to_owned(), value)].into_iter().collect() }
 }
 
 async fn explain(
@@ -67,6 +67,28 @@ async fn explain(
     Ok(service.authorization(by).explain_authorization(request).await?.into_inner())
 }
 
+/// Looks at the record of what `boss` of `acme` may, as `root` has asked it by a request of this trace.
+fn is_told(found: &Json, root: &Person, boss: &Person, acme: &str, trace: &str, revision: u64) {
+    assert_eq!(found["version"], 1);
+    assert_eq!(found["door"], "Authorize");
+    assert_eq!((&found["request_id"], &found["trace_id"]), (&"asked-once".into(), &trace.into()));
+    assert_eq!(found["caller"]["user_id"], root.user_id);
+    assert_eq!(found["caller"]["token_id"], root.token_id);
+    assert_eq!(found["subject"]["id"], boss.user_id);
+    assert_eq!(found["subject"]["account_id"], acme);
+    assert_eq!(found["action"], "account.read");
+    assert_eq!(found["resource"], format!("account/{acme}"));
+    assert_eq!(found["properties"], serde_json::json!({ "context": ["ticket"] }));
+    assert_eq!((&found["decision"], &found["reason"]), (&true.into(), &"PERMITTED".into()));
+    assert_eq!(found["grants"][0]["kind"], "ROLE", "{found}");
+    assert_eq!(found["grants"][0]["holder_user_id"], boss.user_id);
+    assert_eq!(
+        (&found["tenant_id"], &found["revision"]),
+        (&acme.as_str().into(), &revision.into())
+    );
+    assert_eq!(found["time"], "2027-01-15T08:00:00.000000Z");
+}
+
 #[tokio::test]
 async fn a_record_says_who_asked_what_and_why_it_was_so_and_holds_no_secret() {
     for engine in engines() {
@@ -75,7 +97,7 @@ async fn a_record_says_who_asked_what_and_why_it_was_so_and_holds_no_secret() {
         let boss = service.person(&acme, "boss", &["SUPER_USER"]).await;
         let ann = service.person(&acme, "ann", &[]).await;
         let mut question = ask(&boss.user_id, "read", "account", &acme);
-        question.context = context("ticket", "hush hush");
+        question.context = Some(context("ticket", "hush hush"));
         let mut request = Request::new(question);
         let trace = "0af7651916cd43dd8448eb211c80319c";
         let parent = format!("00-{trace}-b7ad6b7169203331-01");
@@ -103,28 +125,7 @@ async fn a_record_says_who_asked_what_and_why_it_was_so_and_holds_no_secret() {
         let (root, revision) = (service.root.clone(), permit.evaluated_revision);
         let records = stopped(service, folder.path()).await;
         let found = record(&records, &permit.decision_id);
-        assert_eq!(found["version"], 1);
-        assert_eq!(found["door"], "Authorize");
-        assert_eq!(
-            (&found["request_id"], &found["trace_id"]),
-            (&"asked-once".into(), &trace.into())
-        );
-        assert_eq!(found["caller"]["user_id"], root.user_id);
-        assert_eq!(found["caller"]["token_id"], root.token_id);
-        assert_eq!(found["subject"]["id"], boss.user_id);
-        assert_eq!(found["subject"]["account_id"], acme);
-        assert_eq!(found["action"], "account.read");
-        assert_eq!(found["resource"], format!("account/{acme}"));
-        assert_eq!(found["properties"], serde_json::json!({ "context": ["ticket"] }));
-        assert_eq!((&found["decision"], &found["reason"]), (&true.into(), &"PERMITTED".into()));
-        assert_eq!(found["grants"][0]["kind"], "ROLE", "{found}");
-        assert_eq!(found["grants"][0]["holder_user_id"], boss.user_id);
-        assert_eq!(
-            (&found["tenant_id"], &found["revision"]),
-            (&acme.as_str().into(), &revision.into())
-        );
-        assert_eq!(found["time"], "2027-01-15T08:00:00.000000Z");
-
+        is_told(found, &root, &boss, &acme, trace, revision);
         let found = record(&records, &deny.decision_id);
         assert_eq!((&found["decision"], &found["reason"]), (&false.into(), &"NO_GRANT".into()));
         assert_eq!(found["missing"], "NOT_GRANTED");
@@ -157,7 +158,7 @@ async fn values_are_written_where_that_is_wanted_and_items_of_a_batch_as_questio
                 subject: one.subject,
                 action: one.action,
                 resource: one.resource,
-                context: context("ticket", "7"),
+                context: Some(context("ticket", "7")),
             }
         };
         let request = pb::BatchAuthorizeRequest {
@@ -284,7 +285,7 @@ async fn a_log_that_stands_still_holds_up_no_decision_and_what_is_lost_is_counte
         subject: one.subject,
         action: one.action,
         resource: one.resource,
-        context: context("letter", &"x".repeat(2_000)),
+        context: Some(context("letter", &"x".repeat(2_000))),
     };
     let request = pb::BatchAuthorizeRequest { evaluations: vec![item; 1000], ..Default::default() };
     let mut asking = service.authorization(&service.root);
