@@ -3,6 +3,7 @@
 //! What the asker may not ask about is answered as if it did not exist (`edges.md` §3).
 
 mod find;
+mod ready;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,24 +11,22 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use tonic::{Response, Status};
 use tonic_types::StatusExt as _;
-use tracing::field::Empty;
-use tracing::info_span;
 
 use super::answer;
 use super::properties::{Kept, Sent};
 use super::question::{self, SubjectName};
-use super::recording::{Origin, Remembered, reason_name};
+use super::recording::{Origin, Remembered};
 use super::shared::{Reader, Shared, with_revision};
 use super::sight::Sight;
 use crate::crypto::ConsistencyToken;
-use crate::decision::{Answer, Caller, Question, Reason, Snapshot, Subject, Worlds, decide};
+use crate::decision::{Answer, Caller, Reason, Snapshot, Subject};
 use crate::decision_log::Fault;
 use crate::layers::{Seen, status};
 use crate::model::catalogue::Permission;
 use crate::model::{AccountId, DecisionId, ResourcePath, Revision};
 use crate::proto::v1 as pb;
-use crate::telemetry::SPANS;
 pub(super) use find::Found;
+pub(super) use ready::Ready;
 
 /// What whoever asks must hold over the accounts of subject and resource.
 #[derive(Debug, Clone, Copy)]
@@ -63,25 +62,6 @@ pub(super) struct Asking {
     origin: Option<Origin>,
 }
 
-/// A question that may be asked, and all that it stands on. It may go to another thread.
-pub(super) struct Ready {
-    pub(super) found: Found,
-    pub(super) there: Option<Arc<Snapshot>>,
-    pub(super) permission: Permission,
-    pub(super) path: ResourcePath,
-    /// Whether the asker asks about itself.
-    pub(super) own: bool,
-    /// Whether the asker's right covers the resource's account.
-    pub(super) covered: bool,
-    pub(super) now: DateTime<Utc>,
-    /// What the asker says, for conditions.
-    pub(super) asked: Kept,
-    /// The id that the subject was named by, where it was.
-    pub(super) named: Option<Subject>,
-    /// What the credential that named it is known again by, where decisions are recorded.
-    pub(super) seen: Option<Seen>,
-}
-
 /// A question, once it is known whether it may be asked.
 pub(super) enum Prepared {
     /// It may.
@@ -100,75 +80,6 @@ struct Read {
     asked: Kept,
     named: Option<Subject>,
     seen: Option<Seen>,
-}
-
-impl Ready {
-    pub(super) fn worlds(&self) -> Worlds<'_> {
-        Worlds { home: &self.found.home, there: self.there.as_deref() }
-    }
-
-    /// Decides about one permission; of an assumed session both must have it.
-    pub(super) fn decide(&self, permission: Permission) -> Answer {
-        let span = info_span!(
-            target: SPANS,
-            "decide",
-            chancery.decision = Empty,
-            chancery.reason = Empty,
-            chancery.missing = Empty,
-            chancery.permission = self.found.home.catalogue().name(permission),
-            chancery.revision = self.found.home.revision().0.cast_signed(),
-        );
-        let _in = span.enter();
-        let answer = self.decided(permission);
-        if !span.is_disabled() {
-            span.record("chancery.decision", answer::decision(answer.is_permit()));
-            span.record("chancery.reason", reason_name(answer::wire_reason(answer.reason)));
-            if let Some(missing) = answer.missing {
-                span.record("chancery.missing", answer::wire_missing(missing).as_str_name());
-            }
-        }
-        answer
-    }
-
-    fn decided(&self, permission: Permission) -> Answer {
-        let question = Question { permission, ..self.question() };
-        let answer = decide(self.worlds(), &question);
-        match &self.found.actor {
-            Some(actor) if answer.is_permit() => {
-                let same = actor.home.tenant() == self.found.home.tenant();
-                let home = if same { &self.found.home } else { &actor.home };
-                let worlds = Worlds { home, there: self.there.as_deref() };
-                let subject = Subject::User(actor.caller.user);
-                let limits = actor.caller.limits.as_deref();
-                decide(worlds, &Question { subject, limits, ..question })
-            }
-            _ => answer,
-        }
-    }
-
-    /// Of an assumed session, asks of who really acts from here on, where it hangs on that one.
-    pub(super) fn turn_to_actor(&mut self) {
-        let Some(actor) = self.found.actor.take() else { return };
-        if decide(self.worlds(), &self.question()).is_permit() {
-            self.found.subject = Subject::User(actor.caller.user);
-            self.found.account = Some(actor.caller.account);
-            self.found.limits.clone_from(&actor.caller.limits);
-            if actor.home.tenant() != self.found.home.tenant() {
-                self.found.home = Arc::clone(&actor.home);
-            }
-        }
-    }
-
-    pub(super) fn question(&self) -> Question<'_> {
-        Question {
-            subject: self.found.subject,
-            limits: self.found.limits.as_deref(),
-            permission: self.permission,
-            resource: &self.path,
-            now: self.now,
-            asked: &self.asked,
-        }
-    }
 }
 
 impl Asking {

@@ -27,6 +27,7 @@ pub(super) struct Probe {
 pub(super) async fn run(probe: Probe, reports: watch::Sender<Report>, phases: Phases) {
     let draining = phases.reached(Phase::Draining);
     tokio::pin!(draining);
+    metrics::gauge!("chancery_ready").set(i32::from(reports.borrow().ready));
     loop {
         let next = async {
             tokio::time::sleep(EVERY).await;

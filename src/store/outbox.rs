@@ -6,8 +6,8 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::sea_query::{CaseStatement, Expr, ExprTrait as _, Query};
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait as _, EntityTrait as _, PaginatorTrait as _, QueryFilter as _,
-    QueryOrder as _, QueryTrait as _,
+    ActiveValue::Set, ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _,
+    QuerySelect as _, QueryTrait as _,
 };
 
 use super::batch::Step;
@@ -176,10 +176,15 @@ impl Store {
     /// Returns how many messages are to be sent and have not been, and since when the oldest of them waits.
     pub async fn outbox_backlog(&self) -> Result<(u64, Option<DateTime<Utc>>), Error> {
         use outbox::{Column, Entity};
-        let waiting = Entity::find().filter(Column::NextTime.is_not_null());
-        let count = waiting.clone().count(self.credentials()).await?;
-        let oldest = waiting.order_by_asc(Column::CreateTime).one(self.credentials()).await?;
-        Ok((count, oldest.map(|row| row.create_time)))
+        let waiting = Entity::find()
+            .select_only()
+            .column_as(Column::Id.count(), "count")
+            .column_as(Column::CreateTime.min(), "oldest")
+            .filter(Column::NextTime.is_not_null())
+            .into_tuple::<(i64, Option<DateTime<Utc>>)>()
+            .one(self.credentials());
+        let (count, oldest) = waiting.await?.unwrap_or_default();
+        Ok((count.unsigned_abs(), oldest))
     }
 
     async fn outgoing(&self, row: &outbox::Model) -> Result<Option<Outgoing>, Error> {

@@ -82,10 +82,7 @@ fn is_told(found: &Json, root: &Person, boss: &Person, acme: &str, trace: &str, 
     assert_eq!((&found["decision"], &found["reason"]), (&true.into(), &"PERMITTED".into()));
     assert_eq!(found["grants"][0]["kind"], "ROLE", "{found}");
     assert_eq!(found["grants"][0]["holder_user_id"], boss.user_id);
-    assert_eq!(
-        (&found["tenant_id"], &found["revision"]),
-        (&acme.as_str().into(), &revision.into())
-    );
+    assert_eq!((&found["tenant_id"], &found["revision"]), (&acme.into(), &revision.into()));
     assert_eq!(found["time"], "2027-01-15T08:00:00.000000Z");
 }
 

@@ -79,6 +79,39 @@ fn create(account: &str, name: &str) -> pb::CreateUserRequest {
     pb::CreateUserRequest { account_id: account.to_owned(), user: Some(user), ..Default::default() }
 }
 
+/// Looks at the spans of a user's creation: from the statement that writes the ledger up to the RPC, and on to who called.
+fn a_change_runs_to_the_store(mine: &[&Span]) {
+    let insert = mine.iter().find(|span| {
+        said(span, "db.statement")
+            .is_some_and(|text| text.to_lowercase().contains("insert into \"ledger\""))
+    });
+    let chain = up(mine, insert.expect("a statement that writes the ledger"));
+    assert!(chain[0].starts_with("store "), "{chain:?}");
+    assert_eq!(chain[1..], ["change", "chancery.v1.UserService/CreateUser"], "{chain:?}");
+    assert!(mine.iter().any(|span| span.name == "door"));
+    let rpc = mine.iter().find(|span| span.name.ends_with("/CreateUser")).unwrap();
+    assert_eq!(said(rpc, "rpc.grpc.status_code").as_deref(), Some("0"));
+    assert_eq!(said(rpc, "rpc.method").as_deref(), Some("CreateUser"));
+    assert!(said(rpc, "chancery.revision").is_some(), "{rpc:?}");
+}
+
+/// Looks at the spans of a question, of one that a proxy asks, and of one for which it has no route.
+fn decisions_are_told(asked: &[&Span], checked: &[&Span], nowhere: &[&Span]) {
+    let decide = asked.iter().find(|span| span.name == "decide").unwrap();
+    assert_eq!(said(decide, "chancery.decision").as_deref(), Some("deny"));
+    assert_eq!(said(decide, "chancery.reason").as_deref(), Some("NO_GRANT"));
+    assert!(said(decide, "chancery.revision").is_some());
+    let rpc = asked.iter().find(|span| span.name.ends_with("/Authorize")).unwrap();
+    assert_eq!(said(rpc, "chancery.decision").as_deref(), Some("deny"));
+
+    let decide = checked.iter().find(|span| span.name == "decide").unwrap();
+    assert_eq!(up(checked, decide), ["decide", CHECK]);
+    let rpc = checked.iter().find(|span| span.name == CHECK).unwrap();
+    assert_eq!(said(rpc, "chancery.decision").as_deref(), Some("permit"));
+    let rpc = nowhere.iter().find(|span| span.name == CHECK).unwrap();
+    assert_eq!(said(rpc, "chancery.reason").as_deref(), Some("NO_ROUTE"));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_trace_runs_from_the_caller_to_the_store_and_names_nobody() {
     for engine in engines() {
@@ -107,8 +140,8 @@ async fn one_trace_runs_from_the_caller_to_the_store_and_names_nobody() {
         let other = "1".repeat(32);
         users.create_user(traced(create(&account, "leopoldine"), &other, false)).await.unwrap();
         let mut tokens = TokenServiceClient::new(by.clone());
-        let mint = pb::CreateApiTokenRequest { user_id: user_id.clone(), ..Default::default() };
-        let token = tokens.create_api_token(mint).await.unwrap().into_inner().secret;
+        let request = pb::CreateApiTokenRequest { user_id: user_id.clone(), ..Default::default() };
+        let token = tokens.create_api_token(request).await.unwrap().into_inner().secret;
         let question = crate::support::ask(&user_id, "read", "account", &account);
         let third = "2".repeat(32);
         let mut asking = AuthorizationServiceClient::new(by.clone());
@@ -131,36 +164,8 @@ async fn one_trace_runs_from_the_caller_to_the_store_and_names_nobody() {
         };
         let spans = collector.wait(done).await;
 
-        let mine = of(&spans, TRACE);
-        let insert = mine.iter().find(|span| {
-            said(span, "db.statement")
-                .is_some_and(|text| text.to_lowercase().contains("insert into \"ledger\""))
-        });
-        let chain = up(&mine, insert.expect("a statement that writes the ledger"));
-        assert!(chain[0].starts_with("store "), "{chain:?}");
-        assert_eq!(chain[1..], ["change", "chancery.v1.UserService/CreateUser"], "{chain:?}");
-        assert!(mine.iter().any(|span| span.name == "door"));
-        let rpc = mine.iter().find(|span| span.name.ends_with("/CreateUser")).unwrap();
-        assert_eq!(said(rpc, "rpc.grpc.status_code").as_deref(), Some("0"));
-        assert_eq!(said(rpc, "rpc.method").as_deref(), Some("CreateUser"));
-        assert!(said(rpc, "chancery.revision").is_some(), "{rpc:?}");
-
-        let asked = of(&spans, &third);
-        let decide = asked.iter().find(|span| span.name == "decide").unwrap();
-        assert_eq!(said(decide, "chancery.decision").as_deref(), Some("deny"));
-        assert_eq!(said(decide, "chancery.reason").as_deref(), Some("NO_GRANT"));
-        assert!(said(decide, "chancery.revision").is_some());
-        let rpc = asked.iter().find(|span| span.name.ends_with("/Authorize")).unwrap();
-        assert_eq!(said(rpc, "chancery.decision").as_deref(), Some("deny"));
-
-        let checked = of(&spans, &fourth);
-        let decide = checked.iter().find(|span| span.name == "decide").unwrap();
-        assert_eq!(up(&checked, decide), ["decide", CHECK]);
-        let rpc = checked.iter().find(|span| span.name == CHECK).unwrap();
-        assert_eq!(said(rpc, "chancery.decision").as_deref(), Some("permit"));
-        let nowhere = of(&spans, &fifth);
-        let rpc = nowhere.iter().find(|span| span.name == CHECK).unwrap();
-        assert_eq!(said(rpc, "chancery.reason").as_deref(), Some("NO_ROUTE"));
+        a_change_runs_to_the_store(&of(&spans, TRACE));
+        decisions_are_told(&of(&spans, &third), &of(&spans, &fourth), &of(&spans, &fifth));
         assert!(of(&spans, &other).is_empty());
         // What goes on by itself, such as the poll of the heads, begins no trace.
         let roots = spans.iter().filter(|span| span.parent_span_id.is_empty());
