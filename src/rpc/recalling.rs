@@ -32,6 +32,11 @@ impl AuthorizationApi {
         asking.refuse_if_never(EXPLAIN)?;
         let unseen = || Status::from(Refused::Unseen { kind: "decision", id: id.to_string() });
         let before = self.0.decisions.recall(id).ok_or_else(unseen)?;
+        // What another tenant was answered is that tenant's: who has asked there, and how far its history is.
+        let home = asking.caller().tenant;
+        if before.record.tenant_id != home && home != self.0.feed.root() {
+            return Err(unseen());
+        }
         let prepared = asking.again(&before).await?.ok_or_else(unseen)?;
         self.explain(asking, prepared, Some(before)).await
     }

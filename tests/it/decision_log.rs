@@ -211,6 +211,27 @@ async fn what_a_proxy_asks_is_recorded_with_its_door_and_trace_and_explained_lik
 }
 
 #[tokio::test]
+async fn what_another_tenant_was_answered_is_not_explained() {
+    for engine in engines() {
+        let (service, _folder) = recording(&engine, "file", &[]).await;
+        let acme = service.tenant("Acme").await;
+        let sam = service.person(&acme, "sam", &[]).await;
+        let auditor = service.person(&acme, "auditor", &["core/AUDITOR"]).await;
+        let bolt = service.tenant("Bolt").await;
+        let gateway = service.machine(&bolt, "gateway", &["core/DECISION_CLIENT"]).await;
+        let question = ask(&sam.user_id, "read", "account", &acme);
+        let answer = service.authorization(&gateway).authorize(question.clone()).await.unwrap();
+        let theirs = answer.into_inner().decision_id;
+        let refusal = explain(&service, &auditor, &theirs).await.unwrap_err();
+        assert_eq!(refusal.code(), Code::NotFound, "{refusal:?}");
+        assert!(explain(&service, &service.root, &theirs).await.is_ok());
+        let answer = service.authorization(&service.root).authorize(question).await.unwrap();
+        assert!(explain(&service, &auditor, &answer.into_inner().decision_id).await.is_ok());
+        service.stop().await;
+    }
+}
+
+#[tokio::test]
 async fn of_permits_a_share_is_recorded_and_denials_all_are() {
     for engine in engines() {
         let more = [("decision_log.permits", "0.25")];
