@@ -26,6 +26,9 @@ use webhook::Webhook;
 pub use smtp::BadSmtp;
 pub use webhook::BadWebhook;
 
+/// So long after the bell messages are sent. By then whoever rang it has its answer, whose time must not tell whether there
+/// was anything to send.
+const AFTER: Duration = Duration::from_millis(25);
 /// How often the table is looked at when nobody says that there is something.
 const EVERY: Duration = Duration::from_secs(1);
 /// How long sending one message may take; less than the time it is claimed for.
@@ -161,7 +164,7 @@ impl Post {
         loop {
             tokio::select! {
                 () = &mut stop => return,
-                () = self.bell.notified() => {}
+                () = self.bell.notified() => tokio::time::sleep(AFTER).await,
                 () = tokio::time::sleep(EVERY) => {}
             }
             if let Some(sender) = &self.sender {
