@@ -38,7 +38,8 @@ impl Rotating {
         Ok(())
     }
 
-    fn open(&mut self) -> io::Result<&mut (File, u64)> {
+    /// Opens it, if it is not open.
+    pub(super) fn open(&mut self) -> io::Result<&mut (File, u64)> {
         if self.open.is_none() {
             let mut options = OpenOptions::new();
             options.append(true).create(true);

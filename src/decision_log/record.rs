@@ -5,7 +5,7 @@ use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use crate::model::{
-    AccountId, DecisionId, DocId, ResourcePath, Revision, SessionId, TokenId, UserId,
+    AccountId, DecisionId, DocId, Named, ResourcePath, Revision, SessionId, TokenId, UserId,
 };
 
 /// The number of this form of records. Fields may be added under it; what is there keeps its name and meaning.
@@ -122,7 +122,9 @@ impl Keys {
         match (map.is_empty(), values) {
             (true, _) => Value::Null,
             (false, true) => Value::Object(map),
-            (false, false) => Value::Array(map.into_iter().map(|(key, _)| key.into()).collect()),
+            (false, false) => {
+                Value::Array(map.into_iter().map(|(key, _)| spared(&key).into()).collect())
+            }
         }
     }
 }
@@ -188,7 +190,21 @@ fn micros<S: Serializer>(at: &DateTime<Utc>, to: S) -> Result<S::Ok, S::Error> {
 #[expect(clippy::ref_option, reason = "serde hands in a reference to the field")]
 fn path<S: Serializer>(path: &Option<ResourcePath>, to: S) -> Result<S::Ok, S::Error> {
     match path {
-        Some(path) => to.collect_str(path),
+        Some(path) => {
+            let mut path = path.clone();
+            for pair in &mut path.pairs {
+                if let Named::Id(id) = &mut pair.named {
+                    *id = spared(id).to_owned();
+                }
+            }
+            to.collect_str(&path)
+        }
         None => to.serialize_none(),
     }
+}
+
+/// Spares a text that looks like a credential, an API token, a link's or a signed one: somebody may have sent one where a name
+/// belongs.
+fn spared(text: &str) -> &str {
+    if text.starts_with("chy_") || text.starts_with("eyJ") { "redacted" } else { text }
 }

@@ -28,6 +28,14 @@ pub(super) enum Sink {
 }
 
 impl Sink {
+    /// Makes sure that it can be written to.
+    fn open(&mut self) -> io::Result<()> {
+        match self {
+            Self::Stdout => Ok(()),
+            Self::File(file) => file.open().map(|_| ()),
+        }
+    }
+
     fn write(&mut self, lines: &[u8]) -> io::Result<()> {
         match self {
             Self::Stdout => {
@@ -42,7 +50,8 @@ impl Sink {
 
 /// Writes what comes, until the end of it.
 pub(super) fn run(lines: &Receiver<Line>, waiting: &AtomicUsize, mut sink: Sink) {
-    let mut failing = false;
+    // Told at the start, and not with the first decision.
+    let mut failing = failed(&sink.open());
     loop {
         // All who could send may be gone without a word.
         let Ok(mut next) = lines.recv() else { return };
@@ -66,19 +75,22 @@ pub(super) fn run(lines: &Receiver<Line>, waiting: &AtomicUsize, mut sink: Sink)
         let written = sink.write(&text);
         match &written {
             Ok(()) => metrics::counter!("chancery_decision_log_records_total").increment(count),
-            Err(error) => {
-                lost("write", count);
-                // Once, not at each record.
-                if !failing {
-                    tracing::error!(%error, "the decision log cannot be written: records are lost");
-                }
-            }
+            Err(_) => lost("write", count),
         }
-        failing = written.is_err();
+        // Once, not at each record.
+        failing = if failing { written.is_err() } else { failed(&written) };
         if ended {
             return;
         }
     }
+}
+
+/// Tells of what could not be opened or written; returns whether it could not.
+fn failed(done: &io::Result<()>) -> bool {
+    if let Err(error) = done {
+        tracing::error!(%error, "the decision log cannot be written: records are lost");
+    }
+    done.is_err()
 }
 
 /// Adds a record as a line; returns how many were added.

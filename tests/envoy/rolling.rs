@@ -29,7 +29,7 @@ const STOPS: u64 = 15;
 /// Attempts of a call, and the wait before the second; it doubles. What gRPC's retry policies commonly say.
 const ATTEMPTS: u32 = 5;
 const BACKOFF: Duration = Duration::from_millis(50);
-/// No stop takes longer: far less than the 20 s after which whatever is left is dropped.
+/// No stop, and no answer, takes longer: far less than the 20 s after which whatever is left is dropped.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// A replica that is told to stop goes on so long.
 const SETTINGS: [(&str, &str); 1] = [("CHANCERY_SHUTDOWN__DRAIN_MS", "150")];
@@ -145,7 +145,9 @@ impl Told {
     async fn after(&self, more: u64) {
         let mut heard = self.0.subscribe();
         let wanted = heard.borrow().0 + more;
-        heard.wait_for(|(all, over)| *over || *all >= wanted).await.unwrap();
+        let enough = heard.wait_for(|(all, over)| *over || *all >= wanted);
+        // Where all who call have failed, nobody is answered any more.
+        tokio::time::timeout(PATIENCE, enough).await.expect("calls are answered").unwrap();
     }
 }
 

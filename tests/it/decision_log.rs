@@ -211,6 +211,27 @@ async fn what_a_proxy_asks_is_recorded_with_its_door_and_trace_and_explained_lik
 }
 
 #[tokio::test]
+async fn a_credential_that_stands_where_a_name_belongs_is_not_written_down() {
+    for engine in engines() {
+        let (service, folder) = recording(&engine, "file", &[]).await;
+        let acme = service.tenant("Acme").await;
+        let astray = stranger();
+        let mut question = ask(&service.root.user_id, "read", "gate_group", &astray);
+        question.context = Some(context(&astray, "x"));
+        let mut asking = service.authorization(&service.root);
+        let bare = asking.authorize(question.clone()).await.unwrap().into_inner();
+        let path = format!("account/{acme}/gate_group/{astray}");
+        question.resource.as_mut().unwrap().id = path;
+        let whole = asking.authorize(question).await.unwrap().into_inner();
+        let records = stopped(service, folder.path()).await;
+        for answer in [bare, whole] {
+            let text = record(&records, &answer.decision_id).to_string();
+            assert!(text.contains("gate_group/redacted") && !text.contains(&astray), "{text}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn what_another_tenant_was_answered_is_not_explained() {
     for engine in engines() {
         let (service, _folder) = recording(&engine, "file", &[]).await;
