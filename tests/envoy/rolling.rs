@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tonic::{Code, Status};
+use tonic::{Code, Request, Status};
 use uuid::Uuid;
 
 use crate::processes::{Dice, Server, connect, prepare};
@@ -200,8 +200,8 @@ async fn asks(front: As, [admin, nobody]: [String; 2], account: String, told: To
 }
 
 /// Makes users until the end: what is sent again is made once.
-async fn makes(front: As, told: Told) -> Seen {
-    let mut seen = Seen::default();
+async fn makes(front: As, told: Told) -> (Seen, String) {
+    let (mut seen, mut state) = (Seen::default(), String::new());
     let client = UserServiceClient::new(front);
     while !told.over() {
         let request = new_user(&format!("user-{}", seen.calls));
@@ -209,11 +209,11 @@ async fn makes(front: As, told: Told) -> Seen {
             let (mut client, request) = (client.clone(), request.clone());
             async move { client.create_user(request).await }
         };
-        call(&mut seen, &told, make).await;
+        state = call(&mut seen, &told, make).await.into_inner().consistency_token;
         // One change in so many questions.
         told.after(20).await;
     }
-    seen
+    (seen, state)
 }
 
 fn new_user(name: &str) -> pb::CreateUserRequest {
@@ -228,13 +228,17 @@ fn new_user(name: &str) -> pb::CreateUserRequest {
     }
 }
 
-/// All users of the root account.
-async fn users(front: &As) -> Vec<pb::User> {
+/// All users of the root account, in that state or a later one.
+async fn users(front: &As, state: &str) -> Vec<pb::User> {
     let mut all = Vec::new();
     let mut client = UserServiceClient::new(front.clone());
     let mut next = pb::ListUsersRequest { flatten: true, page_size: 1000, ..Default::default() };
     loop {
-        let page = client.list_users(next.clone()).await.unwrap().into_inner();
+        let mut request = Request::new(next.clone());
+        if !state.is_empty() {
+            request.metadata_mut().insert("chancery-at-least", state.parse().unwrap());
+        }
+        let page = client.list_users(request).await.unwrap().into_inner();
         all.extend(page.users);
         next.page_token = page.next_page_token;
         if next.page_token.is_empty() {
@@ -255,7 +259,7 @@ async fn nobody_who_tries_again_notices_that_replicas_are_exchanged() {
         fleet.grow().await;
         let envoy = before(&fleet).await;
         let front = connect(&envoy.at("api").to_string(), &token).await;
-        let admin = users(&front).await.remove(0);
+        let admin = users(&front, "").await.remove(0);
         let nobody = UserServiceClient::new(front.clone()).create_user(new_user("nobody")).await;
         let nobody = nobody.unwrap().into_inner().user.unwrap().user_id;
 
@@ -277,10 +281,10 @@ async fn nobody_who_tries_again_notices_that_replicas_are_exchanged() {
             fleet.stop(which, dice.roll(3)).await;
         }
         told.end();
-        let made = made.await.unwrap();
+        let (made, state) = made.await.unwrap();
         let asked = callers.join_all().await;
         println!("{stops} stops; changes: {made:?}; questions: {asked:?}");
-        let there = users(&front).await.len();
+        let there = users(&front, &state).await.len();
         assert_eq!(u64::try_from(there).unwrap(), made.calls + 2, "each once");
     }
 }
