@@ -43,14 +43,21 @@ impl BackOff {
 }
 
 impl Store {
-    /// Counts a try, unless it comes too early or there are no more: then `false`, and nothing is counted.
+    /// Counts a try, unless it comes too early or there are no more: then `false`, and only that it was refused is counted.
     ///
     /// One statement on one row, so that of tries at the same time, here and in other processes, each is counted, and
-    /// each waits for those before it.
+    /// each waits for those before it. It writes in any case: else its time would tell whether a name is locked.
     pub async fn count_try(&self, key: &[u8; 32], back_off: BackOff) -> Result<bool, Error> {
         use sign_in_failure::{Column, Entity};
         let now = self.clock().now();
         let column = |column: Column| Expr::col((Entity, column));
+        let mut counts: SimpleExpr = column(Column::Until).lte(now);
+        if let Some(most) = back_off.most {
+            counts = counts.and(column(Column::Count).lt(most));
+        }
+        let either = |then: SimpleExpr, other: SimpleExpr| -> SimpleExpr {
+            CaseStatement::new().case(counts.clone(), then).finally(other).into()
+        };
         let counted = column(Column::Count).add(1);
         let next: SimpleExpr = match back_off.memory {
             None => counted,
@@ -59,24 +66,27 @@ impl Store {
                 .finally(counted)
                 .into(),
         };
-        let mut conflict = OnConflict::column(Column::Key);
-        conflict
-            .value(Column::Count, next.clone())
-            .value(Column::LastTime, now)
-            .value(Column::Until, back_off.until(&next, now))
-            .action_and_where(column(Column::Until).lte(now));
-        if let Some(most) = back_off.most {
-            conflict.action_and_where(column(Column::Count).lt(most));
-        }
+        let until = back_off.until(&next, now);
+        let refused = column(Column::Refused).add(1);
+        let conflict = OnConflict::column(Column::Key)
+            .value(Column::Count, either(next, column(Column::Count).into()))
+            .value(Column::LastTime, either(Expr::val(now).into(), column(Column::LastTime).into()))
+            .value(Column::Until, either(until, column(Column::Until).into()))
+            .value(Column::Refused, either(Expr::val(0).into(), refused))
+            .to_owned();
         let first = if back_off.free > 0 { now } else { now + TimeDelta::seconds(1) };
+        let columns =
+            [Column::Key, Column::Count, Column::LastTime, Column::Until, Column::Refused];
         let statement = Query::insert()
             .into_table(Entity)
-            .columns([Column::Key, Column::Count, Column::LastTime, Column::Until])
-            .values_panic([key.to_vec().into(), 1.into(), now.into(), first.into()])
+            .columns(columns)
+            .values_panic([key.to_vec().into(), 1.into(), now.into(), first.into(), 0.into()])
             .on_conflict(conflict)
-            .returning_col(Column::Count)
+            .returning_col(Column::Refused)
             .to_owned();
-        Ok(self.traces().query_one(&statement).await?.is_some())
+        let row = self.traces().query_one(&statement).await?;
+        let refused = row.map(|row| row.try_get_by_index::<i64>(0)).transpose()?;
+        Ok(refused == Some(0))
     }
 
     /// Takes back one that was counted and then not made.

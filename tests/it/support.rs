@@ -4,6 +4,8 @@
 pub(crate) mod certificates;
 #[path = "support/credentials.rs"]
 mod credentials;
+#[path = "support/template.rs"]
+mod template;
 
 use std::env;
 use std::sync::Arc;
@@ -12,10 +14,10 @@ use chancery::config::{Config, Sources};
 use chancery::crypto::KeyRing;
 use chancery::crypto::secret;
 use chancery::crypto::token::{Secret, TokenKind};
-use chancery::model::{HeldClock, UserKind};
+use chancery::model::HeldClock;
 use chancery::proto::v1 as pb;
 use chancery::server::{self, Running};
-use chancery::store::{Bootstrap, Store};
+use chancery::store::Store;
 use chrono::{DateTime, TimeDelta};
 use pb::account_service_client::AccountServiceClient;
 use pb::authorization_service_client::AuthorizationServiceClient;
@@ -24,7 +26,6 @@ use pb::role_service_client::RoleServiceClient;
 use pb::session_service_client::SessionServiceClient;
 use pb::token_service_client::TokenServiceClient;
 use pb::user_service_client::UserServiceClient;
-use sea_orm::ConnectionTrait as _;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tonic::metadata::AsciiMetadataValue;
@@ -33,7 +34,6 @@ use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Channel;
 use tonic::{Code, Request, Status};
 use tonic_types::StatusExt as _;
-use uuid::Uuid;
 
 /// The key of every test's service.
 pub(crate) const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
@@ -56,13 +56,7 @@ impl Engine {
     pub(crate) async fn fresh(&self, folder: &TempDir) -> String {
         match self {
             Self::Sqlite => format!("sqlite://{}", folder.path().join("chancery.db").display()),
-            Self::Postgres(server) => {
-                let name = format!("chancery_{}", Uuid::new_v4().simple());
-                let admin = sea_orm::Database::connect(format!("{server}/postgres")).await.unwrap();
-                admin.execute_unprepared(&format!("create database {name}")).await.unwrap();
-                admin.close().await.unwrap();
-                format!("{server}/{name}")
-            }
+            Self::Postgres(_) => self.database("").await,
         }
     }
 }
@@ -126,26 +120,10 @@ impl Service {
     /// Starts one with settings of its own.
     pub(crate) async fn start_with(engine: &Engine, settings: &[(&'static str, &str)]) -> Self {
         let folder = Arc::new(TempDir::new().unwrap());
-        let url = engine.fresh(&folder).await;
+        let (url, root) = engine.bootstrapped(&folder).await;
         let clock = Arc::new(HeldClock::at(beginning()));
         let config = config(&url, settings);
         let store = Store::open(&config.store(), clock.clone()).await.unwrap();
-        store.migrate().await.unwrap();
-        let secret = Secret::mint(TokenKind::Pat, secret::system).unwrap();
-        let keys = KeyRing::from_base64(KEY).unwrap();
-        let first = Bootstrap {
-            account_name: "Platform".to_owned(),
-            user_name: "admin".to_owned(),
-            kind: UserKind::Admin,
-            digest: secret.digest(&keys),
-        };
-        let made = store.bootstrap(first, &keys).await.unwrap().unwrap();
-        let root = Person {
-            user_id: made.user.to_string(),
-            account_id: made.account.to_string(),
-            token: secret.expose().to_owned(),
-            token_id: made.token.to_string(),
-        };
         Self::serve(store, clock, config, url, root, folder).await
     }
 

@@ -8,6 +8,7 @@ pub struct Model {
     pub count: i32,
     pub last_time: DateTimeUtc,
     pub until: DateTimeUtc,
+    pub refused: i64,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
