@@ -289,11 +289,11 @@ fn grant_of(ready: &Ready, because: &Because) -> Option<GrantOf> {
     };
     Some(match because {
         Because::Baseline(ix) => GrantOf {
-            role_type: home.catalogue().get(*ix).full_name.clone(),
+            role_type: home.catalogue().get(*ix).full_name.to_string(),
             ..of(GrantKind::Baseline)
         },
         Because::AccountRole(ix) => GrantOf {
-            role_type: home.catalogue().get(*ix).full_name.clone(),
+            role_type: home.catalogue().get(*ix).full_name.to_string(),
             ..of(GrantKind::AccountRole)
         },
         Because::Held { user, place, .. } => {

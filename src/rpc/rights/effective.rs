@@ -174,7 +174,7 @@ impl Reading {
         match &right.source {
             Source::Baseline(ix) => {
                 grant.kind = pb::GrantKind::Baseline.into();
-                grant.role_type.clone_from(&self.world().catalogue().get(*ix).full_name);
+                grant.role_type = self.world().catalogue().get(*ix).full_name.to_string();
             }
             Source::Role(role) => {
                 grant.kind = pb::GrantKind::Role.into();
