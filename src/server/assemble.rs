@@ -17,7 +17,7 @@ use super::phase::Phases;
 use super::probe::Probe;
 use super::{Config, Error};
 use crate::admin::Report;
-use crate::crypto::KeyRing;
+use crate::crypto::{KeyRing, LedgerKey};
 use crate::decision_log::DecisionLog;
 use crate::feed::{Feed, Signing};
 use crate::issuers::Issuers;
@@ -48,6 +48,7 @@ pub(super) struct House {
     pub(super) signing: Signing,
     pub(super) credentials: Arc<Credentials>,
     pub(super) door: Door,
+    pub(super) ledger_key: Arc<LedgerKey>,
     keys: Arc<KeyRing>,
     passwords: Passwords,
     bell: Arc<Notify>,
@@ -99,6 +100,7 @@ pub(super) async fn house(
         deadlines: config.deadlines,
         slow: config.slow,
     };
+    let ledger_key = Arc::new(LedgerKey::of(&keys)?);
     let decision_log = config.decision_log.as_ref().map(DecisionLog::start).transpose()?;
     Ok(House {
         store,
@@ -106,6 +108,7 @@ pub(super) async fn house(
         signing,
         credentials,
         door,
+        ledger_key,
         keys,
         passwords,
         bell,
@@ -155,7 +158,7 @@ impl House {
         let rights = RightsDocumentServiceServer::new(RightsDocumentApi(shared.clone()));
         let session = SessionServiceServer::new(SessionApi(shared.clone()));
         let token = TokenServiceServer::new(TokenApi(shared.clone()));
-        let audit = AuditServiceServer::new(AuditApi(shared.clone()));
+        let audit = AuditServiceServer::new(AuditApi::new(shared.clone(), Arc::clone(&self.ledger_key)));
         let authorization = AuthorizationApi(shared, Arc::clone(&self.door.gate));
         // A proxy's question is one of Authorize, asked by the proxy.
         let (gate, mesh) = (Arc::clone(&self.door.gate), Arc::clone(&self.mesh));

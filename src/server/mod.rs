@@ -35,7 +35,7 @@ use tower::util::{MapRequestLayer, option_layer};
 use crate::admin::{self, Shown};
 use crate::authzen::{self, Authzen};
 use crate::crypto::KeyRing;
-use crate::crypto::jwt::Parties;
+use crate::crypto::jwt::{NoKey, Parties};
 use crate::decision_log::{self, DecisionLog, NotWritten};
 use crate::issuers::{BadIssuer, IssuerConfig, Issuers};
 use crate::layers::{
@@ -143,6 +143,9 @@ pub enum Error {
     /// The keys that access tokens are signed with.
     #[error("the signing keys cannot be made ready: {0}")]
     Signing(#[from] feed::NotDone),
+    /// The key that heads of ledgers are signed with.
+    #[error("the key of the ledgers cannot be made ready")]
+    LedgerKey(#[from] NoKey),
     /// A method's rule.
     #[error(transparent)]
     Rules(#[from] RulesError),

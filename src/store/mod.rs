@@ -67,7 +67,7 @@ pub use bootstrap::{Bootstrap, BootstrapError, Bootstrapped};
 pub use catalogues::{CatalogueApplied, CatalogueEffect, DocumentEffect, RoleEffect};
 pub use commit::Committed;
 pub use config::{Engine, StoreConfig};
-pub use entries::{Entry, follow};
+pub use entries::{Entry, Written, follow};
 pub use error::{Cause, Constraint, Error};
 pub use etags::{
     account_etag, catalogue_etag, document_etag, role_etag, session_etag, signing_keys_etag,
@@ -89,7 +89,7 @@ pub use signing::{Due, NewKey, due};
 pub use tokens::{Digests, Minted, NewToken};
 pub use tx::{Begun, Opening, Tx};
 pub use users::{Below, NewUser, UserDone, UserEdit};
-pub use verify::{Fault, Verified};
+pub use verify::{Fault, Stretch, Verified};
 pub use world::{Head, Progress, Pulse, World};
 
 /// The key in `service_state` under which the root account's id stands from the bootstrap on.

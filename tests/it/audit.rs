@@ -1,6 +1,8 @@
 //! The audit: what the ledgers tell.
 
+mod exported;
 mod found;
+mod proof;
 mod seen;
 
 use chancery::proto::v1 as pb;

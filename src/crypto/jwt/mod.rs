@@ -27,6 +27,8 @@ pub use id_token::{IdClaims, IdToken, Wanted};
 pub use jwks::{BadJwks, Jwks};
 pub use key::{KeySecret, Pair};
 pub use public::read_public;
+pub(super) use public::{bare, BEFORE_ED25519};
+pub(super) use assertion::pem;
 
 /// What a token's header calls its type.
 const TYPE: &str = "at+jwt";

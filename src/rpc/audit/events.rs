@@ -24,7 +24,7 @@ impl AuditApi {
     ) -> Result<Response<pb::ListAuditEventsResponse>, Status> {
         let by = reader(call)?;
         let account = account_of(&call.ask, "account_id")?;
-        let page = self.0.page::<Place>(call, request.page_size, &request.page_token)?;
+        let page = self.shared.page::<Place>(call, request.page_size, &request.page_token)?;
         let (start, end) = range(request)?;
         let wanted = Wanted {
             tenant: by.there.tenant(),
@@ -40,7 +40,7 @@ impl AuditApi {
             newest: by.there.revision(),
             limit: page.size,
         };
-        let events = self.0.store.audit(&wanted).await?;
+        let events = self.shared.store.audit(&wanted).await?;
         let (mut next, mut bytes) = (events.next, 0);
         let mut shown = Vec::with_capacity(events.found.len());
         let mut last = None;
@@ -54,7 +54,7 @@ impl AuditApi {
             last = Some(found.place);
             shown.push(event);
         }
-        let next_page_token = next.map(|place| self.0.next_page(call, &place)).unwrap_or_default();
+        let next_page_token = next.map(|place| self.shared.next_page(call, &place)).unwrap_or_default();
         let reply = pb::ListAuditEventsResponse { audit_events: shown, next_page_token };
         Ok(with_revision(Response::new(reply), &by.there))
     }
@@ -64,7 +64,7 @@ impl AuditApi {
         if !subtree {
             return Accounts::These([top].into());
         }
-        let (there, now) = (&by.there, self.0.clock.now());
+        let (there, now) = (&by.there, self.shared.clock.now());
         let wanted = |id: &AccountId| *id == top || there.is_above(top, *id);
         let read = |id: &AccountId| {
             let path = ResourcePath::account(*id);
