@@ -162,7 +162,9 @@ mod tests {
         assert_eq!(link(&start, b"{}"), <[u8; 32]>::from(Sha256::digest(&both)));
         assert_eq!(hex(&[0, 15, 255]), "000fff");
         assert_eq!(unhex(&hex(&start)), Some(start));
-        for bad in [&wanted[1..], &wanted.to_uppercase(), &format!("{wanted}0"), &wanted.replace('b', "g")] {
+        for bad in
+            [&wanted[1..], &wanted.to_uppercase(), &format!("{wanted}0"), &wanted.replace('b', "g")]
+        {
             assert_eq!(unhex(bad), None, "{bad}");
         }
     }

@@ -217,7 +217,8 @@ mod tests {
     fn the_key_stays_what_it_was_and_other_keys_are_none_of_these() {
         assert_eq!(key().public().pem, key().public().pem);
         for name in ["p256", "rsa2048", "x25519", "private_label"] {
-            let pem = std::fs::read_to_string(format!("tests/fuzz/corpus/public_keys/{name}")).unwrap();
+            let pem =
+                std::fs::read_to_string(format!("tests/fuzz/corpus/public_keys/{name}")).unwrap();
             assert_eq!(HeadKey::read(&pem), Err(NoKey), "{name}");
         }
         assert!(!format!("{:?}", key()).contains("pair"));

@@ -9,8 +9,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::ledger_key::{HeadKey, SignedHead};
 use super::chain;
+use super::ledger_key::{HeadKey, SignedHead};
 use crate::model::{AccountId, Revision};
 
 /// So many faults are told; the rest are counted.
@@ -232,7 +232,11 @@ impl Checker {
             return;
         };
         if head.account != account {
-            return self.flaw(here, None, format!("is the head of the ledger of `{}`", head.account));
+            return self.flaw(
+                here,
+                None,
+                format!("is the head of the ledger of `{}`", head.account),
+            );
         }
         if head.revision != self.done.revision || head.hash != self.done.hash {
             let why = format!(

@@ -12,11 +12,12 @@ use tonic_health::pb::health_server::HealthServer;
 use tonic_reflection::server::Builder;
 
 use super::health::Doctor;
+use super::inspect::{InspectConfig, Inspector};
 use super::open::{Open, OpenStreams};
 use super::phase::Phases;
 use super::probe::Probe;
 use super::{Config, Error};
-use crate::admin::Report;
+use crate::admin::{Check, Report};
 use crate::crypto::{KeyRing, LedgerKey};
 use crate::decision_log::DecisionLog;
 use crate::feed::{Feed, Signing};
@@ -48,7 +49,7 @@ pub(super) struct House {
     pub(super) signing: Signing,
     pub(super) credentials: Arc<Credentials>,
     pub(super) door: Door,
-    pub(super) ledger_key: Arc<LedgerKey>,
+    ledger_key: Arc<LedgerKey>,
     keys: Arc<KeyRing>,
     passwords: Passwords,
     bell: Arc<Notify>,
@@ -122,9 +123,15 @@ pub(super) async fn house(
 
 impl House {
     /// Returns what looks whether the house can serve.
-    pub(super) fn probe(&self) -> Probe {
+    pub(super) fn probe(&self, ledgers: watch::Receiver<Check>) -> Probe {
         let (store, feed, keys) = (self.store.clone(), self.feed.clone(), Arc::clone(&self.keys));
-        Probe { store, feed, keys }
+        Probe { store, feed, keys, ledgers }
+    }
+
+    /// Returns what looks after the ledgers, and what tells how they are.
+    pub(super) fn inspector(&self, config: InspectConfig) -> (Inspector, watch::Receiver<Check>) {
+        let (store, feed) = (self.store.clone(), self.feed.clone());
+        Inspector::new((store, feed, Arc::clone(&self.ledger_key)), config)
     }
 
     /// Returns every service: ours, health, and reflection in both its versions.
@@ -158,7 +165,8 @@ impl House {
         let rights = RightsDocumentServiceServer::new(RightsDocumentApi(shared.clone()));
         let session = SessionServiceServer::new(SessionApi(shared.clone()));
         let token = TokenServiceServer::new(TokenApi(shared.clone()));
-        let audit = AuditServiceServer::new(AuditApi::new(shared.clone(), Arc::clone(&self.ledger_key)));
+        let audit =
+            AuditServiceServer::new(AuditApi::new(shared.clone(), Arc::clone(&self.ledger_key)));
         let authorization = AuthorizationApi(shared, Arc::clone(&self.door.gate));
         // A proxy's question is one of Authorize, asked by the proxy.
         let (gate, mesh) = (Arc::clone(&self.door.gate), Arc::clone(&self.mesh));

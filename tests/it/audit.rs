@@ -4,6 +4,7 @@ mod exported;
 mod found;
 mod proof;
 mod seen;
+mod watched;
 
 use chancery::proto::v1 as pb;
 

@@ -54,7 +54,8 @@ impl AuditApi {
             last = Some(found.place);
             shown.push(event);
         }
-        let next_page_token = next.map(|place| self.shared.next_page(call, &place)).unwrap_or_default();
+        let next_page_token =
+            next.map(|place| self.shared.next_page(call, &place)).unwrap_or_default();
         let reply = pb::ListAuditEventsResponse { audit_events: shown, next_page_token };
         Ok(with_revision(Response::new(reply), &by.there))
     }

@@ -57,7 +57,9 @@ impl AuditApi {
                 Some(known) => self.shared.store.hash_at(ledger, known).await?,
                 None => None,
             };
-            let none = || status::bad_field("INVALID_FIELD", "resume_after", "is no revision of the ledger");
+            let none = || {
+                status::bad_field("INVALID_FIELD", "resume_after", "is no revision of the ledger")
+            };
             first = self.head_line(done, hash.ok_or_else(none)?, &there)?;
         }
         let place = self.exports.place(ledger)?;

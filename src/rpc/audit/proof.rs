@@ -42,10 +42,7 @@ impl AuditApi {
     }
 
     /// Tells how far a ledger is, as this process has followed it: entry by entry, each on the one before.
-    pub(super) fn head(
-        &self,
-        call: &Call,
-    ) -> Result<Response<pb::GetLedgerHeadResponse>, Status> {
+    pub(super) fn head(&self, call: &Call) -> Result<Response<pb::GetLedgerHeadResponse>, Status> {
         let by = reader(call)?;
         ledger_of(call, &by)?;
         let signed = self.sign(by.there.revision(), *by.there.head(), &by.there)?;

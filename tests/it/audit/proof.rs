@@ -13,7 +13,8 @@ use crate::support::{Person, Service, engines, refused};
 use prost::Message as _;
 
 pub(super) async fn verify(service: &Service, account_id: &str) -> pb::VerifyLedgerResponse {
-    let request = pb::VerifyLedgerRequest { account_id: account_id.to_owned(), ..Default::default() };
+    let request =
+        pb::VerifyLedgerRequest { account_id: account_id.to_owned(), ..Default::default() };
     service.audit(&service.root).verify_ledger(request).await.unwrap().into_inner()
 }
 
@@ -53,7 +54,9 @@ async fn a_ledger_is_named_by_its_main_account_and_verified_by_who_may() {
         for answer in all(&auditor, &acme).await.into_iter().chain(all(&auditor, "").await) {
             answer.unwrap();
         }
-        for answer in all(&service.root, "").await.into_iter().chain(all(&service.root, &acme).await) {
+        for answer in
+            all(&service.root, "").await.into_iter().chain(all(&service.root, &acme).await)
+        {
             answer.unwrap();
         }
         for answer in all(&auditor, &other).await {
@@ -84,7 +87,10 @@ async fn a_ledger_is_verified_in_parts() {
         let first = part(0, middle).await.unwrap().into_inner();
         assert_eq!((first.revision, first.compared, &first.faults), (middle, false, &Vec::new()));
         let second = part(middle + 1, 0).await.unwrap().into_inner();
-        assert_eq!((second.revision, second.compared, &second.faults), (whole.revision, true, &Vec::new()));
+        assert_eq!(
+            (second.revision, second.compared, &second.faults),
+            (whole.revision, true, &Vec::new())
+        );
         assert_eq!(first.entries + second.entries, whole.entries);
         assert_eq!(second.hash, whole.hash);
         refused(part(3, 2).await, Code::InvalidArgument, "INVALID_FIELD");
@@ -148,7 +154,9 @@ async fn whichever_byte_of_the_ledger_is_flipped_its_entry_is_named() {
                 let other = flipped(hex, at.index(hex.len()), bit);
                 let put = async |hex: &str| {
                     let value = literal(&meddler, hex);
-                    let of = format!("tenant_id = {tenant} and revision = {revision} and ordinal = {ordinal}");
+                    let of = format!(
+                        "tenant_id = {tenant} and revision = {revision} and ordinal = {ordinal}"
+                    );
                     meddler.run(&format!("update ledger set {name} = {value} where {of}")).await;
                 };
                 put(&other).await;
@@ -167,27 +175,42 @@ async fn whichever_byte_of_the_ledger_is_flipped_its_entry_is_named() {
 
 /// What somebody who may write the database could change of each table, and how it is put back.
 const ROWS: [(&str, &str, &str); 12] = [
-    ("accounts", "display_name = display_name || 'x'", "display_name = substr(display_name, 1, length(display_name) - 1)"),
-    ("users", "first_name = first_name || 'x'", "first_name = substr(first_name, 1, length(first_name) - 1)"),
+    (
+        "accounts",
+        "display_name = display_name || 'x'",
+        "display_name = substr(display_name, 1, length(display_name) - 1)",
+    ),
+    (
+        "users",
+        "first_name = first_name || 'x'",
+        "first_name = substr(first_name, 1, length(first_name) - 1)",
+    ),
     ("users", "enabled = not enabled", "enabled = not enabled"),
     ("users", "kind = 'SERVICE'", "kind = 'ADMIN'"),
     ("role_grants", "role = role || 'x'", "role = substr(role, 1, length(role) - 1)"),
-    ("custom_roles", "description = description || 'x'", "description = substr(description, 1, length(description) - 1)"),
+    (
+        "custom_roles",
+        "description = description || 'x'",
+        "description = substr(description, 1, length(description) - 1)",
+    ),
     ("custom_roles", "active = not active", "active = not active"),
     ("custom_roles", "reach = 'nowhere'", "reach = 'account'"),
-    ("api_tokens", "display_name = display_name || 'x'", "display_name = substr(display_name, 1, length(display_name) - 1)"),
+    (
+        "api_tokens",
+        "display_name = display_name || 'x'",
+        "display_name = substr(display_name, 1, length(display_name) - 1)",
+    ),
     ("rights_documents", "is_master = not is_master", "is_master = not is_master"),
-    ("assignments", "created_by = null", ""),
     ("tenants", "revision = revision + 1", "revision = revision - 1"),
+    ("assignments", "created_by = null", ""),
 ];
 
 #[tokio::test]
 async fn whichever_row_is_changed_it_is_named() {
     for engine in engines() {
         let service = Service::start(&engine).await;
-        let acme = service.tenant("Acme").await;
         let mut scene = Scene::new(&service).await;
-        let acme = { scene.tenant.clone_from(&acme); acme };
+        let acme = scene.tenant.clone();
         for method in changing().iter().filter(|method| {
             ["CreateRole", "CreateUser", "AssignRightsDocument"].contains(&method.name())
         }) {
@@ -202,9 +225,17 @@ async fn whichever_row_is_changed_it_is_named() {
             meddler.run(&format!("update {table} set {there} where {key} = {tenant}")).await;
             let told = verify(&service, &acme).await;
             assert!(!told.faults.is_empty(), "{table}: {there}");
-            assert!(told.faults.iter().all(|fault| fault.revision == 0), "{table}: {:?}", told.faults);
+            assert!(
+                told.faults.iter().all(|fault| fault.revision == 0),
+                "{table}: {:?}",
+                told.faults
+            );
             if table != "tenants" {
-                assert!(told.faults.iter().all(|fault| !fault.entity.is_empty()), "{:?}", told.faults);
+                assert!(
+                    told.faults.iter().all(|fault| !fault.entity.is_empty()),
+                    "{:?}",
+                    told.faults
+                );
             }
             if !back.is_empty() {
                 meddler.run(&format!("update {table} set {back} where {key} = {tenant}")).await;
@@ -237,13 +268,17 @@ async fn an_entry_that_is_dropped_or_changes_places_is_named() {
         }
         assert_eq!(verify(&service, &acme).await.faults, []);
         // The last one, with all that it said.
-        meddler.run(&format!("delete from ledger where tenant_id = {tenant} and revision = {newest}")).await;
+        meddler
+            .run(&format!("delete from ledger where tenant_id = {tenant} and revision = {newest}"))
+            .await;
         let told = verify(&service, &acme).await;
         assert_eq!(told.revision, newest - 1);
         let stands = format!("the tenant stands at revision {newest}");
         assert!(told.faults.iter().any(|fault| fault.message == stands), "{:?}", told.faults);
         // And one in the middle.
-        meddler.run(&format!("delete from ledger where tenant_id = {tenant} and revision = 2")).await;
+        meddler
+            .run(&format!("delete from ledger where tenant_id = {tenant} and revision = 2"))
+            .await;
         let told = verify(&service, &acme).await;
         let missing = told.faults.iter().find(|fault| fault.message.contains("missing")).unwrap();
         assert_eq!((missing.revision, missing.ordinal), (3, Some(0)));
