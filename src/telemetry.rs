@@ -240,7 +240,7 @@ fn measure() -> Result<PrometheusHandle, BuildError> {
     Ok(handle)
 }
 
-const COUNTERS: [(&str, &str); 20] = [
+const COUNTERS: [(&str, &str); 21] = [
     ("chancery_rpc_requests_total", "Requests answered, by method and code."),
     (
         "chancery_panics_total",
@@ -271,6 +271,7 @@ const COUNTERS: [(&str, &str); 20] = [
     ("chancery_feed_hints_total", "Hints of other processes that a tenant has moved."),
     ("chancery_signing_key_faults_total", "Signing keys in the store that did not open."),
     ("chancery_ledger_entries_total", "Ledger entries written by this process."),
+    ("chancery_ledger_verifications_total", "Ledgers that this process has verified by itself."),
     ("chancery_tenant_loads_total", "Tenants read whole into memory."),
     ("chancery_feed_poll_failures_total", "Polls of the tenants' heads that failed."),
     (
@@ -284,7 +285,7 @@ const COUNTERS: [(&str, &str); 20] = [
     ("chancery_probe_failures_total", "Probes of the store that failed."),
 ];
 
-const GAUGES: [(&str, &str); 13] = [
+const GAUGES: [(&str, &str); 14] = [
     ("chancery_build_info", "1, with the version of the program."),
     ("chancery_ready", "1 while the server can serve, else 0."),
     ("chancery_connections", "Connections open now, by listener."),
@@ -299,6 +300,10 @@ const GAUGES: [(&str, &str); 13] = [
         "How long ago the store last confirmed the state that answers stand on, of the tenant where that is longest ago.",
     ),
     ("chancery_clock_skew_seconds", "How far this machine's clock is from the store's."),
+    (
+        "chancery_ledger_faults",
+        "What was found wrong with the ledgers, and with the rows that they speak of, when they were last verified: an alarm.",
+    ),
     ("chancery_password_queue", "Passwords that wait to be hashed."),
     ("chancery_outbox_messages", "Messages to users that are to be sent and have not been."),
     ("chancery_outbox_oldest_seconds", "How long the oldest of them waits."),
