@@ -119,3 +119,85 @@ fn choose(span: &mut SpanData) {
     let (trace, id, state) = (old.trace_id(), old.span_id(), old.trace_state().clone());
     span.span_context = SpanContext::new(trace, id, flags, old.is_remote(), state);
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use opentelemetry::trace::{SpanKind, Status, TraceFlags, TraceState};
+    use opentelemetry::{InstrumentationScope, KeyValue};
+    use opentelemetry_sdk::trace::{SpanEvents, SpanLinks};
+
+    use super::*;
+
+    const TRACE: TraceId = TraceId::from_bytes([7; 16]);
+
+    /// A span of an id, below another; 0 = none, but for its caller's.
+    fn span(id: u64, above: u64, kept: bool) -> SpanData {
+        let context = SpanContext::new(
+            TRACE,
+            SpanId::from(id),
+            TraceFlags::default(),
+            false,
+            TraceState::default(),
+        );
+        SpanData {
+            span_context: context,
+            parent_span_id: SpanId::from(above),
+            parent_span_is_remote: false,
+            span_kind: SpanKind::Internal,
+            name: "span".into(),
+            start_time: SystemTime::UNIX_EPOCH,
+            end_time: SystemTime::UNIX_EPOCH,
+            attributes: if kept { vec![KeyValue::new(KEPT, "slow")] } else { Vec::new() },
+            dropped_attributes_count: 0,
+            events: SpanEvents::default(),
+            links: SpanLinks::default(),
+            status: Status::Unset,
+            instrumentation_scope: InstrumentationScope::default(),
+        }
+    }
+
+    fn ids(spans: &[SpanData]) -> Vec<SpanId> {
+        spans.iter().map(|span| span.span_context.span_id()).collect()
+    }
+
+    fn holds(held: &Held) -> (usize, usize) {
+        let traces = held.0.lock().unwrap();
+        (traces.by_id.len(), traces.spans)
+    }
+
+    #[test]
+    fn a_request_takes_what_is_below_it_and_leaves_another_s_alone() {
+        let held = Held::default();
+        // Two requests of one trace: 1 with 2 and 3 below, 10 with 11.
+        held.begun(TRACE, &Context::new());
+        held.begun(TRACE, &Context::new());
+        for (id, above) in [(3, 2), (11, 10), (2, 1)] {
+            assert!(held.ended(span(id, above, false)).is_empty());
+        }
+        let kept = held.ended(span(1, 0, true));
+        assert_eq!(ids(&kept), [3, 2, 1].map(SpanId::from));
+        assert!(kept.iter().all(|span| span.span_context.is_sampled()));
+        assert_eq!(holds(&held), (1, 1));
+        assert!(held.ended(span(10, 0, false)).is_empty());
+        assert_eq!(holds(&held), (0, 0));
+        // What comes after the end of its request is not held.
+        assert!(held.ended(span(12, 10, false)).is_empty());
+        assert_eq!(holds(&held), (0, 0));
+    }
+
+    #[test]
+    fn there_is_an_end_to_what_is_held_and_nothing_of_it_stays() {
+        let held = Held::default();
+        held.begun(TRACE, &Context::new());
+        // Below a span that there was no room for.
+        for id in 0..1_000 {
+            held.ended(span(id + 2, 5_000, false));
+        }
+        assert_eq!(holds(&held), (1, MOST_OF_ONE));
+        held.ended(span(5_000, 1, false));
+        assert_eq!(ids(&held.ended(span(1, 0, true))), [SpanId::from(1)]);
+        assert_eq!(holds(&held), (0, 0));
+    }
+}
