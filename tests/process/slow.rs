@@ -4,6 +4,7 @@ use chancery::proto::v1 as pb;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use pb::account_service_client::AccountServiceClient;
 use pb::user_service_client::UserServiceClient;
+use prost::Message as _;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -11,24 +12,31 @@ use tonic::Request;
 
 use crate::collector::{Collector, said};
 use crate::server::{Server, connect, prepare};
-use crate::support::{As, Engine, engines, stranger};
+use crate::support::{As, Engine, engines};
 use crate::traces::{a_change_runs_to_the_store, create, hex, of, traced};
 
-/// A request that nobody waits for: it fails while its credential, which is nobody's, is looked for.
-async fn fail(address: &str, trace: &str) -> String {
-    let body = r#"{"subject":{"type":"user","id":"x"},"action":{"name":"read"},"resource":{"type":"account","id":"-"}}"#;
-    let request = format!(
-        "POST /access/v1/evaluation HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\n\
-         authorization: Bearer {}\r\ngrpc-timeout: 1n\r\ntraceparent: 00-{trace}-b7ad6b7169203331-00\r\n\
-         content-length: {}\r\n\r\n{body}",
-        stranger(),
+/// Signs in as nobody, by gRPC-Web, and does not wait: it fails while a password is hashed. Whoever waited would be told sooner.
+async fn fail(address: &str, account: &str, name: &str, trace: &str) -> String {
+    let message = pb::CreateSessionRequest {
+        account: account.to_owned(),
+        user_name: name.to_owned(),
+        password: "a wrong password".to_owned(),
+        ..Default::default()
+    };
+    let message = message.encode_to_vec();
+    let length = u32::try_from(message.len()).unwrap();
+    let body = [&[0][..], &length.to_be_bytes()[..], &message[..]].concat();
+    let head = format!(
+        "POST /chancery.v1.SessionService/CreateSession HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\
+         content-type: application/grpc-web+proto\r\ngrpc-timeout: 1n\r\n\
+         traceparent: 00-{trace}-b7ad6b7169203331-00\r\ncontent-length: {}\r\n\r\n",
         body.len()
     );
     let mut to = TcpStream::connect(address).await.unwrap();
-    to.write_all(request.as_bytes()).await.unwrap();
-    let mut reply = String::new();
-    to.read_to_string(&mut reply).await.unwrap();
-    reply
+    to.write_all(&[head.as_bytes(), &body[..]].concat()).await.unwrap();
+    let mut reply = Vec::new();
+    to.read_to_end(&mut reply).await.unwrap();
+    String::from_utf8_lossy(&reply).replace(' ', "")
 }
 
 /// Starts a server that by itself keeps no trace; returns who may all, and its account.
@@ -43,6 +51,7 @@ async fn sparing(
         ("CHANCERY_TELEMETRY__OTLP_ENDPOINT", url),
         ("CHANCERY_TELEMETRY__SAMPLE", "0"),
         ("CHANCERY_TELEMETRY__SLOW_MS", slow_ms),
+        ("CHANCERY_BROWSERS__GRPC_WEB", "true"),
     ];
     let root = prepare(&store, folder.path(), &settings);
     let server = Server::start(&store, folder.path(), &settings);
@@ -90,12 +99,13 @@ async fn a_failed_request_s_trace_is_kept_and_neither_a_quick_one_s_nor_a_refuse
     let nobody = connect(&server.address, "").await;
     UserServiceClient::new(nobody).create_user(create(&account, "leopoldine")).await.unwrap_err();
     let trace = "7".repeat(32);
-    let reply = fail(&server.address, &trace).await;
-    assert!(reply.starts_with("HTTP/1.1 504"), "{reply}");
-    let spans = collector.wait(|spans| !of(spans, &trace).is_empty()).await;
+    let reply = fail(&server.address, &account, "nobody", &trace).await;
+    assert!(reply.contains("grpc-status:4"), "{reply}");
+    let ended = |spans: &[Span]| spans.iter().any(|span| span.name.ends_with("/CreateSession"));
+    let spans = collector.wait(ended).await;
     // What was kept before it would have come before it.
     assert_eq!(of(&spans, &trace).len(), spans.len(), "{spans:?}");
-    let rpc = spans.iter().find(|span| span.name.ends_with("/Authorize")).unwrap();
+    let rpc = spans.iter().find(|span| span.name.ends_with("/CreateSession")).unwrap();
     assert_eq!(said(rpc, "chancery.kept").as_deref(), Some("failed"));
     assert_eq!(said(rpc, "rpc.grpc.status_code").as_deref(), Some("4"));
 }
@@ -112,10 +122,11 @@ async fn requests_of_one_trace_are_told_apart() {
         let request = traced(create(&account, &format!("user{n}")), &trace, false);
         async move { drop(users.create_user(request).await.unwrap()) }
     });
-    let failing = (0..5).map(|_| fail(&server.address, &trace));
+    let names: Vec<String> = (0..5).map(|n| format!("nobody{n}")).collect();
+    let failing = names.iter().map(|name| fail(&server.address, &account, name, &trace));
     let (_, replies) =
         tokio::join!(futures::future::join_all(well), futures::future::join_all(failing));
-    assert!(replies.iter().all(|reply| reply.starts_with("HTTP/1.1 504")), "{replies:?}");
+    assert!(replies.iter().all(|reply| reply.contains("grpc-status:4")), "{replies:?}");
     let kept =
         |spans: &[Span]| spans.iter().filter(|span| said(span, "chancery.kept").is_some()).count();
     let spans = collector.wait(|spans| kept(spans) == 5).await;
