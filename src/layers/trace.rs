@@ -24,6 +24,8 @@ const REQUEST_ID: &str = "x-request-id";
 const UNKNOWN: &str = "unknown";
 /// The label of what went well.
 const OK: &str = "OK";
+/// What is the server's failure, and not an answer.
+const FAILED: [&str; 4] = ["UNKNOWN", "DEADLINE_EXCEEDED", "INTERNAL", "UNAVAILABLE"];
 
 /// When a request came how far, counted from its beginning: told of slow ones.
 #[derive(Debug, Default)]
@@ -85,6 +87,9 @@ where
         told(code, &response, took);
         if slow.is_some_and(|slow| took >= slow) {
             slowly(code, steps, began, took);
+            telemetry::keep(&span, "slow");
+        } else if FAILED.contains(&code) {
+            telemetry::keep(&span, "failed");
         }
     });
     noted(&span, &response);

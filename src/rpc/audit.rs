@@ -3,6 +3,7 @@
 mod events;
 mod export;
 mod proof;
+mod unused;
 mod view;
 
 use std::sync::Arc;
@@ -71,5 +72,13 @@ impl AuditService for AuditApi {
         let seen = bearer(&headers).ok().map(|text| self.shared.credentials.seen(text));
         let (call, request) = open(request)?;
         self.export(call, seen, request.resume_after).await
+    }
+
+    async fn list_unused_rights(
+        &self,
+        request: Request<pb::ListUnusedRightsRequest>,
+    ) -> Result<Response<pb::ListUnusedRightsResponse>, Status> {
+        let (call, request) = open(request)?;
+        self.unused(&call, &request).await
     }
 }

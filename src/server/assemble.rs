@@ -81,6 +81,7 @@ pub(super) async fn house(
     let gate = Gate {
         credentials: Arc::clone(&credentials),
         feed: feed.clone(),
+        uses: Arc::clone(store.uses()),
         clock,
         rules: Arc::new(rules),
         forms: Forms::compile(&pool)?,
@@ -102,7 +103,9 @@ pub(super) async fn house(
         slow: config.slow,
     };
     let ledger_key = Arc::new(LedgerKey::of(&keys)?);
-    let decision_log = config.decision_log.as_ref().map(DecisionLog::start).transpose()?;
+    let events = config.events.clone();
+    let decision_log = config.decision_log.as_ref();
+    let decision_log = decision_log.map(|log| DecisionLog::start(log, events)).transpose()?;
     Ok(House {
         store,
         feed,

@@ -4,6 +4,7 @@ mod exported;
 mod found;
 mod proof;
 mod seen;
+mod unused;
 mod watched;
 
 use chancery::proto::v1 as pb;
