@@ -30,7 +30,7 @@ impl Config {
         }
         problems.extend(self.mail.sender(self.store().engine().ok()).err());
         problems.extend(self.sso.check());
-        problems.extend(self.decision_log.config().err());
+        problems.extend(self.decision_log.config(&self.telemetry).err());
         problems.extend(self.shares());
         problems.extend(self.beside());
         problems.extend(self.mesh.check());

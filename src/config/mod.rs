@@ -395,7 +395,8 @@ impl Config {
             slow: (self.telemetry.slow_ms > 0)
                 .then(|| Duration::from_millis(self.telemetry.slow_ms)),
             // What is wrong with it was told when it was loaded.
-            decision_log: self.decision_log.config().unwrap_or_default(),
+            decision_log: self.decision_log.config(&self.telemetry).unwrap_or_default(),
+            events: None,
             remember: self.decision_log.remember,
             drain: Duration::from_millis(self.shutdown.drain_ms),
             hard: Duration::from_secs(self.shutdown.hard_seconds),

@@ -18,6 +18,8 @@ use super::status;
 use crate::telemetry;
 
 const REQUEST_ID: &str = "x-request-id";
+/// What is the server's failure, and not an answer.
+const FAILED: [&str; 4] = ["UNKNOWN", "DEADLINE_EXCEEDED", "INTERNAL", "UNAVAILABLE"];
 
 /// When a request came how far, counted from its beginning: told of slow ones.
 #[derive(Debug, Default)]
@@ -81,6 +83,9 @@ where
         told(code, &response, took);
         if slow.is_some_and(|slow| took >= slow) {
             slowly(code, steps, began, took);
+            telemetry::keep(&span, "slow");
+        } else if FAILED.contains(&code) {
+            telemetry::keep(&span, "failed");
         }
     });
     noted(&span, &response);

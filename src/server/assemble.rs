@@ -98,7 +98,9 @@ pub(super) async fn house(
         deadlines: config.deadlines,
         slow: config.slow,
     };
-    let decision_log = config.decision_log.as_ref().map(DecisionLog::start).transpose()?;
+    let events = config.events.clone();
+    let decision_log = config.decision_log.as_ref();
+    let decision_log = decision_log.map(|log| DecisionLog::start(log, events)).transpose()?;
     Ok(House {
         store,
         feed,

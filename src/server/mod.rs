@@ -115,6 +115,8 @@ pub struct Config {
     pub slow: Option<Duration>,
     /// Where decisions are recorded, if anywhere.
     pub decision_log: Option<decision_log::Config>,
+    /// What sends their records to a collector, where there is one.
+    pub events: Option<telemetry::Events>,
     /// How many recorded decisions are remembered.
     pub remember: usize,
     /// How long it goes on taking connections after it has said that it stops.

@@ -52,6 +52,7 @@ fn config() -> Config {
         mesh: MeshConfig { routes: Vec::new(), proxies: Vec::new(), patience: PATIENCE },
         slow: None,
         decision_log: None,
+        events: None,
         remember: 0,
         trusted_proxies: Vec::new(),
         issuers: Vec::new(),
