@@ -27,6 +27,7 @@ use crate::layers::{
 use crate::mesh::{Mesh, MeshApi};
 use crate::post::Post;
 use crate::proto::v1::account_service_server::AccountServiceServer;
+use crate::proto::v1::audit_service_server::AuditServiceServer;
 use crate::proto::v1::authorization_service_server::AuthorizationServiceServer;
 use crate::proto::v1::rights_document_service_server::RightsDocumentServiceServer;
 use crate::proto::v1::role_service_server::RoleServiceServer;
@@ -35,7 +36,7 @@ use crate::proto::v1::token_service_server::TokenServiceServer;
 use crate::proto::v1::user_service_server::UserServiceServer;
 use crate::proto::{self, DESCRIPTORS};
 use crate::rpc::{
-    AccountApi, AuthorizationApi, Heavy, Passwords, Recorder, RightsDocumentApi, RoleApi,
+    AccountApi, AuditApi, AuthorizationApi, Heavy, Passwords, Recorder, RightsDocumentApi, RoleApi,
     SessionApi, Shared, TokenApi, UserApi,
 };
 use crate::store::Store;
@@ -156,6 +157,7 @@ impl House {
         let rights = RightsDocumentServiceServer::new(RightsDocumentApi(shared.clone()));
         let session = SessionServiceServer::new(SessionApi(shared.clone()));
         let token = TokenServiceServer::new(TokenApi(shared.clone()));
+        let audit = AuditServiceServer::new(AuditApi(shared.clone()));
         let authorization = AuthorizationApi(shared, Arc::clone(&self.door.gate));
         // A proxy's question is one of Authorize, asked by the proxy.
         let (gate, mesh) = (Arc::clone(&self.door.gate), Arc::clone(&self.mesh));
@@ -177,6 +179,7 @@ impl House {
             .add_service(rights.max_decoding_message_size(most))
             .add_service(session.max_decoding_message_size(most))
             .add_service(token.max_decoding_message_size(most))
+            .add_service(audit.max_decoding_message_size(most))
             .add_service(authorization.max_decoding_message_size(most))
             .add_service(check.max_decoding_message_size(most))
             .add_service(open.of(HealthServer::new(doctor)))

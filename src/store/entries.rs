@@ -212,6 +212,27 @@ impl TryFrom<ledger::Model> for Entry {
     }
 }
 
+/// Reads an entry whose columns are held against what was hashed as well.
+pub(super) fn checked(row: ledger::Model) -> Result<Entry, Error> {
+    let columns = (row.account_id, row.at, row.actor, row.request_id, row.entity.clone());
+    let entry = Entry::try_from(row)?;
+    let hashed = (
+        entry.change.account.0,
+        entry.at,
+        entry.actor.map(|id| id.0),
+        entry.request_id,
+        search_key(&entry.change.entity()),
+    );
+    if columns == hashed {
+        return Ok(entry);
+    }
+    let why = format!(
+        "{} {}.{}: the columns are not what was hashed",
+        entry.tenant, entry.revision, entry.ordinal
+    );
+    Err(Error::Corrupt { table: TABLE, why })
+}
+
 impl Store {
     /// Reads a tenant's entries behind a revision, oldest first: about `limit` of them, always whole revisions.
     ///

@@ -6,6 +6,7 @@
 
 mod accounts;
 mod assuming;
+mod audit;
 mod batch;
 mod bootstrap;
 mod catalogues;
@@ -61,6 +62,7 @@ use rows::{corrupt, service_state};
 
 pub use accounts::{AccountPatch, Edit, NewAccount, UniqueText, crossing};
 pub use assuming::Assuming;
+pub use audit::{Accounts, Event, Events, Place, Wanted};
 pub use bootstrap::{Bootstrap, BootstrapError, Bootstrapped};
 pub use catalogues::{CatalogueApplied, CatalogueEffect, DocumentEffect, RoleEffect};
 pub use commit::Committed;

@@ -5,7 +5,7 @@ use std::fmt;
 
 use chrono::{DateTime, Utc};
 
-use super::entries::{Entry, rows, search_key};
+use super::entries::{Entry, checked, rows};
 use super::rows::ledger;
 use super::{Error, Progress, Store, World, world};
 use crate::crypto::chain;
@@ -142,28 +142,13 @@ impl Folded {
     }
 
     fn read(&mut self, row: ledger::Model, revision: Revision) -> Result<(), Error> {
-        let columns = (row.account_id, row.at, row.actor, row.request_id, row.entity.clone());
-        match Entry::try_from(row) {
-            Ok(entry) => {
-                let hashed = (
-                    entry.change.account.0,
-                    entry.at,
-                    entry.actor.map(|id| id.0),
-                    entry.request_id,
-                    search_key(&entry.change.entity()),
-                );
-                if columns != hashed {
-                    self.fault(Some(revision), &columns.4, "the columns are not what was hashed");
-                }
-                self.fold(entry);
-                Ok(())
-            }
-            Err(Error::Corrupt { why, .. }) => {
-                self.fault(Some(revision), &columns.4, why);
-                Ok(())
-            }
-            Err(other) => Err(other),
+        let entity = row.entity.clone();
+        match checked(row) {
+            Ok(entry) => self.fold(entry),
+            Err(Error::Corrupt { why, .. }) => self.fault(Some(revision), &entity, why),
+            Err(other) => return Err(other),
         }
+        Ok(())
     }
 
     fn fold(&mut self, entry: Entry) {

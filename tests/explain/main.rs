@@ -175,6 +175,7 @@ async fn read_everything(service: &Service, tenant: &str) {
         let soon = pb::ListExpiringRequest { page_size: 1, ..Default::default() };
         service.tokens(by).list_expiring(soon).await.unwrap();
         read_documents(service, by, &person.user_id).await;
+        read_audit(service, by, tenant).await;
         let own = format!("account/{tenant}");
         let mut question = ask(&person.user_id, "read", "account", &own);
         question.consistency =
@@ -246,6 +247,51 @@ async fn read_documents(service: &Service, by: &support::Person, user_id: &str) 
         pb::ListAssignedRightsDocumentsRequest { user_id: user_id.clone(), ..Default::default() };
     rights().list_assigned_rights_documents(of).await.unwrap();
     rights().get_aggregated_rights(pb::GetAggregatedRightsRequest { user_id }).await.unwrap();
+}
+
+/// Each filter by itself, and all of them, either way and page by page.
+async fn read_audit(service: &Service, by: &support::Person, tenant: &str) {
+    let plain = pb::ListAuditEventsRequest {
+        account_id: tenant.to_owned(),
+        page_size: 2,
+        ..Default::default()
+    };
+    let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+    let time = support::beginning().timestamp();
+    let time = |by: i64| Some(prost_types::Timestamp { seconds: time + by, nanos: 0 });
+    let all = pb::ListAuditEventsRequest {
+        subtree: true,
+        start_time: time(-60),
+        end_time: time(86_400 * 365),
+        actions: words(&["user.create", "user.update"]),
+        entities: words(&["user", "role_grant"]),
+        actor: by.user_id.clone(),
+        entity_id: by.user_id.clone(),
+        ..plain.clone()
+    };
+    let subtree = pb::ListAuditEventsRequest { subtree: true, ..plain.clone() };
+    for request in [
+        plain.clone(),
+        subtree.clone(),
+        pb::ListAuditEventsRequest { start_time: all.start_time, ..subtree.clone() },
+        pb::ListAuditEventsRequest { end_time: all.end_time, ..subtree.clone() },
+        pb::ListAuditEventsRequest { actions: words(&["user.create"]), ..subtree.clone() },
+        pb::ListAuditEventsRequest { actions: all.actions.clone(), ..subtree.clone() },
+        pb::ListAuditEventsRequest { entities: all.entities.clone(), ..subtree.clone() },
+        pb::ListAuditEventsRequest { actor: all.actor.clone(), ..subtree.clone() },
+        pb::ListAuditEventsRequest { entity_id: all.entity_id.clone(), ..subtree },
+        pb::ListAuditEventsRequest { actor: all.actor.clone(), ..plain },
+        all,
+    ] {
+        for order in [pb::AuditOrder::OldestFirst, pb::AuditOrder::NewestFirst] {
+            let mut request = request.clone();
+            request.set_order(order);
+            let mut audit = service.audit(by);
+            let page = audit.list_audit_events(request.clone()).await.unwrap().into_inner();
+            let next = pb::ListAuditEventsRequest { page_token: page.next_page_token, ..request };
+            audit.list_audit_events(next).await.unwrap();
+        }
+    }
 }
 
 /// What happens by itself, and what no RPC does yet.
