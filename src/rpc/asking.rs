@@ -121,6 +121,9 @@ impl Asking {
             }
         };
         let found = ready.decide(ready.permission);
+        if found.is_permit() {
+            self.note_use(&ready);
+        }
         let path = &ready.path;
         let told =
             if !ready.covered && !found.is_permit() && !self.sees_account(path.account).await? {
@@ -140,6 +143,18 @@ impl Asking {
         }
         self.record(ready, Some(&found), &reply);
         Ok(reply)
+    }
+
+    /// Takes note that a permission was used, of an assumed session by both who stand behind it.
+    fn note_use(&self, ready: &Ready) {
+        let permission = ready.found.home.catalogue().name(ready.permission);
+        let uses = self.shared.store.uses();
+        if let Subject::User(user) = ready.found.subject {
+            uses.note(user, permission, self.now);
+        }
+        if let Some(actor) = &ready.found.actor {
+            uses.note(actor.caller.user, permission, self.now);
+        }
     }
 
     /// Records a decision, where that is wanted.
@@ -249,6 +264,9 @@ impl Asking {
         if !covered && !by_itself {
             self.refuse_if_never(right)?;
             return Ok(Prepared::Hidden(Answer::deny(Reason::NoGrant), ready));
+        }
+        if !by_itself {
+            self.shared.store.uses().note(self.by.caller.user, right.permission, self.now);
         }
         Ok(match credential {
             Some(reason) => Prepared::Settled(Answer::deny(reason), ready),

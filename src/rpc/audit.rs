@@ -1,6 +1,7 @@
 //! The Audit service: what the ledgers hold, for people and for programs.
 
 mod events;
+mod unused;
 mod view;
 
 use tonic::{Request, Response, Status};
@@ -21,5 +22,13 @@ impl AuditService for AuditApi {
     ) -> Result<Response<pb::ListAuditEventsResponse>, Status> {
         let (call, request) = open(request)?;
         self.list(&call, &request).await
+    }
+
+    async fn list_unused_rights(
+        &self,
+        request: Request<pb::ListUnusedRightsRequest>,
+    ) -> Result<Response<pb::ListUnusedRightsResponse>, Status> {
+        let (call, request) = open(request)?;
+        self.unused(&call, &request).await
     }
 }

@@ -79,6 +79,7 @@ pub(super) async fn house(
     let gate = Gate {
         credentials: Arc::clone(&credentials),
         feed: feed.clone(),
+        uses: Arc::clone(store.uses()),
         clock,
         rules: Arc::new(rules),
         forms: Forms::compile(&pool)?,

@@ -41,6 +41,7 @@ mod tokens;
 mod traces;
 mod tx;
 mod users;
+mod uses;
 mod verify;
 mod world;
 mod write;
@@ -89,6 +90,7 @@ pub use signing::{Due, NewKey, due};
 pub use tokens::{Digests, Minted, NewToken};
 pub use tx::{Begun, Opening, Tx};
 pub use users::{Below, NewUser, UserDone, UserEdit};
+pub use uses::Uses;
 pub use verify::{Fault, Verified};
 pub use world::{Head, Progress, Pulse, World};
 
@@ -110,6 +112,7 @@ struct Inner {
     hints: Option<Hints>,
     places: Places,
     root: OnceLock<AccountId>,
+    uses: Arc<Uses>,
     clock: Arc<dyn Clock>,
 }
 
@@ -128,6 +131,7 @@ impl Store {
             hints: Hints::begin(config).await?,
             places: Places::default(),
             root: OnceLock::new(),
+            uses: Arc::default(),
             clock,
         })))
     }

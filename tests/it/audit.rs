@@ -2,6 +2,7 @@
 
 mod found;
 mod seen;
+mod unused;
 
 use chancery::proto::v1 as pb;
 
