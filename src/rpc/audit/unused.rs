@@ -1,18 +1,22 @@
 //! `ListUnusedRights`: what users hold, less what they were seen to use.
 
 use std::collections::HashSet;
+use std::ops::RangeInclusive;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use tonic::{Response, Status};
 
 use super::AuditApi;
 use crate::decision::{EffectiveRight, Source, effective, sees_user};
-use crate::layers::Call;
+use crate::layers::{Call, status};
 use crate::model::UserId;
 use crate::model::catalogue::{Catalogue, PermissionSet};
 use crate::proto::v1 as pb;
 use crate::rpc::rights::Reading;
 use crate::rpc::shared::{Reader, account_of, reader, with_revision};
+
+/// So many days may be asked about: for a little longer uses are known.
+const DAYS: RangeInclusive<i32> = 1..=366;
 
 impl AuditApi {
     pub(super) async fn unused(
@@ -22,6 +26,9 @@ impl AuditApi {
     ) -> Result<Response<pb::ListUnusedRightsResponse>, Status> {
         let by = reader(call)?;
         let account = account_of(&call.ask, "account_id")?;
+        if !DAYS.contains(&request.days) {
+            return Err(status::bad_field("INVALID_FIELD", "days", "must be 1 to 366"));
+        }
         let page = self.0.page::<UserId>(call, request.page_size, &request.page_token)?;
         let now = self.0.clock.now();
         let members = by.there.members(account, page.after);

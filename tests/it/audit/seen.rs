@@ -78,8 +78,9 @@ async fn neither_a_stranger_nor_a_sibling_nor_a_plain_user_reads_it() {
         refused(ask(&plain, &one).await, Code::PermissionDenied, "ACCESS_DENIED");
         assert!(ask(&auditor, &one).await.is_ok());
         // The caller's own account stands where none is named.
-        let own = service.audit(&auditor).list_audit_events(pb::ListAuditEventsRequest::default());
-        let own = own.await.unwrap().into_inner().audit_events;
+        let mut audit = service.audit(&auditor);
+        let own = audit.list_audit_events(pb::ListAuditEventsRequest::default()).await;
+        let own = own.unwrap().into_inner().audit_events;
         assert!(!own.is_empty() && own.iter().all(|event| event.account_id == one));
         // Whoever reads an account's audit reads it whole, also of those whom it does not see.
         assert!(own.iter().any(|event| event.user_id == plain.user_id && event.after.is_some()));

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chancery::proto::v1 as pb;
 use tonic::Code;
 
-use crate::support::{Person, Service, ask, engines, refused};
+use crate::support::{Person, Service, engines, refused};
 
 /// In seconds.
 const DAY: i64 = 86_400;
