@@ -38,7 +38,7 @@ use support::{Service, ask, engines};
 const PASSWORD: &str = "kaufhaus tiger lampe";
 
 /// Tables that grow with use.
-const BIG: [&str; 17] = [
+const BIG: [&str; 18] = [
     "tenants",
     "accounts",
     "users",
@@ -56,6 +56,7 @@ const BIG: [&str; 17] = [
     "sign_in_sources",
     "outbox",
     "assertions",
+    "right_uses",
 ];
 
 /// The table that never does: of the platform's signing keys there are a few.
@@ -176,6 +177,12 @@ async fn read_everything(service: &Service, tenant: &str) {
         service.tokens(by).list_expiring(soon).await.unwrap();
         read_documents(service, by, &person.user_id).await;
         read_audit(service, by, tenant).await;
+        let unused = pb::ListUnusedRightsRequest {
+            account_id: tenant.to_owned(),
+            days: 30,
+            ..Default::default()
+        };
+        service.audit(by).list_unused_rights(unused).await.unwrap();
         let own = format!("account/{tenant}");
         let mut question = ask(&person.user_id, "read", "account", &own);
         question.consistency =
@@ -305,6 +312,8 @@ async fn keep_up(service: &Service, tenant: AccountId) {
     store.forget_assertions().await.unwrap();
     store.forget_sign_ins(now - TimeDelta::days(30)).await.unwrap();
     store.forget_messages(now - TimeDelta::days(1)).await.unwrap();
+    store.write_uses().await.unwrap();
+    store.forget_uses(now - TimeDelta::days(400)).await.unwrap();
     store.claim_messages(2).await.unwrap();
     store.heads(&[root, tenant]).await.unwrap();
     store.probe().await.unwrap();
