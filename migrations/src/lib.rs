@@ -14,6 +14,7 @@ mod m0009_identities;
 mod m0010_expiring_tokens;
 mod m0011_no_expiry_index;
 mod m0012_audit;
+mod m0013_activity;
 mod parts;
 
 /// Runs the steps in order. Whoever calls it holds the lock that keeps a second process out.
@@ -34,6 +35,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0010_expiring_tokens::Migration),
             Box::new(m0011_no_expiry_index::Migration),
             Box::new(m0012_audit::Migration),
+            Box::new(m0013_activity::Migration),
         ]
     }
 }

@@ -1,5 +1,6 @@
 //! The Audit service: what the ledgers hold, for people and for programs.
 
+mod activity;
 mod events;
 mod export;
 mod proof;
@@ -71,5 +72,13 @@ impl AuditService for AuditApi {
         let seen = bearer(&headers).ok().map(|text| self.shared.credentials.seen(text));
         let (call, request) = open(request)?;
         self.export(call, seen, request.resume_after).await
+    }
+
+    async fn list_activity(
+        &self,
+        request: Request<pb::ListActivityRequest>,
+    ) -> Result<Response<pb::ListActivityResponse>, Status> {
+        let (call, request) = open(request)?;
+        self.activity(&call, &request).await
     }
 }
