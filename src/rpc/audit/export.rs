@@ -99,7 +99,6 @@ impl Export {
         }
         let (tenant, newest) = (self.there.tenant(), self.there.revision());
         while self.done < newest {
-            self.still().await?;
             let mut page = self.of.shared.store.written(tenant, self.done, PAGE).await?;
             page.retain(|entry| entry.revision <= newest);
             if page.is_empty() {
@@ -122,7 +121,6 @@ impl Export {
             self.done = last;
             self.send(lines).await?;
         }
-        self.still().await?;
         // As it is remembered, and not as it was just read: that a row was changed meanwhile shows in the lines.
         let head = self.of.head_line(newest, *self.there.head(), &self.there)?;
         self.send(head).await
@@ -141,7 +139,9 @@ impl Export {
         Ok(())
     }
 
+    /// Sends a part, if its reader may still have it.
     async fn send(&self, lines: String) -> Result<(), Status> {
+        self.still().await?;
         let part = pb::ExportLedgerResponse { lines, revision: self.done.0 };
         let sent = tokio::time::timeout(PATIENCE, self.to.send(Ok(part))).await;
         match sent {
