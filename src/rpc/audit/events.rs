@@ -1,5 +1,8 @@
 //! `ListAuditEvents`: a search in one ledger, cut to the accounts whose audit the caller may read.
 
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
 use prost::Message as _;
 use prost_types::Timestamp;
 use tonic::{Response, Status};
@@ -74,14 +77,13 @@ impl AuditApi {
         };
         let all = there.accounts().count();
         let ids = there.accounts().map(|account| account.id);
-        let these: std::collections::BTreeSet<_> = ids.filter(wanted).filter(read).collect();
+        let these: BTreeSet<_> = ids.filter(wanted).filter(read).collect();
         if these.len() == all { Accounts::All } else { Accounts::These(these) }
     }
 }
 
 /// From when, and until when.
-pub(super) type Range =
-    (Option<chrono::DateTime<chrono::Utc>>, Option<chrono::DateTime<chrono::Utc>>);
+pub(super) type Range = (Option<DateTime<Utc>>, Option<DateTime<Utc>>);
 
 /// Reads from when to when something is looked for.
 pub(super) fn range(start: Option<Timestamp>, end: Option<Timestamp>) -> Result<Range, Status> {

@@ -15,7 +15,7 @@ use crate::decision::{Snapshot, judge};
 use crate::layers::{Call, Seen, status};
 use crate::model::Revision;
 use crate::proto::v1 as pb;
-use crate::rpc::shared::{Reader, reader, with_revision};
+use crate::rpc::shared::{reader, with_revision};
 
 /// Entries read at once.
 const PAGE: u64 = 500;
@@ -47,8 +47,9 @@ impl AuditApi {
         seen: Option<Seen>,
         resume_after: u64,
     ) -> Result<Response<ReceiverStream<Result<pb::ExportLedgerResponse, Status>>>, Status> {
-        let Reader { there, .. } = reader(&call)?;
-        let ledger = ledger_of(&call, &reader(&call)?)?;
+        let by = reader(&call)?;
+        let ledger = ledger_of(&call, &by)?;
+        let there = by.there;
         let done = Revision(resume_after);
         let mut first = String::new();
         if resume_after > 0 {
