@@ -90,7 +90,7 @@ impl Export {
     async fn run(mut self, first: String) {
         if let Err(status) = self.write(first).await {
             // Whoever does not read any more is not told.
-            let _ = self.to.try_send(Err(status));
+            let _ = tokio::time::timeout(PATIENCE, self.to.send(Err(status))).await;
         }
     }
 
