@@ -210,7 +210,8 @@ const LABELLED: [&str; 4] = [
     "chancery_mesh_checks_total",
 ];
 /// What is kept by one label of few words.
-const WORDS: [(&str, &str, &[&str]); 4] = [
+const WORDS: [(&str, &str, &[&str]); 5] = [
+    ("chancery_activity_lost_total", "why", &["full", "write"]),
     ("chancery_connections_refused_total", "why", &["source", "handshake", "silent"]),
     ("chancery_decision_log_lost_total", "why", &["queue", "write"]),
     ("chancery_spans_lost_total", "why", &["queue", "export", "held"]),
@@ -248,7 +249,7 @@ fn measure() -> Result<PrometheusHandle, BuildError> {
     Ok(handle)
 }
 
-const COUNTERS: [(&str, &str); 21] = [
+const COUNTERS: [(&str, &str); 22] = [
     ("chancery_rpc_requests_total", "Requests answered, by method and code."),
     (
         "chancery_panics_total",
@@ -279,6 +280,10 @@ const COUNTERS: [(&str, &str); 21] = [
     ("chancery_feed_hints_total", "Hints of other processes that a tenant has moved."),
     ("chancery_signing_key_faults_total", "Signing keys in the store that did not open."),
     ("chancery_ledger_entries_total", "Ledger entries written by this process."),
+    (
+        "chancery_activity_lost_total",
+        "Sign-ins, denials and the like that are not in the list: too many differed, or they could not be written.",
+    ),
     ("chancery_ledger_verifications_total", "Ledgers that this process has verified by itself."),
     ("chancery_tenant_loads_total", "Tenants read whole into memory."),
     ("chancery_feed_poll_failures_total", "Polls of the tenants' heads that failed."),

@@ -3,6 +3,7 @@
 //! A key that is not known is refused wherever it stands, and all problems are told at once, each with its key and the
 //! way out. Reading is in `read`, what the values must be in `check`.
 
+mod activity;
 mod check;
 mod decision_log;
 mod doors;
@@ -33,6 +34,7 @@ use crate::store::{Engine, StoreConfig};
 use crate::telemetry::{LogConfig, TracesConfig};
 use crate::{feed, rpc, server};
 
+pub use activity::Activity;
 pub use decision_log::{DecisionLog, DecisionSink};
 pub use doors::{Authzen, Browsers};
 pub use ledger::Ledger;
@@ -96,6 +98,8 @@ pub struct Config {
     pub decision_log: DecisionLog,
     /// How ledgers are looked after.
     pub ledger: Ledger,
+    /// Sign-ins, failures, denials and uses of tokens.
+    pub activity: Activity,
     /// What a caller may use up.
     pub limits: Limits,
     /// Connections to the database.
@@ -234,6 +238,7 @@ impl Default for Config {
             telemetry: TracesConfig::default(),
             decision_log: DecisionLog::default(),
             ledger: Ledger::default(),
+            activity: Activity::default(),
             limits: Limits::default(),
             store: Pools::default(),
             shutdown: Shutdown::default(),
@@ -404,6 +409,7 @@ impl Config {
             events: None,
             remember: self.decision_log.remember,
             inspect: self.ledger.config(),
+            keep_activity: TimeDelta::days(self.activity.keep_days.into()),
             drain: Duration::from_millis(self.shutdown.drain_ms),
             hard: Duration::from_secs(self.shutdown.hard_seconds),
         }

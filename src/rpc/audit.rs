@@ -1,5 +1,6 @@
 //! The Audit service: what the ledgers hold, for people and for programs.
 
+mod activity;
 mod events;
 mod export;
 mod proof;
@@ -80,5 +81,13 @@ impl AuditService for AuditApi {
     ) -> Result<Response<pb::ListUnusedRightsResponse>, Status> {
         let (call, request) = open(request)?;
         self.unused(&call, &request).await
+    }
+
+    async fn list_activity(
+        &self,
+        request: Request<pb::ListActivityRequest>,
+    ) -> Result<Response<pb::ListActivityResponse>, Status> {
+        let (call, request) = open(request)?;
+        self.activity(&call, &request).await
     }
 }

@@ -67,6 +67,8 @@ impl Inspector {
 
     /// Looks after them until the server closes.
     pub(super) async fn run(mut self, phases: Phases) {
+        // Shown from the start, so that the first fault is a step.
+        self.sum_up();
         let closing = phases.reached(Phase::Closing);
         tokio::pin!(closing);
         loop {

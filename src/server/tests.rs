@@ -51,6 +51,7 @@ fn config() -> Config {
         browsers: Browsers::default(),
         mesh: MeshConfig { routes: Vec::new(), proxies: Vec::new(), patience: PATIENCE },
         inspect: InspectConfig { look: PATIENCE, every: None },
+        keep_activity: chrono::TimeDelta::days(90),
         slow: None,
         decision_log: None,
         events: None,

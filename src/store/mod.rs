@@ -5,6 +5,7 @@
 //! queries stay inside; nouns go in and come out.
 
 mod accounts;
+mod activity;
 mod assuming;
 mod audit;
 mod batch;
@@ -62,6 +63,7 @@ use place::Places;
 use rows::{corrupt, service_state};
 
 pub use accounts::{AccountPatch, Edit, NewAccount, UniqueText, crossing};
+pub use activity::{Moment, Sought};
 pub use assuming::Assuming;
 pub use audit::{Accounts, Event, Events, Place, Wanted};
 pub use bootstrap::{Bootstrap, BootstrapError, Bootstrapped};
