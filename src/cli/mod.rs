@@ -17,6 +17,7 @@ mod serve;
 mod settings;
 mod token;
 mod tree;
+mod watch;
 mod who_can;
 
 use std::error::Error;
@@ -69,6 +70,8 @@ enum Command {
     Rights(rights::Wanted),
     /// Asks a server who may do something
     WhoCan(who_can::Wanted),
+    /// Prints what changes, as it is changed
+    Watch(watch::Wanted),
     /// Shows what a catalogue file would change, or applies it
     #[command(subcommand)]
     Catalogue(catalogue::Wanted),
@@ -113,6 +116,7 @@ async fn dispatch(settings: &Settings, command: Command) -> Outcome {
         Command::Explain(wanted) => explain::run(settings, wanted).await,
         Command::Rights(wanted) => rights::run(settings, wanted).await,
         Command::WhoCan(wanted) => who_can::run(settings, wanted).await,
+        Command::Watch(wanted) => watch::run(settings, wanted).await,
         Command::Catalogue(wanted) => catalogue::run(settings, wanted).await,
         Command::Mesh(wanted) => mesh::run(&settings.load()?, &wanted),
         Command::Token(wanted) => token::run(settings, wanted).await,

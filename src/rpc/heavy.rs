@@ -46,6 +46,16 @@ impl Heavy {
         })
     }
 
+    /// Does some work that also waits, as for the store, where it holds up nobody's decisions.
+    pub(super) async fn wait<T: Send + 'static>(
+        &self,
+        tenant: AccountId,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> Result<T, Status> {
+        let here = tokio::runtime::Handle::current();
+        self.run(tenant, move || here.block_on(work)).await
+    }
+
     fn take(&self, tenant: AccountId) -> Option<Place> {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         if taken.values().sum::<usize>() >= OF_ALL {

@@ -13,7 +13,7 @@ use tonic_reflection::server::Builder;
 
 use super::health::Doctor;
 use super::open::{Open, OpenStreams};
-use super::phase::Phases;
+use super::phase::{Phase, Phases};
 use super::probe::Probe;
 use super::{Config, Error};
 use crate::admin::Report;
@@ -36,7 +36,7 @@ use crate::proto::v1::user_service_server::UserServiceServer;
 use crate::proto::{self, DESCRIPTORS};
 use crate::rpc::{
     AccountApi, AuthorizationApi, Heavy, Passwords, Recorder, RightsDocumentApi, RoleApi,
-    SessionApi, Shared, TokenApi, UserApi,
+    SessionApi, Shared, Streams, TokenApi, UserApi,
 };
 use crate::store::Store;
 
@@ -147,6 +147,8 @@ impl House {
                 .decision_log
                 .clone()
                 .map_or_else(Recorder::default, |log| Recorder::new(log, config.remember)),
+            // What streams would keep from ending, they do not.
+            streams: Streams::new(phases.clone().reached(Phase::Closing), config.stall),
         };
         let account = AccountServiceServer::new(AccountApi(shared.clone()));
         let user = UserServiceServer::new(UserApi(shared.clone()));

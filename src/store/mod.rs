@@ -25,6 +25,7 @@ mod lock;
 mod migrate;
 mod outbox;
 mod passwords;
+mod past;
 mod place;
 mod reads;
 mod refusal;
@@ -74,6 +75,7 @@ pub use etags::{
 pub use hints::{Hint, Listener};
 pub use idempotency::Outcome;
 pub use outbox::{Outgoing, message_token};
+pub use past::{Past, Then};
 pub use reads::{KeptToken, ObjectId};
 pub use refusal::Refusal;
 pub use rights::{Assigned, Assigning, DocumentDeleted, DocumentDone, DocumentFields, Unassigned};
