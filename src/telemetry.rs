@@ -202,7 +202,8 @@ const LABELLED: [&str; 4] = [
     "chancery_mesh_checks_total",
 ];
 /// What is kept by one label of few words.
-const WORDS: [(&str, &str, &[&str]); 4] = [
+const WORDS: [(&str, &str, &[&str]); 5] = [
+    ("chancery_activity_lost_total", "why", &["full", "write"]),
     ("chancery_connections_refused_total", "why", &["source", "handshake", "silent"]),
     ("chancery_decision_log_lost_total", "why", &["queue", "write"]),
     ("chancery_spans_lost_total", "why", &["queue", "export"]),
@@ -240,7 +241,7 @@ fn measure() -> Result<PrometheusHandle, BuildError> {
     Ok(handle)
 }
 
-const COUNTERS: [(&str, &str); 22] = [
+const COUNTERS: [(&str, &str); 24] = [
     ("chancery_rpc_requests_total", "Requests answered, by method and code."),
     (
         "chancery_panics_total",
@@ -279,6 +280,11 @@ const COUNTERS: [(&str, &str); 22] = [
     ("chancery_feed_hints_total", "Hints of other processes that a tenant has moved."),
     ("chancery_signing_key_faults_total", "Signing keys in the store that did not open."),
     ("chancery_ledger_entries_total", "Ledger entries written by this process."),
+    (
+        "chancery_activity_lost_total",
+        "Sign-ins, denials and the like that are not in the list: too many differed, or they could not be written.",
+    ),
+    ("chancery_ledger_verifications_total", "Ledgers that this process has verified by itself."),
     ("chancery_tenant_loads_total", "Tenants read whole into memory."),
     ("chancery_feed_poll_failures_total", "Polls of the tenants' heads that failed."),
     (
@@ -292,7 +298,7 @@ const COUNTERS: [(&str, &str); 22] = [
     ("chancery_probe_failures_total", "Probes of the store that failed."),
 ];
 
-const GAUGES: [(&str, &str); 14] = [
+const GAUGES: [(&str, &str); 15] = [
     ("chancery_build_info", "1, with the version of the program."),
     ("chancery_ready", "1 while the server can serve, else 0."),
     ("chancery_connections", "Connections open now, by listener."),
@@ -308,6 +314,10 @@ const GAUGES: [(&str, &str); 14] = [
     ),
     ("chancery_watch_streams", "Streams of changes open now."),
     ("chancery_clock_skew_seconds", "How far this machine's clock is from the store's."),
+    (
+        "chancery_ledger_faults",
+        "What was found wrong with the ledgers, and with the rows that they speak of, when they were last verified: an alarm.",
+    ),
     ("chancery_password_queue", "Passwords that wait to be hashed."),
     ("chancery_outbox_messages", "Messages to users that are to be sent and have not been."),
     ("chancery_outbox_oldest_seconds", "How long the oldest of them waits."),

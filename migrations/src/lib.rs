@@ -13,6 +13,8 @@ mod m0007_service_keys;
 mod m0009_identities;
 mod m0010_expiring_tokens;
 mod m0011_no_expiry_index;
+mod m0012_audit;
+mod m0013_activity;
 mod parts;
 
 /// Runs the steps in order. Whoever calls it holds the lock that keeps a second process out.
@@ -32,6 +34,8 @@ impl MigratorTrait for Migrator {
             Box::new(m0009_identities::Migration),
             Box::new(m0010_expiring_tokens::Migration),
             Box::new(m0011_no_expiry_index::Migration),
+            Box::new(m0012_audit::Migration),
+            Box::new(m0013_activity::Migration),
         ]
     }
 }

@@ -3,9 +3,11 @@
 //! A key that is not known is refused wherever it stands, and all problems are told at once, each with its key and the
 //! way out. Reading is in `read`, what the values must be in `check`.
 
+mod activity;
 mod check;
 mod decision_log;
 mod doors;
+mod ledger;
 mod mail;
 mod mesh;
 mod read;
@@ -32,8 +34,10 @@ use crate::store::{Engine, StoreConfig};
 use crate::telemetry::{LogConfig, TracesConfig};
 use crate::{feed, rpc, server};
 
+pub use activity::Activity;
 pub use decision_log::{DecisionLog, DecisionSink};
 pub use doors::{Authzen, Browsers};
+pub use ledger::Ledger;
 pub use mail::{Mail, MailSender};
 pub use mesh::{Mesh, MeshRoute};
 pub use read::{Problem, Problems, Sources};
@@ -92,6 +96,10 @@ pub struct Config {
     pub telemetry: TracesConfig,
     /// Where decisions are recorded.
     pub decision_log: DecisionLog,
+    /// How ledgers are looked after.
+    pub ledger: Ledger,
+    /// Sign-ins, failures, denials and uses of tokens.
+    pub activity: Activity,
     /// What a caller may use up.
     pub limits: Limits,
     /// Connections to the database.
@@ -231,6 +239,8 @@ impl Default for Config {
             log: LogConfig::default(),
             telemetry: TracesConfig::default(),
             decision_log: DecisionLog::default(),
+            ledger: Ledger::default(),
+            activity: Activity::default(),
             limits: Limits::default(),
             store: Pools::default(),
             shutdown: Shutdown::default(),
@@ -401,6 +411,8 @@ impl Config {
             // What is wrong with it was told when it was loaded.
             decision_log: self.decision_log.config().unwrap_or_default(),
             remember: self.decision_log.remember,
+            inspect: self.ledger.config(),
+            keep_activity: TimeDelta::days(self.activity.keep_days.into()),
             drain: Duration::from_millis(self.shutdown.drain_ms),
             hard: Duration::from_secs(self.shutdown.hard_seconds),
         }

@@ -202,7 +202,14 @@ impl Gate {
         };
         let worlds = match &caller {
             None => None,
-            Some(caller) => Some(self.judge(&ask, caller, request.headers()).await?),
+            Some(caller) => {
+                let judged = self.judge(&ask, caller, request.headers()).await;
+                let doings = self.credentials.doings();
+                let told = |status: &Status| {
+                    doings.denied(caller, &ask.rule().method, &origin.source, status);
+                };
+                Some(judged.inspect_err(told)?)
+            }
         };
         let part = Part::default();
         let Origin { source, workload } = origin;

@@ -4,6 +4,7 @@
 //! saying why it stands there.
 
 mod access;
+mod activity;
 mod authn;
 mod deadline;
 mod form;
@@ -35,6 +36,7 @@ use tracing::{Instrument as _, info_span};
 use crate::telemetry::SPANS;
 
 pub use access::{ACCESS, Access, Seen};
+pub use activity::Doings;
 pub use authn::{
     BadCredential, CredentialForm, Credentials, Gone, Owner, Source, Strangers, bearer, network,
 };

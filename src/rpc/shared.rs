@@ -208,7 +208,11 @@ impl Shared {
     {
         let shared = self.clone();
         let change = tracing::info_span!(target: SPANS, "change", chancery.revision = Empty);
-        let work = async move { shared.change_here(call, act).instrument(change).await };
+        let work = async move {
+            let of = call.clone();
+            let done = shared.change_here(call, act).instrument(change).await;
+            done.inspect_err(|status| shared.credentials.doings().refused(&of, status))
+        };
         // In the request's span, so that the log knows whose it is.
         let work = tokio::spawn(work.in_current_span());
         work.await.map_err(|error| {

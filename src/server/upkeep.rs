@@ -24,6 +24,7 @@ const KNOWN: TimeDelta = TimeDelta::days(30);
 pub(super) async fn run(
     store: Store,
     (credentials, signing, issuers): (Arc<Credentials>, Signing, Issuers),
+    keep: TimeDelta,
     phases: Phases,
 ) {
     // Whoever signs in first does not wait for them.
@@ -38,6 +39,7 @@ pub(super) async fn run(
         }
         telemetry::figures().gather();
         note_uses(&store, &credentials).await;
+        credentials.doings().write_down(&store).await;
         if let Err(error) = signing.keep().await {
             tracing::warn!(%error, "could not look after the signing keys");
         }
@@ -56,6 +58,11 @@ pub(super) async fn run(
         if let Err(error) = forget_traces(&store, now).await {
             tracing::warn!(%error, "could not forget old sign-ins and messages");
         }
+        match store.forget_activity(now - keep).await {
+            Ok(0) => {}
+            Ok(count) => tracing::debug!(count, "forgot old activity"),
+            Err(error) => tracing::warn!(%error, "could not forget old activity"),
+        }
         match store.forget_requests(before).await {
             Ok(0) => {}
             Ok(count) => tracing::debug!(count, "forgot old requests"),
@@ -63,6 +70,7 @@ pub(super) async fn run(
         }
     }
     note_uses(&store, &credentials).await;
+    credentials.doings().write_down(&store).await;
 }
 
 /// Forgets what sign-ins and messages have left behind once nothing hangs on it any more.

@@ -5,7 +5,9 @@
 //! queries stay inside; nouns go in and come out.
 
 mod accounts;
+mod activity;
 mod assuming;
+mod audit;
 mod batch;
 mod bootstrap;
 mod catalogues;
@@ -61,12 +63,14 @@ use place::Places;
 use rows::{corrupt, service_state};
 
 pub use accounts::{AccountPatch, Edit, NewAccount, UniqueText, crossing};
+pub use activity::{Moment, Sought};
 pub use assuming::Assuming;
+pub use audit::{Accounts, Event, Events, Place, Wanted};
 pub use bootstrap::{Bootstrap, BootstrapError, Bootstrapped};
 pub use catalogues::{CatalogueApplied, CatalogueEffect, DocumentEffect, RoleEffect};
 pub use commit::Committed;
 pub use config::{Engine, StoreConfig};
-pub use entries::{Entry, follow};
+pub use entries::{Entry, Written, follow};
 pub use error::{Cause, Constraint, Error};
 pub use etags::{
     account_etag, catalogue_etag, document_etag, role_etag, session_etag, signing_keys_etag,
@@ -89,7 +93,7 @@ pub use signing::{Due, NewKey, due};
 pub use tokens::{Digests, Minted, NewToken};
 pub use tx::{Begun, Opening, Tx};
 pub use users::{Below, NewUser, UserDone, UserEdit};
-pub use verify::{Fault, Verified};
+pub use verify::{Fault, Stretch, Verified};
 pub use world::{Head, Progress, Pulse, World};
 
 /// The key in `service_state` under which the root account's id stands from the bootstrap on.

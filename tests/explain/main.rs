@@ -38,7 +38,8 @@ use support::{Service, ask, engines};
 const PASSWORD: &str = "kaufhaus tiger lampe";
 
 /// Tables that grow with use.
-const BIG: [&str; 17] = [
+const BIG: [&str; 18] = [
+    "activity",
     "tenants",
     "accounts",
     "users",
@@ -175,6 +176,8 @@ async fn read_everything(service: &Service, tenant: &str) {
         let soon = pb::ListExpiringRequest { page_size: 1, ..Default::default() };
         service.tokens(by).list_expiring(soon).await.unwrap();
         read_documents(service, by, &person.user_id).await;
+        read_audit(service, by, tenant).await;
+        read_activity(service, by, tenant).await;
         let own = format!("account/{tenant}");
         let mut question = ask(&person.user_id, "read", "account", &own);
         question.consistency =
@@ -248,12 +251,86 @@ async fn read_documents(service: &Service, by: &support::Person, user_id: &str) 
     rights().get_aggregated_rights(pb::GetAggregatedRightsRequest { user_id }).await.unwrap();
 }
 
+/// Each filter by itself, and all of them, either way and page by page.
+async fn read_audit(service: &Service, by: &support::Person, tenant: &str) {
+    let plain = pb::ListAuditEventsRequest {
+        account_id: tenant.to_owned(),
+        page_size: 2,
+        ..Default::default()
+    };
+    let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+    let time = support::beginning().timestamp();
+    let time = |by: i64| Some(prost_types::Timestamp { seconds: time + by, nanos: 0 });
+    let all = pb::ListAuditEventsRequest {
+        subtree: true,
+        start_time: time(-60),
+        end_time: time(86_400 * 365),
+        actions: words(&["user.create", "user.update"]),
+        entities: words(&["user", "role_grant"]),
+        actor: by.user_id.clone(),
+        entity_id: by.user_id.clone(),
+        ..plain.clone()
+    };
+    let subtree = pb::ListAuditEventsRequest { subtree: true, ..plain.clone() };
+    for request in [
+        plain.clone(),
+        subtree.clone(),
+        pb::ListAuditEventsRequest { start_time: all.start_time, ..subtree.clone() },
+        pb::ListAuditEventsRequest { end_time: all.end_time, ..subtree.clone() },
+        pb::ListAuditEventsRequest { actions: words(&["user.create"]), ..subtree.clone() },
+        pb::ListAuditEventsRequest { actions: all.actions.clone(), ..subtree.clone() },
+        pb::ListAuditEventsRequest { entities: all.entities.clone(), ..subtree.clone() },
+        pb::ListAuditEventsRequest { actor: all.actor.clone(), ..subtree.clone() },
+        pb::ListAuditEventsRequest { entity_id: all.entity_id.clone(), ..subtree },
+        pb::ListAuditEventsRequest { actor: all.actor.clone(), ..plain },
+        all,
+    ] {
+        for order in [pb::AuditOrder::OldestFirst, pb::AuditOrder::NewestFirst] {
+            let mut request = request.clone();
+            request.set_order(order);
+            let mut audit = service.audit(by);
+            let page = audit.list_audit_events(request.clone()).await.unwrap().into_inner();
+            let next = pb::ListAuditEventsRequest { page_token: page.next_page_token, ..request };
+            audit.list_audit_events(next).await.unwrap();
+        }
+    }
+}
+
+async fn read_activity(service: &Service, by: &support::Person, tenant: &str) {
+    let plain = pb::ListActivityRequest {
+        account_id: tenant.to_owned(),
+        page_size: 1,
+        ..Default::default()
+    };
+    let at = prost_types::Timestamp { seconds: support::beginning().timestamp() - 60, nanos: 0 };
+    let all = pb::ListActivityRequest {
+        start_time: Some(at),
+        end_time: Some(prost_types::Timestamp { seconds: at.seconds + 86_400 * 365, ..at }),
+        kinds: vec![pb::ActivityKind::TokenUsed.into(), pb::ActivityKind::Denied.into()],
+        user_id: by.user_id.clone(),
+        ..plain.clone()
+    };
+    for request in [plain, all] {
+        for order in [pb::AuditOrder::OldestFirst, pb::AuditOrder::NewestFirst] {
+            let mut request = request.clone();
+            request.set_order(order);
+            let mut audit = service.audit(by);
+            let page = audit.list_activity(request.clone()).await.unwrap().into_inner();
+            let next = pb::ListActivityRequest { page_token: page.next_page_token, ..request };
+            audit.list_activity(next).await.unwrap();
+        }
+    }
+}
+
 /// What happens by itself, and what no RPC does yet.
 async fn keep_up(service: &Service, tenant: AccountId) {
     let (store, now) = (&service.store, service.clock.now());
     let root: AccountId = service.root.account_id.parse().unwrap();
     let uses = [(service.root.token_id.parse().unwrap(), now)];
     store.touch_tokens(&uses).await.unwrap();
+    store.forget_activity(now - TimeDelta::days(90)).await.unwrap();
+    store.entries_behind(tenant, Revision(1)).await.unwrap();
+    store.written(tenant, Revision(1), 1).await.unwrap();
     store.forget_requests(now - TimeDelta::hours(25)).await.unwrap();
     store.forget_sessions().await.unwrap();
     store.forget_assertions().await.unwrap();

@@ -1,5 +1,6 @@
 //! `WatchChanges`: which objects change, as it happens, to whoever may know, and nothing left out or told twice.
 
+mod audit;
 mod client;
 mod ends;
 mod history;

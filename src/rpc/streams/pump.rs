@@ -15,11 +15,14 @@ use crate::crypto::ConsistencyToken;
 use crate::decision::may;
 use crate::feed::{Step, Watching};
 use crate::layers::{Gate, Standing, Still, status};
-use crate::model::{AccountId, Named, ResourcePath};
+use crate::model::{AccountId, Named, ResourcePath, Revision};
 use crate::store::Entry;
 
-/// So many changes go into one message.
+/// So many changes go into one message,
 const PART: usize = 500;
+/// and of what was hashed so many bytes, but for one change that has more: clients read four MiB unless they are told
+/// otherwise.
+const BYTES: usize = 512 << 10;
 
 /// Where a message stands in its stream.
 #[derive(Debug, Clone, Copy)]
@@ -32,6 +35,14 @@ pub(in crate::rpc) struct Mark {
     pub(in crate::rpc) heartbeat: bool,
     /// Whether more of the same revision comes.
     pub(in crate::rpc) more: bool,
+}
+
+impl Mark {
+    /// Returns the revision that a message is about.
+    pub(in crate::rpc) fn revision(&self) -> Revision {
+        let stands = self.resume_after.revision;
+        if self.more { stands.next() } else { stands }
+    }
 }
 
 /// One stream of changes.
@@ -141,8 +152,10 @@ impl<M: Send + 'static> Pump<M> {
             let still = self.still().await?;
             let mut reaches = self.reach(&still);
             let mut part = Vec::new();
-            while let Some(entry) = left.next_if(|_| part.len() < PART) {
+            let mut bytes = 0;
+            while let Some(entry) = left.next_if(|_| part.len() < PART && bytes < BYTES) {
                 if reaches(entry.change.account) {
+                    bytes += entry.body.len();
                     part.push(entry);
                 }
             }

@@ -121,65 +121,75 @@ fn stalls() -> u64 {
     line.map_or(0, |line| line.rsplit(' ').next().unwrap().parse().unwrap())
 }
 
-/// `WatchChanges`, by a client that opens a stream and has no room for what comes.
+/// Opens a stream with no room for what comes, and makes some once the server has given it up; returns what it says then.
+async fn stalled(service: &Service, by: &Person, path: &str, message: Vec<u8>) -> Status {
+    let before = stalls();
+    let tcp = tokio::net::TcpStream::connect(service.grpc()).await.unwrap();
+    let mut builder = h2::client::Builder::new();
+    let (client, mut connection) =
+        builder.initial_window_size(0).handshake::<_, bytes::Bytes>(tcp).await.unwrap();
+    let request = http::Request::post(format!("http://{}{path}", service.grpc()))
+        .header("content-type", "application/grpc")
+        .header("te", "trailers")
+        .header("authorization", format!("Bearer {}", by.token))
+        .body(())
+        .unwrap();
+    let mut client = client.ready().await.unwrap();
+    let (answer, mut send) = client.send_request(request, false).unwrap();
+    let mut framed = vec![0];
+    framed.extend(u32::try_from(message.len()).unwrap().to_be_bytes());
+    framed.extend(message);
+    send.send_data(framed.into(), true).unwrap();
+    let (widen, widened) = tokio::sync::oneshot::channel::<()>();
+    let connection = tokio::spawn(async move {
+        let mut widened = Some(widened);
+        std::future::poll_fn(|context| {
+            if let Some(told) = &mut widened
+                && std::pin::Pin::new(told).poll(context).is_ready()
+            {
+                widened = None;
+                connection.set_initial_window_size(65_535).unwrap();
+            }
+            std::pin::Pin::new(&mut connection).poll(context)
+        })
+        .await
+    });
+    let mut body = answer.await.unwrap().into_body();
+    let began = Instant::now();
+    while stalls() == before {
+        assert!(began.elapsed() < PATIENCE);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    widen.send(()).unwrap();
+    let mut read = 0;
+    while let Some(data) = body.data().await {
+        read += data.unwrap().len();
+    }
+    assert!(read > 0, "what was said before is read first");
+    let trailers = body.trailers().await.unwrap().unwrap();
+    connection.abort();
+    Status::from_header_map(&trailers).unwrap()
+}
+
+/// `WatchChanges` and `WatchAuditEvents`, by a client that has no room for what comes.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn who_reads_nothing_is_given_up_with_the_token_to_go_on_with() {
     for engine in engines() {
         let settings = [("limits.stall_seconds", "1"), ("limits.changes_per_minute", "0")];
         let service = Service::start_with(&engine, &settings).await;
-        let (acme, eve) = watched(&service).await;
-        let before = stalls();
-        let tcp = tokio::net::TcpStream::connect(service.grpc()).await.unwrap();
-        let mut builder = h2::client::Builder::new();
-        let (client, mut connection) =
-            builder.initial_window_size(0).handshake::<_, bytes::Bytes>(tcp).await.unwrap();
-        let path = "/chancery.v1.AuthorizationService/WatchChanges";
-        let request = http::Request::post(format!("http://{}{path}", service.grpc()))
-            .header("content-type", "application/grpc")
-            .header("te", "trailers")
-            .header("authorization", format!("Bearer {}", eve.token))
-            .body(())
-            .unwrap();
-        let mut client = client.ready().await.unwrap();
-        let (answer, mut send) = client.send_request(request, false).unwrap();
-        let message = prost::Message::encode_to_vec(&of(&acme));
-        let mut framed = vec![0];
-        framed.extend(u32::try_from(message.len()).unwrap().to_be_bytes());
-        framed.extend(message);
-        send.send_data(framed.into(), true).unwrap();
-        let (widen, widened) = tokio::sync::oneshot::channel::<()>();
-        let connection = tokio::spawn(async move {
-            let mut widened = Some(widened);
-            std::future::poll_fn(|context| {
-                if let Some(told) = &mut widened
-                    && std::future::Future::poll(std::pin::Pin::new(told), context).is_ready()
-                {
-                    widened = None;
-                    connection.set_initial_window_size(65_535).unwrap();
-                }
-                std::future::Future::poll(std::pin::Pin::new(&mut connection), context)
-            })
-            .await
-        });
-        let mut body = answer.await.unwrap().into_body();
-        let began = Instant::now();
-        while stalls() == before {
-            assert!(began.elapsed() < PATIENCE);
-            tokio::time::sleep(Duration::from_millis(20)).await;
+        let acme = service.tenant("Acme").await;
+        let eve = service.machine(&acme, "eve", &["DECISION_EXPLORER", "AUDITOR"]).await;
+        for path in [
+            "/chancery.v1.AuthorizationService/WatchChanges",
+            "/chancery.v1.AuditService/WatchAuditEvents",
+        ] {
+            let message = prost::Message::encode_to_vec(&of(&acme));
+            let status = stalled(&service, &eve, path, message).await;
+            let status = refused(Err::<(), _>(status), Code::Aborted, "STREAM_STALLED");
+            let details = status.get_error_details();
+            let resume_after = details.error_info().unwrap().metadata["resume_after"].clone();
+            let request = pb::WatchChangesRequest { resume_after, ..of(&acme) };
+            assert!(Watch::open(&service, &eve, request).await.is_ok());
         }
-        widen.send(()).unwrap();
-        let mut read = 0;
-        while let Some(data) = body.data().await {
-            read += data.unwrap().len();
-        }
-        assert!(read > 0, "what was said before is read first");
-        let trailers = body.trailers().await.unwrap().unwrap();
-        let status = Status::from_header_map(&trailers).unwrap();
-        let status = refused(Err::<(), _>(status), Code::Aborted, "STREAM_STALLED");
-        let details = status.get_error_details();
-        let resume_after = details.error_info().unwrap().metadata["resume_after"].clone();
-        let request = pb::WatchChangesRequest { resume_after, ..of(&acme) };
-        assert!(Watch::open(&service, &eve, request).await.is_ok());
-        connection.abort();
     }
 }
