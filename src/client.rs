@@ -40,6 +40,9 @@ pub enum NoReply {
     /// What was followed is not there any more, or not from there on.
     #[error("{0}: what was kept of it is worth nothing; begin anew, without a token")]
     Lost(String),
+    /// There was nothing at the time that was asked about.
+    #[error("there was nothing yet at that time")]
+    NotBegun,
     /// The server refuses.
     #[error("{0}")]
     Refused(String),
@@ -55,6 +58,7 @@ impl From<Status> for NoReply {
             (Code::DataLoss | Code::OutOfRange, Some("HISTORY_LOST" | "HISTORY_PRUNED")) => {
                 Self::Lost(why)
             }
+            (Code::OutOfRange, Some("HISTORY_NOT_BEGUN")) => Self::NotBegun,
             _ => Self::Refused(why),
         }
     }
@@ -176,6 +180,15 @@ impl Client {
     ) -> Result<pb::ExplainTokenResponse, NoReply> {
         let request = self.signed(request);
         Ok(self.tokens.explain_token(request).await?.into_inner())
+    }
+
+    /// Asks for changes that were made: one page of them.
+    pub async fn audit_events(
+        &mut self,
+        request: pb::ListAuditEventsRequest,
+    ) -> Result<pb::ListAuditEventsResponse, NoReply> {
+        let request = self.signed(request);
+        Ok(self.audit.list_audit_events(request).await?.into_inner())
     }
 
     /// Asks how far a ledger is.

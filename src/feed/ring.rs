@@ -131,6 +131,9 @@ impl Ring {
         newest: &Snapshot,
     ) -> Result<Vec<Arc<Step>>, Error> {
         let mut held = self.held.lock().await;
+        if !held.is_of(newest) {
+            held.begin_anew(newest);
+        }
         while held.end.revision < newest.revision() {
             match read(store, self.tenant, &held.end).await {
                 Ok(read) if !read.is_empty() => held.take(read, newest.revision()),
@@ -144,6 +147,9 @@ impl Ring {
         }
         drop(held);
         let mut read = read(store, self.tenant, place).await?;
+        if read.is_empty() {
+            return Err(Error::Pruned);
+        }
         // What is not shown yet comes when it is: rights are judged at what is shown.
         read.retain(|step| step.revision <= newest.revision());
         Ok(read.into_iter().take(AT_ONCE).map(Arc::new).collect())
@@ -161,6 +167,18 @@ impl Held {
             let Some(oldest) = self.steps.pop_front() else { return };
             self.bytes -= oldest.bytes;
         }
+    }
+
+    /// Tells whether what is kept is of the line of history that a snapshot is of; of a longer one that is seen once it is
+    /// read on.
+    fn is_of(&self, newest: &Snapshot) -> bool {
+        if self.end.revision <= newest.revision() {
+            return self.end.revision < newest.revision() || self.end.is(newest.head());
+        }
+        let at = self.steps.partition_point(|step| step.revision < newest.revision());
+        self.steps
+            .get(at)
+            .is_some_and(|step| step.revision == newest.revision() && step.hash == *newest.head())
     }
 
     fn begin_anew(&mut self, newest: &Snapshot) {

@@ -2,6 +2,7 @@
 //! `CompareRights`, each as of it.
 
 mod bounds;
+mod changed;
 mod replay;
 mod rights;
 
