@@ -249,7 +249,7 @@ fn measure() -> Result<PrometheusHandle, BuildError> {
     Ok(handle)
 }
 
-const COUNTERS: [(&str, &str); 22] = [
+const COUNTERS: [(&str, &str); 24] = [
     ("chancery_rpc_requests_total", "Requests answered, by method and code."),
     (
         "chancery_panics_total",
@@ -264,6 +264,14 @@ const COUNTERS: [(&str, &str); 22] = [
         "Tenants dropped since a newer version of the program wrote what this one cannot read: an alarm.",
     ),
     ("chancery_decisions_total", "Questions answered, by decision and reason."),
+    (
+        "chancery_past_decisions_total",
+        "Questions answered as of another time, which are among no other decisions.",
+    ),
+    (
+        "chancery_watch_stalls_total",
+        "Streams of changes given up since nothing was read from them.",
+    ),
     ("chancery_mesh_checks_total", "Requests that a proxy asked about, by outcome."),
     ("chancery_decision_log_records_total", "Records written to the decision log."),
     (
@@ -298,7 +306,7 @@ const COUNTERS: [(&str, &str); 22] = [
     ("chancery_probe_failures_total", "Probes of the store that failed."),
 ];
 
-const GAUGES: [(&str, &str); 14] = [
+const GAUGES: [(&str, &str); 15] = [
     ("chancery_build_info", "1, with the version of the program."),
     ("chancery_ready", "1 while the server can serve, else 0."),
     ("chancery_connections", "Connections open now, by listener."),
@@ -312,6 +320,7 @@ const GAUGES: [(&str, &str); 14] = [
         "chancery_head_age_seconds",
         "How long ago the store last confirmed the state that answers stand on, of the tenant where that is longest ago.",
     ),
+    ("chancery_watch_streams", "Streams of changes open now."),
     ("chancery_clock_skew_seconds", "How far this machine's clock is from the store's."),
     (
         "chancery_ledger_faults",

@@ -47,7 +47,7 @@ impl Config {
         problems
     }
 
-    fn bounded(&self) -> [Bounded; 34] {
+    fn bounded(&self) -> [Bounded; 35] {
         let (limits, store, passwords) = (&self.limits, &self.store, &self.passwords);
         let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
         [
@@ -65,6 +65,7 @@ impl Config {
             ("limits.request_seconds", limits.request_seconds, 1, 3_600),
             ("limits.request_max_seconds", limits.request_max_seconds, 1, 3_600),
             ("limits.body_seconds", limits.body_seconds, 1, 60),
+            ("limits.stall_seconds", limits.stall_seconds, 1, 600),
             ("limits.streams_per_connection", limits.streams_per_connection.into(), 1, 10_000),
             ("limits.connections_per_source", count(limits.connections_per_source), 1, 65_535),
             ("passwords.hash_memory_kib", passwords.hash_memory_kib.into(), 7_168, 1 << 20),

@@ -170,6 +170,8 @@ pub struct Limits {
     pub request_max_seconds: u64,
     /// How long a request's body may take to arrive, and a new connection's first byte, in seconds.
     pub body_seconds: u64,
+    /// How long nothing may be read from a stream of changes before it is given up, in seconds.
+    pub stall_seconds: u64,
     /// Requests at once on one connection.
     pub streams_per_connection: u32,
     /// Connections at once from one address (IPv6: from one /64).
@@ -286,6 +288,7 @@ impl Default for Limits {
             request_seconds: 10,
             request_max_seconds: 60,
             body_seconds: 5,
+            stall_seconds: 60,
             streams_per_connection: 100,
             connections_per_source: 64,
         }
@@ -360,6 +363,7 @@ impl Config {
             sign_ins_per_minute: if unlimited { 0 } else { limits.sign_ins_per_minute },
             message_bytes: limits.message_bytes,
             body_deadline: Duration::from_secs(limits.body_seconds),
+            stall: Duration::from_secs(limits.stall_seconds),
             deadlines: Deadlines {
                 default: Duration::from_secs(limits.request_seconds),
                 most: Duration::from_secs(limits.request_max_seconds),

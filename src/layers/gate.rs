@@ -290,7 +290,7 @@ impl Gate {
     }
 
     /// Finds the snapshots a call stands on and, unless it is a change, judges it on them.
-    async fn judge(
+    pub(super) async fn judge(
         &self,
         ask: &Ask,
         caller: &Caller,

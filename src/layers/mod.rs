@@ -16,6 +16,7 @@ mod rate;
 mod rules;
 mod shed;
 mod sources;
+mod standing;
 pub mod status;
 mod trace;
 mod web;
@@ -48,6 +49,7 @@ pub use rules::{Rules, RulesError, known_method as method_name};
 use shed::Place;
 pub use shed::Places;
 pub use sources::{BadNetwork, Sources};
+pub use standing::{Standing, Still};
 pub use web::{BadOrigin, Browsers, Web, cors, origin};
 
 /// The door that a question came in by, where that is not the method which answers it: for the record of the decision.

@@ -84,6 +84,8 @@ pub struct Config {
     pub message_bytes: usize,
     /// How long a message may take to arrive, and a connection's first byte.
     pub body_deadline: Duration,
+    /// How long nothing may be read from a stream of changes before it is given up.
+    pub stall: Duration,
     /// How long a request may take.
     pub deadlines: Deadlines,
     /// How what is known keeps up.

@@ -42,6 +42,7 @@ fn config() -> Config {
         sign_ins_per_minute: 0,
         message_bytes: 1 << 20,
         body_deadline: Duration::from_secs(5),
+        stall: Duration::from_secs(60),
         deadlines: Deadlines { default: PATIENCE, most: PATIENCE },
         feed: feed::Config::default(),
         tls: None,

@@ -27,6 +27,7 @@ mod lock;
 mod migrate;
 mod outbox;
 mod passwords;
+mod past;
 mod place;
 mod reads;
 mod refusal;
@@ -79,6 +80,7 @@ pub use etags::{
 pub use hints::{Hint, Listener};
 pub use idempotency::Outcome;
 pub use outbox::{Outgoing, message_token};
+pub use past::{Past, Then};
 pub use reads::{KeptToken, ObjectId};
 pub use refusal::Refusal;
 pub use rights::{Assigned, Assigning, DocumentDeleted, DocumentDone, DocumentFields, Unassigned};

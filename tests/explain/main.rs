@@ -189,6 +189,14 @@ async fn read_everything(service: &Service, tenant: &str) {
         let mut question = ask(&person.user_id, "read", "account", &own);
         question.consistency =
             Some(pb::Consistency { requirement: Some(pb::consistency::Requirement::Full(true)) });
+        service.authorization(by).authorize(question.clone()).await.unwrap();
+        // Of a time that something has changed since.
+        let now = chancery::model::Clock::now(&*service.clock);
+        let then = prost_types::Timestamp { seconds: now.timestamp(), nanos: 0 };
+        service.advance(1);
+        service.account(tenant, &format!("After {}", then.seconds)).await;
+        let requirement = Some(pb::consistency::Requirement::AsOf(then));
+        question.consistency = Some(pb::Consistency { requirement });
         service.authorization(by).authorize(question).await.unwrap();
     }
 }
