@@ -1,6 +1,9 @@
 //! Measuring in interleaved rounds, and saying what came of it.
 
 use std::fmt;
+use std::fs::File;
+use std::io::Write as _;
+use std::path::PathBuf;
 use std::time::Instant;
 
 use hdrhistogram::Histogram;
@@ -77,8 +80,37 @@ impl Target {
         };
         let verdict = if met { "met" } else { "**missed**" };
         let places = if target < 10.0 { 2 } else { 0 };
-        println!("| {what} | {sign} {target} {unit} | {figure:.places$} {unit} | {verdict} |");
+        let row =
+            format!("| {what} | {sign} {target} {unit} | {figure:.places$} {unit} | {verdict} |");
+        println!("{row}");
+        if let Some(folder) = results() {
+            let file = folder.join(format!("{}.rows", bench()));
+            let mut file = File::options().create(true).append(true).open(file).unwrap();
+            writeln!(file, "{row}").unwrap();
+        }
     }
+}
+
+/// Where what was measured is to be kept; `None` = nowhere.
+pub fn results() -> Option<PathBuf> {
+    std::env::var_os("CHANCERY_BENCH_RESULTS").map(PathBuf::from)
+}
+
+/// Says, where the table has its place, why something was not measured.
+pub fn skip(what: &str, why: &str) {
+    println!("NOT MEASURED: {what}: {why}");
+    if let Some(folder) = results() {
+        let row = format!("| {what} | | {why} | **not measured** |\n");
+        std::fs::write(folder.join(format!("{}.rows", bench())), row).unwrap();
+    }
+}
+
+/// The name of this bench.
+pub fn bench() -> String {
+    let program = std::env::current_exe().unwrap();
+    let name = program.file_stem().unwrap().to_str().unwrap();
+    // Cargo puts a hash behind it.
+    name.rsplit_once('-').map_or(name, |(name, _)| name).to_owned()
 }
 
 /// Prints the heading of the rows of [`Target::judge`].
