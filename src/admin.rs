@@ -41,6 +41,9 @@ pub struct Checks {
     pub clock: Check,
     /// The server is not stopping.
     pub running: Check,
+    /// The ledgers are what was written, as they were last verified. It goes on serving where they are not: who is to be told is
+    /// told by an alarm, and stopping would be one more thing that a writer of the store could do.
+    pub ledgers: Check,
 }
 
 /// How one thing is.
@@ -67,7 +70,7 @@ impl Serialize for Check {
 impl Report {
     /// Sums up the checks.
     pub fn of(checks: Checks) -> Self {
-        let Checks { store, schema, keys, snapshots, clock, running } = &checks;
+        let Checks { store, schema, keys, snapshots, clock, running, ledgers: _ } = &checks;
         let all = [store, schema, keys, snapshots, clock, running];
         let ready = all.iter().all(|check| **check == Check::Good);
         Self { ready, checks }

@@ -8,6 +8,7 @@ use tonic::{Code, Request, Status};
 
 use crate::outside::{NoTls, Secure, Trust};
 use crate::proto::v1 as pb;
+use crate::proto::v1::audit_service_client::AuditServiceClient;
 use crate::proto::v1::authorization_service_client::AuthorizationServiceClient;
 use crate::proto::v1::rights_document_service_client::RightsDocumentServiceClient;
 use crate::proto::v1::role_service_client::RoleServiceClient;
@@ -58,9 +59,24 @@ pub fn collector(url: &str) -> Result<Channel, NoReply> {
     Ok(endpoint.connect_with_connector_lazy(secure.connector()?))
 }
 
+/// The longest message that is read, in bytes: one entry of a ledger may be longer than others are.
+const LONGEST: usize = 64 << 20;
+
+/// A ledger on its way, part by part.
+#[derive(Debug)]
+pub struct Exported(tonic::Streaming<pb::ExportLedgerResponse>);
+
+impl Exported {
+    /// Waits for the next part; nothing where it was the last.
+    pub async fn next(&mut self) -> Result<Option<pb::ExportLedgerResponse>, NoReply> {
+        Ok(self.0.message().await?)
+    }
+}
+
 /// A connection to a server, in somebody's name.
 #[derive(Debug, Clone)]
 pub struct Client {
+    audit: AuditServiceClient<Channel>,
     authorization: AuthorizationServiceClient<Channel>,
     rights: RightsDocumentServiceClient<Channel>,
     roles: RoleServiceClient<Channel>,
@@ -84,10 +100,12 @@ impl Client {
         let endpoint = endpoint.connect_timeout(patience).timeout(patience);
         let channel = endpoint.connect_with_connector(secure.connector()?).await;
         let channel = channel.map_err(|error| NoReply::Unreachable(url.to_owned(), error))?;
+        let audit = AuditServiceClient::new(channel.clone()).max_decoding_message_size(LONGEST);
         let authorization = AuthorizationServiceClient::new(channel.clone());
         let rights = RightsDocumentServiceClient::new(channel.clone());
         let roles = RoleServiceClient::new(channel.clone());
-        Ok(Self { authorization, rights, roles, tokens: TokenServiceClient::new(channel), bearer })
+        let tokens = TokenServiceClient::new(channel);
+        Ok(Self { audit, authorization, rights, roles, tokens, bearer })
     }
 
     /// Asks why a question is decided as it is.
@@ -133,6 +151,24 @@ impl Client {
     ) -> Result<pb::ExplainTokenResponse, NoReply> {
         let request = self.signed(request);
         Ok(self.tokens.explain_token(request).await?.into_inner())
+    }
+
+    /// Asks how far a ledger is.
+    pub async fn ledger_head(
+        &mut self,
+        request: pb::GetLedgerHeadRequest,
+    ) -> Result<pb::GetLedgerHeadResponse, NoReply> {
+        let request = self.signed(request);
+        Ok(self.audit.get_ledger_head(request).await?.into_inner())
+    }
+
+    /// Asks for a ledger.
+    pub async fn export_ledger(
+        &mut self,
+        request: pb::ExportLedgerRequest,
+    ) -> Result<Exported, NoReply> {
+        let request = self.signed(request);
+        Ok(Exported(self.audit.export_ledger(request).await?.into_inner()))
     }
 
     fn signed<R>(&self, message: R) -> Request<R> {

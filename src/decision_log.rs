@@ -1,4 +1,4 @@
-//! DECISION LOG: what was decided, about whom and why, as one JSON object a line; off unless a place for it is configured.
+//! DECISION LOG: what was decided, about whom and why, a JSON object each; off unless a place for it is configured.
 //!
 //! A decision never waits for its record: it goes into a queue that has an end, from which a thread of its own writes.
 //! Where that is full, or writing fails, the record is lost, and counted. No record holds a credential.
@@ -14,6 +14,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::channel::oneshot;
 
+use crate::telemetry::Events;
+
 /// What waits to be written may take so many bytes.
 const MOST: usize = 32 << 20;
 
@@ -27,6 +29,8 @@ pub enum Place {
     Memory,
     /// To standard output.
     Stdout,
+    /// To a collector, by OTLP.
+    Otlp,
     /// Into a file, which is put aside when it is full.
     File {
         /// Which.
@@ -53,8 +57,14 @@ pub struct Config {
 
 /// The log cannot be begun.
 #[derive(Debug, thiserror::Error)]
-#[error("the decision log cannot be written: {0}")]
-pub struct NotWritten(#[from] std::io::Error);
+pub enum NotWritten {
+    /// There is no thread for it.
+    #[error("the decision log cannot be written: {0}")]
+    Thread(#[from] std::io::Error),
+    /// There is nobody to send it to.
+    #[error("the decision log cannot be sent: there is no collector")]
+    NoCollector,
+}
 
 /// Takes records. Cheap to copy; all copies are one.
 #[derive(Debug, Clone)]
@@ -73,11 +83,13 @@ struct Inner {
 }
 
 impl DecisionLog {
-    /// Begins to write. The file is opened at the first record: where it cannot be, records are lost, and the log says so.
-    pub fn start(config: &Config) -> Result<Self, NotWritten> {
+    /// Begins to write; `events` reach the collector, if there is one. Where a file cannot be opened, or nobody takes what is sent,
+    /// records are lost, and the log says so.
+    pub fn start(config: &Config, events: Option<Events>) -> Result<Self, NotWritten> {
         let sink = match &config.place {
             Place::Memory => None,
             Place::Stdout => Some(Sink::Stdout),
+            Place::Otlp => Some(Sink::Otlp(events.ok_or(NotWritten::NoCollector)?)),
             Place::File { path, most, keep } => {
                 Some(Sink::File(file::Rotating::new(path.clone(), *most, *keep)))
             }

@@ -3,7 +3,9 @@
 //! No figure has a label that an id, a name or a caller's text could get into: labels are methods, codes and words of
 //! closed lists.
 
+mod events;
 mod export;
+mod held;
 mod traces;
 
 use std::io::IsTerminal as _;
@@ -20,8 +22,9 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer, Registry};
 
+pub use events::{Event, Events, NotTaken};
 use traces::Sending;
-pub use traces::{BadEndpoint, SPANS, TracesConfig, is_on, join, note, pass_on, trace_id};
+pub use traces::{BadEndpoint, SPANS, Traced, TracesConfig, is_on, join, keep, note, pass_on};
 
 /// How the log is written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -97,12 +100,17 @@ pub enum Silent {
 /// What goes on speaking until it is ended.
 #[derive(Debug, Default)]
 #[must_use = "the last spans are sent when it is ended"]
-pub struct Telemetry(Option<Sending>);
+pub struct Telemetry(Option<(Sending, Events)>);
 
 impl Telemetry {
+    /// Returns what sends events; `None` = there is no collector.
+    pub fn events(&self) -> Option<Events> {
+        self.0.as_ref().map(|(_, events)| events.clone())
+    }
+
     /// Sends the last spans, and waits for that no longer than `within`.
     pub async fn end(self, within: Duration) {
-        if let Some(sending) = self.0 {
+        if let Some((sending, _)) = self.0 {
             sending.end(within).await;
         }
     }
@@ -115,18 +123,18 @@ pub fn init(log: &LogConfig) -> Result<(), BadLevel> {
     Ok(())
 }
 
-/// Turns the log on, and traces where there is a collector, of which `sample` is the share that is kept. Must be called on a
-/// runtime.
+/// Turns the log on, and traces where there is a collector. Must be called on a runtime.
 pub fn start(
     log: &LogConfig,
     collector: Option<Channel>,
-    sample: f64,
+    traces: &TracesConfig,
 ) -> Result<Telemetry, Silent> {
     let Some(collector) = collector else {
         init(log)?;
         return Ok(Telemetry::default());
     };
-    let sending = Sending::start(collector, sample)?;
+    let events = Events::start(collector.clone())?;
+    let sending = Sending::start(collector, traces)?;
     // Each has a filter of its own: what is traced does not hang on what is logged, nor the other way.
     let spans = tracing_opentelemetry::layer()
         .with_tracer(sending.tracer())
@@ -143,7 +151,7 @@ pub fn start(
     if Registry::default().with(lines).with(spans).try_init().is_ok() {
         traces::turn_on();
     }
-    Ok(Telemetry(Some(sending)))
+    Ok(Telemetry(Some((sending, events))))
 }
 
 /// Writes the log's lines.
@@ -205,7 +213,7 @@ const LABELLED: [&str; 4] = [
 const WORDS: [(&str, &str, &[&str]); 4] = [
     ("chancery_connections_refused_total", "why", &["source", "handshake", "silent"]),
     ("chancery_decision_log_lost_total", "why", &["queue", "write"]),
-    ("chancery_spans_lost_total", "why", &["queue", "export"]),
+    ("chancery_spans_lost_total", "why", &["queue", "export", "held"]),
     ("chancery_sign_ins_total", "result", &["right", "wrong", "too_early", "queue_full"]),
 ];
 
@@ -240,7 +248,7 @@ fn measure() -> Result<PrometheusHandle, BuildError> {
     Ok(handle)
 }
 
-const COUNTERS: [(&str, &str); 20] = [
+const COUNTERS: [(&str, &str); 21] = [
     ("chancery_rpc_requests_total", "Requests answered, by method and code."),
     (
         "chancery_panics_total",
@@ -265,12 +273,13 @@ const COUNTERS: [(&str, &str); 20] = [
     ("chancery_spans_sent_total", "Spans that an OTLP collector took."),
     (
         "chancery_spans_lost_total",
-        "Spans that were lost: the queue was full, or the collector did not take them.",
+        "Spans that were lost: the queue was full, the collector did not take them, or they could not be held back.",
     ),
     ("chancery_sign_ins_total", "Passwords tried, by result: right, wrong, too_early, queue_full."),
     ("chancery_feed_hints_total", "Hints of other processes that a tenant has moved."),
     ("chancery_signing_key_faults_total", "Signing keys in the store that did not open."),
     ("chancery_ledger_entries_total", "Ledger entries written by this process."),
+    ("chancery_ledger_verifications_total", "Ledgers that this process has verified by itself."),
     ("chancery_tenant_loads_total", "Tenants read whole into memory."),
     ("chancery_feed_poll_failures_total", "Polls of the tenants' heads that failed."),
     (
@@ -284,7 +293,7 @@ const COUNTERS: [(&str, &str); 20] = [
     ("chancery_probe_failures_total", "Probes of the store that failed."),
 ];
 
-const GAUGES: [(&str, &str); 13] = [
+const GAUGES: [(&str, &str); 14] = [
     ("chancery_build_info", "1, with the version of the program."),
     ("chancery_ready", "1 while the server can serve, else 0."),
     ("chancery_connections", "Connections open now, by listener."),
@@ -299,6 +308,10 @@ const GAUGES: [(&str, &str); 13] = [
         "How long ago the store last confirmed the state that answers stand on, of the tenant where that is longest ago.",
     ),
     ("chancery_clock_skew_seconds", "How far this machine's clock is from the store's."),
+    (
+        "chancery_ledger_faults",
+        "What was found wrong with the ledgers, and with the rows that they speak of, when they were last verified: an alarm.",
+    ),
     ("chancery_password_queue", "Passwords that wait to be hashed."),
     ("chancery_outbox_messages", "Messages to users that are to be sent and have not been."),
     ("chancery_outbox_oldest_seconds", "How long the oldest of them waits."),

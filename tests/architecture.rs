@@ -17,7 +17,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("telemetry", &[]),
     ("outside", &["telemetry"]),
     ("decision", &["model"]),
-    ("decision_log", &["model"]),
+    ("decision_log", &["model", "telemetry"]),
     ("crypto", &["model"]),
     ("store", &["model", "telemetry", "decision", "crypto"]),
     ("feed", &["model", "telemetry", "decision", "crypto", "store"]),

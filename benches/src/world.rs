@@ -98,7 +98,7 @@ pub fn grant(n: usize, account: AccountId, role: &str) -> RoleGrant {
     RoleGrant {
         user: user_id(n),
         account,
-        role: RoleRef::BuiltIn(role.to_owned()),
+        role: RoleRef::BuiltIn(role.into()),
         scope: None,
         expire_time: None,
         create_time: NOW,

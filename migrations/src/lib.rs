@@ -13,6 +13,8 @@ mod m0007_service_keys;
 mod m0009_identities;
 mod m0010_expiring_tokens;
 mod m0011_no_expiry_index;
+mod m0012_audit;
+mod m0013_right_uses;
 mod m0014_refused_tries;
 mod parts;
 
@@ -33,6 +35,8 @@ impl MigratorTrait for Migrator {
             Box::new(m0009_identities::Migration),
             Box::new(m0010_expiring_tokens::Migration),
             Box::new(m0011_no_expiry_index::Migration),
+            Box::new(m0012_audit::Migration),
+            Box::new(m0013_right_uses::Migration),
             Box::new(m0014_refused_tries::Migration),
         ]
     }

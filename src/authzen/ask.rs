@@ -1,19 +1,26 @@
 //! From JSON to the RPCs' messages: AuthZEN's information model, field by field. What it does not name is ignored.
 
-use http::HeaderMap;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use prost::Message as _;
 use prost_types::value::Kind;
 use prost_types::{ListValue, Struct};
 use serde_json::{Map, Value};
 use tonic::Status;
 
+use super::strict::Strict;
 use super::{Asked, Endpoint, Settings};
 use crate::layers::status;
 use crate::proto::v1 as pb;
 
 /// Deeper than this nothing is taken over; the service takes less.
 const DEEPEST: usize = 16;
+
+/// What a body may be encoded by, in HTTP and in gRPC.
+pub(super) const ENCODINGS: [HeaderName; 2] =
+    [CONTENT_ENCODING, HeaderName::from_static("grpc-encoding")];
+/// Why a body that is encoded is refused.
+pub(super) const ENCODED: &str = "UNSUPPORTED_ENCODING";
 
 /// What is wrong with which field.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,18 +64,41 @@ pub(super) fn read(
     body: &[u8],
     settings: &Settings,
 ) -> Result<Asked, Status> {
+    for name in ENCODINGS {
+        let coded = |value: &HeaderValue| !value.as_bytes().eq_ignore_ascii_case(b"identity");
+        if headers.get_all(&name).iter().any(coded) {
+            let why = "is not taken: send the body as it is";
+            return Err(status::bad_field(ENCODED, name.as_str(), why));
+        }
+    }
     let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    let kind = kind.split(';').next().unwrap_or_default().trim();
-    if !kind.eq_ignore_ascii_case("application/json") {
+    if !is_json(kind) {
         return Err(fault("content-type", "must be application/json").into());
     }
-    let Ok(whole) = serde_json::from_slice::<Value>(body) else {
-        return Err(fault("body", "must be JSON").into());
+    let whole = match serde_json::from_slice(body) {
+        Ok(Strict(whole)) => whole,
+        Err(error) if error.is_data() => {
+            return Err(fault("body", "must not name a member twice").into());
+        }
+        Err(_) => return Err(fault("body", "must be JSON").into()),
     };
     let Value::Object(whole) = whole else {
         return Err(fault("body", "must be an object").into());
     };
     Ok(Reader { settings }.asked(to, &whole)?)
+}
+
+/// Tells whether a type is that of JSON, which is UTF-8 and nothing else.
+fn is_json(kind: &str) -> bool {
+    let mut parts = kind.split(';').map(str::trim);
+    let named = parts.next().is_some_and(|kind| kind.eq_ignore_ascii_case("application/json"));
+    let utf8 = |part: &str| match part.split_once('=') {
+        Some((name, value)) if name.trim().eq_ignore_ascii_case("charset") => {
+            value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
+        }
+        _ => true,
+    };
+    named && parts.all(utf8)
 }
 
 /// One object that is read, and another that it falls back on.

@@ -8,6 +8,7 @@
 mod ask;
 mod metadata;
 mod say;
+mod strict;
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -196,7 +197,7 @@ fn is_unknown(status: &Status) -> bool {
 fn as_grpc(mut parts: Parts, method: &'static str, message: Bytes) -> Request<Body> {
     parts.uri = Uri::from_static(method);
     parts.version = Version::HTTP_2;
-    for name in [CONTENT_LENGTH, TRANSFER_ENCODING] {
+    for name in [CONTENT_LENGTH, TRANSFER_ENCODING].into_iter().chain(ask::ENCODINGS) {
         parts.headers.remove(name);
     }
     parts.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));

@@ -12,7 +12,7 @@ use tonic::body::Body;
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
-use super::ask::{Fault, Question};
+use super::ask::{ENCODED, Fault, Question};
 use crate::layers::status;
 use crate::proto::v1 as pb;
 use pb::Reason;
@@ -171,6 +171,7 @@ pub(super) fn refusal(refused: &Status) -> Response<Body> {
     let reason = details.error_info().map_or("INTERNAL", |info| info.reason.as_str());
     let code = match refused.code() {
         _ if reason == "MESSAGE_TOO_LARGE" => StatusCode::PAYLOAD_TOO_LARGE,
+        _ if reason == ENCODED => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         Code::InvalidArgument | Code::OutOfRange | Code::FailedPrecondition => {
             StatusCode::BAD_REQUEST
         }

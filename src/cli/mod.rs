@@ -8,6 +8,7 @@ mod descriptor;
 mod explain;
 mod hash_tune;
 mod healthcheck;
+mod ledger;
 mod mesh;
 mod migrate;
 mod open;
@@ -72,6 +73,9 @@ enum Command {
     /// Shows what a catalogue file would change, or applies it
     #[command(subcommand)]
     Catalogue(catalogue::Wanted),
+    /// Writes out a ledger, or verifies one that was written out
+    #[command(subcommand)]
+    Ledger(ledger::Wanted),
     /// Tells what becomes of requests that the proxies of a mesh hold
     #[command(subcommand)]
     Mesh(mesh::Wanted),
@@ -114,6 +118,7 @@ async fn dispatch(settings: &Settings, command: Command) -> Outcome {
         Command::Rights(wanted) => rights::run(settings, wanted).await,
         Command::WhoCan(wanted) => who_can::run(settings, wanted).await,
         Command::Catalogue(wanted) => catalogue::run(settings, wanted).await,
+        Command::Ledger(wanted) => ledger::run(settings, wanted).await,
         Command::Mesh(wanted) => mesh::run(&settings.load()?, &wanted),
         Command::Token(wanted) => token::run(settings, wanted).await,
     }

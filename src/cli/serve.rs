@@ -13,7 +13,7 @@ use super::bootstrap::{First, mint};
 use super::open::CannotBegin;
 use super::{Outcome, open, say};
 use crate::client;
-use crate::config::Config;
+use crate::config::{Config, DecisionSink};
 use crate::crypto::KeyRing;
 use crate::crypto::token::Secret;
 use crate::server::{self, Running};
@@ -30,6 +30,11 @@ enum NotReady {
         "the store has not been bootstrapped: run `chancery bootstrap --user-name <name>` once"
     )]
     NotBootstrapped,
+    #[error(
+        "the first start shows a token on standard output, where the decision log goes (decision_log.sink): run `chancery \
+         bootstrap --user-name <name> --token-file <file>` once"
+    )]
+    TakenOutput,
     #[error("cannot listen on {address} ({key})")]
     Bind {
         key: &'static str,
@@ -43,23 +48,23 @@ enum NotReady {
 pub(super) async fn run(config: Config) -> Outcome {
     let traces = &config.telemetry;
     let collector = traces.otlp_endpoint.as_deref().map(client::collector).transpose()?;
-    let telemetry = telemetry::start(&config.log, collector, traces.sample)?;
-    let ended = served(&config).await;
+    let telemetry = telemetry::start(&config.log, collector, traces)?;
+    let settings = server::Config { events: telemetry.events(), ..config.server() };
+    let ended = served(&config, settings).await;
     telemetry.end(CLOSING).await;
     ended
 }
 
-async fn served(config: &Config) -> Outcome {
+async fn served(config: &Config, settings: server::Config) -> Outcome {
     // From here on a signal is noticed, however long the rest takes.
     let mut signals = Signals::new()?;
     // Before the store is touched: what cannot be served must not use up the one first start.
-    let settings = config.server();
     settings.check()?;
     let grpc = bind("listen", config.listen).await?;
     let admin = bind("admin_listen", config.admin_listen).await?;
     let store = open::store(config).await?;
     let keys = Arc::new(open::keys(config, &store).await?);
-    let first = ready(&store, &keys).await?;
+    let first = ready(config, &store, &keys).await?;
     if !store.fits(&keys).await? {
         return Err(CannotBegin::OtherKey.into());
     }
@@ -84,6 +89,7 @@ async fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, Not
 ///
 /// Returns the secret of the first token if this is the first start.
 async fn ready(
+    config: &Config,
     store: &Store,
     keys: &KeyRing,
 ) -> Result<Option<Secret>, Box<dyn Error + Send + Sync>> {
@@ -100,6 +106,9 @@ async fn ready(
     }
     if store.root().await?.is_some() {
         return Ok(None);
+    }
+    if config.decision_log.sink == DecisionSink::Stdout {
+        return Err(NotReady::TakenOutput.into());
     }
     let first = First::embedded();
     let secret = mint(first.kind)?;

@@ -30,7 +30,7 @@ impl Config {
         }
         problems.extend(self.mail.sender(self.store().engine().ok()).err());
         problems.extend(self.sso.check());
-        problems.extend(self.decision_log.config().err());
+        problems.extend(self.decision_log.config(&self.telemetry).err());
         problems.extend(self.shares());
         problems.extend(self.beside());
         problems.extend(self.mesh.check());
@@ -47,7 +47,7 @@ impl Config {
         problems
     }
 
-    fn bounded(&self) -> [Bounded; 31] {
+    fn bounded(&self) -> [Bounded; 33] {
         let (limits, store, passwords) = (&self.limits, &self.store, &self.passwords);
         let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
         [
@@ -80,6 +80,8 @@ impl Config {
             ("decision_log.file_bytes", self.decision_log.file_bytes, 4 << 10, 1 << 40),
             ("decision_log.file_keep", self.decision_log.file_keep.into(), 0, 1_000),
             ("decision_log.remember", count(self.decision_log.remember), 0, 1_000_000),
+            ("ledger.verify_hours", self.ledger.verify_hours.into(), 0, 8_760),
+            ("ledger.look_ms", self.ledger.look_ms, 10, 3_600_000),
             ("shutdown.drain_ms", self.shutdown.drain_ms, 0, 60_000),
             ("shutdown.hard_seconds", self.shutdown.hard_seconds, 1, 600),
         ]

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Problem, check::problem};
 use crate::decision_log as log;
+use crate::telemetry::TracesConfig;
 
 /// So many records wait to be written.
 const QUEUE: usize = 8_192;
@@ -40,6 +41,8 @@ pub enum DecisionSink {
     Memory,
     /// To standard output.
     Stdout,
+    /// To the collector that spans are sent to, by OTLP.
+    Otlp,
     /// To a file.
     File,
 }
@@ -60,11 +63,16 @@ impl Default for DecisionLog {
 
 impl DecisionLog {
     /// Returns the log's own settings, if there is to be one, or what is missing.
-    pub(super) fn config(&self) -> Result<Option<log::Config>, Problem> {
+    pub(super) fn config(&self, telemetry: &TracesConfig) -> Result<Option<log::Config>, Problem> {
         let place = match (self.sink, &self.file) {
             (DecisionSink::Off, _) => return Ok(None),
             (DecisionSink::Memory, _) => log::Place::Memory,
             (DecisionSink::Stdout, _) => log::Place::Stdout,
+            (DecisionSink::Otlp, _) if telemetry.otlp_endpoint.is_none() => {
+                let why = "is needed where decision_log.sink is `otlp`".to_owned();
+                return Err(problem("telemetry.otlp_endpoint", why));
+            }
+            (DecisionSink::Otlp, _) => log::Place::Otlp,
             (DecisionSink::File, Some(path)) => {
                 log::Place::File { path: path.clone(), most: self.file_bytes, keep: self.file_keep }
             }

@@ -6,6 +6,7 @@
 mod check;
 mod decision_log;
 mod doors;
+mod ledger;
 mod mail;
 mod mesh;
 mod read;
@@ -34,6 +35,7 @@ use crate::{feed, rpc, server};
 
 pub use decision_log::{DecisionLog, DecisionSink};
 pub use doors::{Authzen, Browsers};
+pub use ledger::Ledger;
 pub use mail::{Mail, MailSender};
 pub use mesh::{Mesh, MeshRoute};
 pub use read::{Problem, Problems, Sources};
@@ -92,6 +94,8 @@ pub struct Config {
     pub telemetry: TracesConfig,
     /// Where decisions are recorded.
     pub decision_log: DecisionLog,
+    /// How ledgers are looked after.
+    pub ledger: Ledger,
     /// What a caller may use up.
     pub limits: Limits,
     /// Connections to the database.
@@ -229,6 +233,7 @@ impl Default for Config {
             log: LogConfig::default(),
             telemetry: TracesConfig::default(),
             decision_log: DecisionLog::default(),
+            ledger: Ledger::default(),
             limits: Limits::default(),
             store: Pools::default(),
             shutdown: Shutdown::default(),
@@ -395,8 +400,10 @@ impl Config {
             slow: (self.telemetry.slow_ms > 0)
                 .then(|| Duration::from_millis(self.telemetry.slow_ms)),
             // What is wrong with it was told when it was loaded.
-            decision_log: self.decision_log.config().unwrap_or_default(),
+            decision_log: self.decision_log.config(&self.telemetry).unwrap_or_default(),
+            events: None,
             remember: self.decision_log.remember,
+            inspect: self.ledger.config(),
             drain: Duration::from_millis(self.shutdown.drain_ms),
             hard: Duration::from_secs(self.shutdown.hard_seconds),
         }

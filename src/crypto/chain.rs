@@ -47,6 +47,11 @@ pub fn first(tenant: &str) -> [u8; 32] {
     Sha256::digest(tenant).into()
 }
 
+/// Returns the SHA-256 of some bytes.
+pub fn digest(bytes: &[u8]) -> [u8; 32] {
+    Sha256::digest(bytes).into()
+}
+
 /// Returns the hash of the entry with this `body` that follows the entry with the hash `prev`.
 pub fn link(prev: &[u8; 32], body: &[u8]) -> [u8; 32] {
     Sha256::new().chain_update(prev).chain_update(body).finalize().into()
@@ -59,6 +64,21 @@ pub fn hex(bytes: &[u8]) -> String {
         let _ = write!(text, "{byte:02x}");
         text
     })
+}
+
+/// Reads 32 bytes from lower-case hexadecimal digits, and from nothing else.
+pub fn unhex(text: &str) -> Option<[u8; 32]> {
+    let digit = |letter: u8| match letter {
+        b'0'..=b'9' => Some(letter - b'0'),
+        b'a'..=b'f' => Some(letter - b'a' + 10),
+        _ => None,
+    };
+    let mut bytes = [0; 32];
+    let mut digits = text.bytes();
+    for byte in &mut bytes {
+        *byte = digit(digits.next()?)? << 4 | digit(digits.next()?)?;
+    }
+    digits.next().is_none().then_some(bytes)
 }
 
 #[cfg(test)]
@@ -141,6 +161,12 @@ mod tests {
         both.extend_from_slice(b"{}");
         assert_eq!(link(&start, b"{}"), <[u8; 32]>::from(Sha256::digest(&both)));
         assert_eq!(hex(&[0, 15, 255]), "000fff");
+        assert_eq!(unhex(&hex(&start)), Some(start));
+        for bad in
+            [&wanted[1..], &wanted.to_uppercase(), &format!("{wanted}0"), &wanted.replace('b', "g")]
+        {
+            assert_eq!(unhex(bad), None, "{bad}");
+        }
     }
 
     fn values() -> impl Strategy<Value = Value> {

@@ -91,6 +91,8 @@ pub struct KeyRing {
     pub(super) failure: Zeroizing<[u8; LENGTH]>,
     /// For sealing the keys that access tokens are signed with.
     pub(super) signing: Zeroizing<[u8; LENGTH]>,
+    /// The secret that the heads of ledgers are signed with.
+    pub(super) ledger: Zeroizing<[u8; LENGTH]>,
 }
 
 impl KeyRing {
@@ -106,6 +108,7 @@ impl KeyRing {
             outbox: derive("chancery/1/outbox"),
             failure: derive("chancery/1/failure"),
             signing: derive("chancery/1/signing"),
+            ledger: derive("chancery/1/ledger"),
         }
     }
 

@@ -125,14 +125,17 @@ impl Snapshot {
         let misfit = || Image::RoleGrant(grant.clone()).entity();
         let scope = scope_of(grant)?.map(Arc::new);
         let named = scope.as_deref().map(in_scope).unwrap_or_default();
-        let built_in = match &grant.role {
-            RoleRef::BuiltIn(name) => self.catalogue.role(name),
-            RoleRef::Custom(_) => None,
+        let (role, built_in) = match &grant.role {
+            RoleRef::BuiltIn(name) => match self.catalogue.role(name) {
+                // The catalogue's own text of it, so that it is not kept once a holder.
+                Some(ix) => (RoleRef::BuiltIn(self.catalogue.get(ix).full_name.clone()), Some(ix)),
+                None => (grant.role.clone(), None),
+            },
+            RoleRef::Custom(_) => (grant.role.clone(), None),
         };
-        let held =
-            Held { role: grant.role.clone(), built_in, scope, expire_time: grant.expire_time };
+        let held = Held { role: role.clone(), built_in, scope, expire_time: grant.expire_time };
         self.change_user(grant.user, misfit, |user| user.held.add(held))?;
-        self.holders.insert((grant.role.clone(), grant.user));
+        self.holders.insert((role, grant.user));
         self.things.replace([], named);
         Ok(())
     }

@@ -5,11 +5,12 @@
 //! index tells which documents give an action on a resource, in it, or on all of an account.
 
 use std::collections::BTreeSet;
-use std::hash::{DefaultHasher, Hash, Hasher as _};
+use std::hash::{BuildHasher as _, Hash};
 use std::sync::Arc;
 
 use super::documents::CompiledDocument;
-use super::snapshot::{BrokenWorld, Principal, Set, Snapshot};
+use super::few::Few;
+use super::snapshot::{BrokenWorld, Principal, Snapshot};
 use crate::model::catalogue::Permission;
 use crate::model::{AccountId, Assignment, DocId, Named, ResourcePath, RightsDocument, UserId};
 
@@ -17,6 +18,8 @@ use crate::model::{AccountId, Assignment, DocId, Named, ResourcePath, RightsDocu
 pub(super) const FEW: usize = 8;
 /// The one action that is about what is to be, and not about what is named.
 const CREATE: &str = "create";
+/// The type by which an account is named as a resource.
+const ACCOUNT: &str = "account";
 
 /// Where a document gives an action, as a number. Two places may share one: what is found by it is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -47,15 +50,19 @@ impl Place {
         Self::of(&(held, product, action))
     }
 
+    /// On an account by name, or in it.
+    fn account(held: Held, id: AccountId, about: About, action: &str) -> Self {
+        Self::of(&(held, id, about, action))
+    }
+
     /// On one resource, or in it.
     fn resource(held: Held, (kind, id): (&str, &str), about: About, action: &str) -> Self {
         Self::of(&(held, kind, id, about, action))
     }
 
+    /// Of a fixed seed: whoever makes places of his own tenant coincide makes them slower to look at, and no more.
     fn of(what: &impl Hash) -> Self {
-        let mut hasher = DefaultHasher::new();
-        what.hash(&mut hasher);
-        Self(hasher.finish())
+        Self(foldhash::quality::FixedState::default().hash_one(what))
     }
 }
 
@@ -76,13 +83,18 @@ fn places(document: &RightsDocument, tenant: AccountId) -> Vec<Place> {
         }
     }
     for entry in &body.resource_permissions {
-        let named = (entry.resource_type.as_str(), entry.resource_id.as_str());
+        let (kind, id) = (entry.resource_type.as_str(), entry.resource_id.as_str());
+        // Of an account by any other name than its id nothing is ever asked.
+        let account = (kind == ACCOUNT).then(|| id.parse::<AccountId>().ok()).flatten();
+        let at = |about, action| match account {
+            Some(account) => Place::account(held, account, about, action),
+            None => Place::resource(held, (kind, id), about, action),
+        };
         for action in &entry.permissions {
             // The right to create is about what is created, and that lies in the resource.
-            let itself = if action == CREATE { About::Direct } else { About::Itself };
-            places.push(Place::resource(held, named, itself, action));
+            places.push(at(if action == CREATE { About::Direct } else { About::Itself }, action));
             if entry.cascade {
-                places.push(Place::resource(held, named, About::Within, action));
+                places.push(at(About::Within, action));
             }
         }
     }
@@ -102,26 +114,26 @@ fn places_of(
         // What is shared down is given in the holder's own account.
         places.extend(everywhere(world, (holder, false), permission));
     }
-    let account = path.account.to_string();
-    let ids = path.pairs.iter().map(|pair| match &pair.named {
-        Named::Id(id) => Some((pair.kind.as_str(), id.as_str())),
-        Named::Any => None,
-    });
-    let ids: Vec<_> = std::iter::once(Some(("account", account.as_str()))).chain(ids).collect();
     for held in [(path.account, false), (world.tenant, true)] {
         places.extend(everywhere(world, held, permission));
-        for (below, named) in ids.iter().rev().enumerate() {
-            let Some(named) = *named else { continue };
-            let about: &[About] = match below {
-                0 => &[About::Itself],
-                1 => &[About::Direct, About::Within],
-                _ => &[About::Within],
-            };
-            let at = |about: &About| Place::resource(held, named, *about, action);
-            places.extend(about.iter().map(at));
+        for (below, pair) in path.pairs.iter().rev().enumerate() {
+            let Named::Id(id) = &pair.named else { continue };
+            let at = |about: &About| Place::resource(held, (&pair.kind, id), *about, action);
+            places.extend(seen_from(below).iter().map(at));
         }
+        let at = |about: &About| Place::account(held, path.account, *about, action);
+        places.extend(seen_from(path.pairs.len()).iter().map(at));
     }
     places
+}
+
+/// Returns how an entry may speak of what lies so many steps below what it names.
+const fn seen_from(below: usize) -> &'static [About] {
+    match below {
+        0 => &[About::Itself],
+        1 => &[About::Direct, About::Within],
+        _ => &[About::Within],
+    }
 }
 
 /// Walks the places of what is given on everything, or on all of a product.
@@ -238,7 +250,8 @@ impl Snapshot {
             places.extend(below.flat_map(|account| everywhere(self, (account, false), permission)));
         }
         let system = self.catalogue.system_documents().iter().map(|document| document.id);
-        let there = places.iter().filter_map(|place| self.places.get(place)).flatten().copied();
+        let there =
+            places.iter().filter_map(|place| self.places.get(place)).flat_map(Few::iter).copied();
         let found: BTreeSet<DocId> = system.chain(there).collect();
         let found = found.into_iter().filter_map(|id| self.documents.get(&id));
         let path = path.clone();
@@ -350,7 +363,7 @@ impl Snapshot {
 }
 
 /// Walks what is in both sets, at the cost of the smaller.
-fn both<'a>(one: &'a Set<DocId>, other: &'a Set<DocId>) -> impl Iterator<Item = DocId> + 'a {
+fn both<'a>(one: &'a Few<DocId>, other: &'a Few<DocId>) -> impl Iterator<Item = DocId> + 'a {
     let (small, large) = if one.len() <= other.len() { (one, other) } else { (other, one) };
     small.iter().filter(|id| large.contains(*id)).copied()
 }

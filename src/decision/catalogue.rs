@@ -86,7 +86,7 @@ fn given_by(
         let through = if role.is_baseline() {
             Through::Anything
         } else {
-            Through::Role(role.full_name.clone())
+            Through::Role(role.full_name.to_string())
         };
         check(through, &had, gained);
         // A ceiling leaves what it names, on whomever somebody holds it, and as far as the whole role reaches.
@@ -100,7 +100,7 @@ fn given_by(
             .collect();
         let gained: Vec<Holding> =
             role.parts.iter().map(|part| ceiling(Part::clone(part), role.reach)).collect();
-        check(Through::Ceiling(role.full_name.clone()), &had, gained);
+        check(Through::Ceiling(role.full_name.to_string()), &had, gained);
     }
     for document in new.system_documents() {
         let gives = |document: &SystemDocument, catalogue: &Catalogue| {

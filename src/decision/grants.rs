@@ -8,6 +8,9 @@ use super::snapshot::Held;
 use crate::model::catalogue::{Catalogue, RoleIx};
 use crate::model::{Named, Pair, ResourcePath, RoleRef};
 
+/// Up to so many are given room one by one.
+const FEW: usize = 8;
+
 /// The roles on one user: those without a scope first, the others in the order of their scopes.
 ///
 /// So the scopes that begin alike stand together, and those that cover a path are found pair by pair, at the cost of the
@@ -141,6 +144,10 @@ impl Grants {
         if held.scope.is_some() && self.scoped_roles().all(|role| *role != held.role) {
             self.scoped.push((held.role.clone(), held.built_in));
         }
+        // Most have one or two, of which a list that grows by itself would make room for four.
+        if self.list.len() < FEW {
+            self.list.reserve_exact(1);
+        }
         self.list.insert(at, held);
     }
 
@@ -172,7 +179,7 @@ mod tests {
     }
 
     fn held(role: &str, scope: Option<ResourcePath>) -> Held {
-        let role = RoleRef::BuiltIn(role.to_owned());
+        let role = RoleRef::BuiltIn(role.into());
         Held { role, built_in: None, scope: scope.map(Into::into), expire_time: None }
     }
 

@@ -29,12 +29,19 @@ const KIND_APPLICATION: i64 = 3;
 #[must_use]
 pub struct Permit {
     rule: Arc<Rule>,
+    /// The checks that it stands on: the main one, or the one in its stead, and those besides that applied.
+    by: Vec<Arc<str>>,
 }
 
 impl Permit {
     /// Returns the method that was permitted.
     pub fn method(&self) -> &str {
         &self.rule.method
+    }
+
+    /// Lists the permissions that it stands on; none where the caller needs none.
+    pub fn used(&self) -> impl Iterator<Item = &str> {
+        self.by.iter().map(|permission| &**permission)
     }
 }
 
@@ -71,23 +78,26 @@ pub fn judge(
     if home.effective_status(caller.account) != Some(EffectiveStatus::Active) {
         return Err(Refused::AccountNotActive);
     }
-    let permit = || Permit { rule: Arc::clone(&ask.rule) };
+    let permit = |by| Permit { rule: Arc::clone(&ask.rule), by };
     let Access::Checked { main, also, or, answers } = &ask.rule.access else {
-        return Ok(permit());
+        return Ok(permit(Vec::new()));
     };
     if *answers {
-        return Ok(permit());
+        return Ok(permit(Vec::new()));
     }
     let judge = Judge { ask, caller, home, there, now, row: row_of(ask, caller, there)? };
     let mut refused = judge.check(main, Oneself::Counts).err();
+    let mut by = vec![Arc::clone(&main.permission)];
     if refused.is_some() {
-        let instead =
-            |check: &Check| judge.applies(check) && judge.check(check, Oneself::NeedsScope).is_ok();
-        if or.iter().any(instead) {
-            refused = None;
+        let instead = |check: &&Check| {
+            judge.applies(check) && judge.check(check, Oneself::NeedsScope).is_ok()
+        };
+        if let Some(check) = or.iter().find(instead) {
+            (refused, by) = (None, vec![Arc::clone(&check.permission)]);
         }
     }
     for check in also.iter().filter(|check| judge.applies(check)) {
+        by.push(Arc::clone(&check.permission));
         match (judge.check(check, Oneself::Counts), &refused) {
             // What is not seen is said before what is not allowed.
             (Err(unseen @ Refused::Unseen { .. }), Some(Refused::Forbidden { .. }) | None) => {
@@ -97,7 +107,7 @@ pub fn judge(
             _ => {}
         }
     }
-    refused.map_or_else(|| Ok(permit()), Err)
+    refused.map_or_else(|| Ok(permit(by)), Err)
 }
 
 /// What it is worth in a check to be the one concerned.

@@ -27,7 +27,7 @@ impl Limits {
             if scope == "*" {
                 limits.all = true;
             } else if let Some(role) = scope.strip_prefix("role:") {
-                let role = role.parse().unwrap_or_else(|_| RoleRef::BuiltIn(role.to_owned()));
+                let role = role.parse().unwrap_or_else(|_| RoleRef::BuiltIn(role.into()));
                 limits.roles.push(role);
             } else {
                 let set = limits.permissions.get_or_insert_default();

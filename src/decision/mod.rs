@@ -18,6 +18,7 @@ mod effect;
 mod effective;
 mod escalation;
 mod explain;
+mod few;
 mod fields;
 mod grants;
 mod holding;

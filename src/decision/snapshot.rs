@@ -6,10 +6,11 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use imbl::{GenericOrdSet, HashMap, OrdMap, shared_ptr::DefaultSharedPtr};
+use imbl::{GenericHashMap, GenericOrdSet, OrdMap, shared_ptr::DefaultSharedPtr};
 
 use super::assigned::Place;
 use super::documents::CompiledDocument;
+use super::few::Few;
 use super::grants::Grants;
 use super::limits::Limits;
 use super::sums::Sums;
@@ -23,6 +24,8 @@ use crate::model::{
 
 /// A persistent ordered set.
 pub type Set<T> = GenericOrdSet<T, DefaultSharedPtr>;
+/// A persistent map. Its hash is seeded anew by each process, and costs less than the look that it is for.
+pub(super) type Map<K, V> = GenericHashMap<K, V, foldhash::fast::RandomState, DefaultSharedPtr>;
 
 /// What a tenant's snapshot is built from.
 #[derive(Debug, Clone, Default)]
@@ -121,7 +124,7 @@ pub struct Principal {
     /// Its API tokens.
     pub tokens: Vec<TokenId>,
     /// The rights documents assigned to it.
-    pub documents: Set<DocId>,
+    pub documents: Few<DocId>,
     /// What they come to; `None` = they are few.
     pub(super) sums: Option<Box<Sums>>,
     /// What its sessions are worth; `None` = nothing was ever said of them.
@@ -174,15 +177,15 @@ pub struct Snapshot {
     pub(super) catalogue: Arc<Catalogue>,
     pub(super) accounts: OrdMap<AccountId, Arc<Account>>,
     pub(super) sub_accounts: Set<(AccountId, AccountId)>,
-    pub(super) users: HashMap<UserId, Arc<Principal>>,
+    pub(super) users: Map<UserId, Arc<Principal>>,
     pub(super) members: Set<(AccountId, UserId)>,
     pub(super) children: Set<(UserId, UserId)>,
-    pub(super) names: HashMap<(AccountId, Arc<str>), UserId>,
+    pub(super) names: Map<(AccountId, Arc<str>), UserId>,
     pub(super) roles: OrdMap<RoleId, Arc<CompiledRole>>,
     pub(super) holders: Set<(RoleRef, UserId)>,
-    pub(super) tokens: HashMap<TokenId, Arc<TokenFacts>>,
+    pub(super) tokens: Map<TokenId, Arc<TokenFacts>>,
     pub(super) documents: OrdMap<DocId, Arc<CompiledDocument>>,
-    pub(super) places: HashMap<Place, Set<DocId>>,
+    pub(super) places: Map<Place, Few<DocId>>,
     pub(super) assignees: Set<(DocId, UserId)>,
     pub(super) owned: Set<(UserId, DocId)>,
     /// What of other services grants name.
@@ -202,15 +205,15 @@ impl Snapshot {
             catalogue,
             accounts: OrdMap::new(),
             sub_accounts: Set::new(),
-            users: HashMap::new(),
+            users: Map::new(),
             members: Set::new(),
             children: Set::new(),
-            names: HashMap::new(),
+            names: Map::new(),
             roles: OrdMap::new(),
             holders: Set::new(),
-            tokens: HashMap::new(),
+            tokens: Map::new(),
             documents: OrdMap::new(),
-            places: HashMap::new(),
+            places: Map::new(),
             assignees: Set::new(),
             owned: Set::new(),
             things: Things::default(),

@@ -282,7 +282,7 @@ impl Trial<'_> {
             })
             .map(|(_, role)| {
                 let takes = now.is_some_and(|now| !now.is_subset(&role.expanded));
-                (takes, role.expanded.len(), role.full_name.clone())
+                (takes, role.expanded.len(), role.full_name.to_string())
             })
             .collect();
         found.sort();

@@ -4,11 +4,9 @@
 
 use std::sync::Arc;
 
-use imbl::HashMap;
-
 use super::assigned::FEW;
 use super::documents::CompiledDocument;
-use super::snapshot::{Principal, Snapshot};
+use super::snapshot::{Map, Principal, Snapshot};
 use crate::model::catalogue::{Catalogue, Permission};
 use crate::model::{AccountId, UserId};
 
@@ -28,7 +26,7 @@ pub(super) enum Where {
 /// How many documents of one holder give what where; those that hold for whoever is below counted apart.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Sums {
-    counts: HashMap<(Where, bool, Permission), u32>,
+    counts: Map<(Where, bool, Permission), u32>,
 }
 
 impl Sums {

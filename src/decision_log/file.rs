@@ -1,8 +1,12 @@
-//! A file that is put aside when it is full.
+//! A file that is put aside when it is full, and begun anew when somebody else has put it aside.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::PathBuf;
+
+/// It tells who may what: for its owner alone.
+const OWNER: u32 = 0o600;
 
 /// The file, and those that were put aside: `name.1` is the newest of them.
 #[derive(Debug)]
@@ -20,6 +24,7 @@ impl Rotating {
 
     /// Writes lines, into as many files as they take; none is cut in two.
     pub(super) fn write(&mut self, lines: &[u8]) -> io::Result<()> {
+        self.look();
         let mut left = lines;
         while !left.is_empty() {
             let size = self.open()?.1;
@@ -38,19 +43,30 @@ impl Rotating {
         Ok(())
     }
 
-    /// Opens it, if it is not open.
+    /// Opens it, if it is not open. What others could make of it is refused: a link, which may lead anywhere, and a file that they may
+    /// read and that cannot be closed to them.
     pub(super) fn open(&mut self) -> io::Result<&mut (File, u64)> {
         if self.open.is_none() {
             let mut options = OpenOptions::new();
-            options.append(true).create(true);
-            // It tells who may what: for its owner alone.
-            #[cfg(unix)]
-            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+            options.append(true).create(true).mode(OWNER).custom_flags(libc::O_NOFOLLOW);
             let file = options.open(&self.path)?;
-            let size = file.metadata()?.len();
-            self.open = Some((file, size));
+            let found = file.metadata()?;
+            if found.is_file() && found.permissions().mode() & !OWNER & 0o777 != 0 {
+                file.set_permissions(Permissions::from_mode(OWNER))?;
+            }
+            self.open = Some((file, found.len()));
         }
         self.open.as_mut().ok_or_else(|| io::Error::other("it was closed"))
+    }
+
+    /// Lets go of a file that is not at its place any more, since somebody has moved or deleted it, and of what was known of its size.
+    fn look(&mut self) {
+        let Some((file, size)) = &mut self.open else { return };
+        let id = |found: fs::Metadata| (found.dev(), found.ino(), found.len());
+        match (file.metadata().map(id), fs::symlink_metadata(&self.path).map(id)) {
+            (Ok(own), Ok(there)) if own == there => *size = own.2,
+            _ => self.open = None,
+        }
     }
 
     fn append(&mut self, lines: &[u8]) -> io::Result<()> {
@@ -135,6 +151,51 @@ mod tests {
         file.write(format!("a\n{long}b\n").as_bytes()).unwrap();
         assert_eq!(fs::read_to_string(folder.path().join("d.jsonl.1")).unwrap(), long);
         assert_eq!(fs::read_to_string(path).unwrap(), "b\n");
+    }
+
+    #[test]
+    fn what_somebody_else_moved_deleted_or_emptied_is_begun_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, moved) = (folder.path().join("d.jsonl"), folder.path().join("moved"));
+        let mut file = Rotating::new(path.clone(), 12, 3);
+        file.write(b"a\n").unwrap();
+        fs::rename(&path, &moved).unwrap();
+        file.write(b"b\n").unwrap();
+        assert_eq!(fs::read_to_string(&moved).unwrap(), "a\n");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "b\n");
+        fs::remove_file(&path).unwrap();
+        file.write(b"12345678\n").unwrap();
+        // Emptied at its place, as by logrotate's copytruncate: there is room in it again.
+        File::options().write(true).open(&path).unwrap().set_len(0).unwrap();
+        file.write(b"87654321\n").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "87654321\n");
+        assert!(!folder.path().join("d.jsonl.1").exists());
+    }
+
+    #[test]
+    fn a_link_is_not_followed_and_a_file_is_for_its_owner_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, other) = (folder.path().join("d.jsonl"), folder.path().join("other"));
+        for there in [true, false] {
+            if there {
+                fs::write(&other, "theirs\n").unwrap();
+            }
+            std::os::unix::fs::symlink(&other, &path).unwrap();
+            let mut file = Rotating::new(path.clone(), 100, 1);
+            assert!(file.write(b"a\n").is_err());
+            assert_eq!(fs::read_to_string(&other).is_ok_and(|text| text == "theirs\n"), there);
+            fs::remove_file(&path).unwrap();
+            let _ = fs::remove_file(&other);
+        }
+        fs::write(&path, "").unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
+        let mut file = Rotating::new(path.clone(), 10, 1);
+        file.write(b"a\n").unwrap();
+        let mode =
+            |path: &std::path::Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&path), 0o600);
+        file.write(b"12345678\n").unwrap();
+        assert_eq!((mode(&path), mode(&folder.path().join("d.jsonl.1"))), (0o600, 0o600));
     }
 
     #[test]

@@ -1,12 +1,14 @@
 //! What is recorded of a decision.
 
 use chrono::{DateTime, SecondsFormat, Utc};
+use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use crate::model::{
     AccountId, DecisionId, DocId, Named, ResourcePath, Revision, SessionId, TokenId, UserId,
 };
+use crate::telemetry::Traced;
 
 /// The number of this form of records. Fields may be added under it; what is there keeps its name and meaning.
 pub const VERSION: u32 = 1;
@@ -25,9 +27,9 @@ pub struct Record {
     pub door: &'static str,
     /// The request that asked.
     pub request_id: String,
-    /// The trace that it belongs to, if it is known.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub trace_id: Option<String>,
+    /// The trace and the span that it belongs to, as far as they are known.
+    #[serde(flatten, serialize_with = "ids")]
+    pub traced: Option<Traced>,
     /// Who asked.
     pub caller: CallerOf,
     /// Who was asked about.
@@ -177,6 +179,18 @@ pub struct Fault {
     pub reason: String,
     /// The field.
     pub field: String,
+}
+
+#[expect(clippy::ref_option, reason = "serde hands in a reference to the field")]
+fn ids<S: Serializer>(traced: &Option<Traced>, to: S) -> Result<S::Ok, S::Error> {
+    let mut map = to.serialize_map(None)?;
+    if let Some(traced) = traced {
+        map.serialize_entry("trace_id", &traced.trace_id().to_string())?;
+        if let Some(span) = traced.span_id() {
+            map.serialize_entry("span_id", &span.to_string())?;
+        }
+    }
+    map.end()
 }
 
 fn is_nothing(value: &Value) -> bool {

@@ -247,6 +247,12 @@ impl Feed {
         if tenants.values().any(|slot| slot.is_given_up()) { Err(Error::Newer) } else { Ok(()) }
     }
 
+    /// Returns the newest snapshots of all tenants that are in memory.
+    pub fn warm(&self) -> Vec<Arc<Snapshot>> {
+        let tenants = self.inner.tenants.read().unwrap_or_else(PoisonError::into_inner);
+        tenants.values().filter_map(|slot| slot.held()).collect()
+    }
+
     /// Returns how many tenants and users are in memory, for the metrics.
     pub fn size(&self) -> (usize, usize) {
         let tenants = self.inner.tenants.read().unwrap_or_else(PoisonError::into_inner);

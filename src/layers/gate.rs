@@ -20,9 +20,10 @@ use super::rules::Rules;
 use super::sources::Sources;
 use super::status::{self, FieldFault};
 use crate::crypto::seal;
-use crate::decision::{Access, Anchor, Ask, Caller, Fields, Rule, Snapshot, Value, judge};
+use crate::decision::{Access, Anchor, Ask, Caller, Fields, Permit, Rule, Snapshot, Value, judge};
 use crate::feed::Feed;
 use crate::model::{Clock, SpiffeId, UserId};
+use crate::store::Uses;
 use crate::telemetry::SPANS;
 
 /// One byte of flags and four of length stand before a gRPC message.
@@ -46,7 +47,7 @@ pub struct Call {
     /// The workload that it comes from, if a certificate tells. It is the caller only where no bearer was sent.
     pub workload: Option<SpiffeId>,
     /// The caller's snapshot that it was judged on, and that of its object.
-    pub worlds: Option<(Arc<Snapshot>, Arc<Snapshot>)>,
+    pub worlds: Option<Worlds>,
     /// Of a rehearsal: which of those concerned it names.
     pub part: Part,
 }
@@ -73,6 +74,8 @@ pub struct Gate {
     pub credentials: Arc<Credentials>,
     /// The newest snapshots.
     pub feed: Feed,
+    /// Takes note of the rights that reads have used.
+    pub uses: Arc<Uses>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Every method's rule.
@@ -90,6 +93,9 @@ pub struct Gate {
     /// How long a message may take to arrive.
     pub body_deadline: Duration,
 }
+
+/// The caller's snapshot, and that of the object.
+type Worlds = (Arc<Snapshot>, Arc<Snapshot>);
 
 /// The whole message of a request, or what is wrong with it, put aside until it is known who calls.
 #[derive(Debug, Clone)]
@@ -202,7 +208,13 @@ impl Gate {
         };
         let worlds = match &caller {
             None => None,
-            Some(caller) => Some(self.judge(&ask, caller, request.headers()).await?),
+            Some(caller) => {
+                let (worlds, permit) = self.judge(&ask, caller, request.headers()).await?;
+                let now = self.clock.now();
+                let used = permit.iter().flat_map(Permit::used);
+                used.for_each(|permission| self.uses.note(caller.user, permission, now));
+                Some(worlds)
+            }
         };
         let part = Part::default();
         let Origin { source, workload } = origin;
@@ -223,7 +235,9 @@ impl Gate {
         let form = self.inspect(&rule, path, message)?;
         let caller = by.caller.clone().ok_or_else(status::internal)?;
         let ask = self.ask(rule, form, Some(&caller)).await?;
-        let worlds = Some(self.judge(&ask, &caller, &HeaderMap::new()).await?);
+        // To rehearse is not to use.
+        let (worlds, _) = self.judge(&ask, &caller, &HeaderMap::new()).await?;
+        let worlds = Some(worlds);
         let (source, workload) = (by.source.clone(), by.workload.clone());
         Ok(Call { caller: Some(caller), ask, mac: [0; 32], source, workload, worlds, part })
     }
@@ -276,7 +290,7 @@ impl Gate {
         ask: &Ask,
         caller: &Caller,
         headers: &HeaderMap,
-    ) -> Result<(Arc<Snapshot>, Arc<Snapshot>), Status> {
+    ) -> Result<(Worlds, Option<Permit>), Status> {
         if let Some(token) = headers.get("chancery-at-least") {
             let token = token.to_str().ok().and_then(|text| text.parse().ok());
             let token = token.ok_or_else(|| {
@@ -300,9 +314,9 @@ impl Gate {
             );
             let judged = span.in_scope(|| judge(ask, caller, &home, &there, self.clock.now()));
             span.record("chancery.decision", if judged.is_ok() { "permit" } else { "deny" });
-            let _permit = judged?;
+            return Ok(((home, there), Some(judged?)));
         }
-        Ok((home, there))
+        Ok(((home, there), None))
     }
 
     /// Finds the tenant of a call's object. Only the platform's own users have business in another than theirs.

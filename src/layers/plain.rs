@@ -4,6 +4,7 @@ use http::header::{ALLOW, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use tonic::body::Body;
 
+use super::rules::known_method;
 use super::status;
 
 /// What the type of every gRPC message begins with; a `+` and a codec, or a `;` and parameters, may follow.
@@ -14,6 +15,12 @@ const GRPC: &str = "application/grpc";
 /// A query is part of the path there, so that a path with one names no method.
 pub(super) fn refusal(request: &Request<Body>) -> Option<Response<Body>> {
     if request.version() < Version::HTTP_2 {
+        if known_method(request.uri().path()).is_none() {
+            // Nothing is there, by whatever version.
+            let mut absent = status::unimplemented().into_http();
+            *absent.status_mut() = StatusCode::NOT_FOUND;
+            return Some(absent);
+        }
         // How a call ended is said behind its answer, where older versions say nothing.
         let why = "gRPC is spoken over HTTP/2";
         return Some(refused(StatusCode::HTTP_VERSION_NOT_SUPPORTED, why));

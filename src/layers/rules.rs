@@ -112,8 +112,17 @@ impl Rules {
 
 /// Returns the path of a method that exists, for labels.
 pub fn known_method(path: &str) -> Option<&'static str> {
+    methods().get(path).map(String::as_str)
+}
+
+/// Walks the paths of all methods that exist.
+pub(super) fn known_methods() -> impl Iterator<Item = &'static str> {
+    methods().iter().map(String::as_str)
+}
+
+fn methods() -> &'static HashSet<String> {
     static METHODS: OnceLock<HashSet<String>> = OnceLock::new();
-    let methods = METHODS.get_or_init(|| {
+    METHODS.get_or_init(|| {
         let ours = proto::pool().ok().into_iter().flat_map(|pool| {
             let services: Vec<_> = pool.services().collect();
             services
@@ -121,8 +130,7 @@ pub fn known_method(path: &str) -> Option<&'static str> {
                 .flat_map(|s| s.methods().map(|m| path_of(&s, &m)).collect::<Vec<_>>())
         });
         ours.chain(PUBLIC.iter().chain([&CHECK]).map(|path| (*path).to_owned())).collect()
-    });
-    methods.get(path).map(String::as_str)
+    })
 }
 
 fn path_of(service: &ServiceDescriptor, method: &MethodDescriptor) -> String {

@@ -1,12 +1,14 @@
 //! The outermost layer: a request id, a span, the figures, and an end to panics.
 
 use std::any::Any;
+use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use futures::FutureExt as _;
 use http::{HeaderValue, Request, Response};
+use metrics::{Counter, Histogram};
 use tonic::Status;
 use tonic::body::Body;
 use tonic_types::StatusExt as _;
@@ -18,6 +20,12 @@ use super::status;
 use crate::telemetry;
 
 const REQUEST_ID: &str = "x-request-id";
+/// The label of all methods that do not exist.
+const UNKNOWN: &str = "unknown";
+/// The label of what went well.
+const OK: &str = "OK";
+/// What is the server's failure, and not an answer.
+const FAILED: [&str; 4] = ["UNKNOWN", "DEADLINE_EXCEEDED", "INTERNAL", "UNAVAILABLE"];
 
 /// When a request came how far, counted from its beginning: told of slow ones.
 #[derive(Debug, Default)]
@@ -73,18 +81,47 @@ where
     response.headers_mut().insert(REQUEST_ID, id);
     let code = code_label(&response);
     let seconds = began.elapsed().as_secs_f64();
-    metrics::counter!("chancery_rpc_requests_total", "method" => method, "code" => code)
-        .increment(1);
-    metrics::histogram!("chancery_rpc_duration_seconds", "method" => method).record(seconds);
+    counted(method, code, seconds);
     let took = began.elapsed();
     span.in_scope(|| {
         told(code, &response, took);
         if slow.is_some_and(|slow| took >= slow) {
             slowly(code, steps, began, took);
+            telemetry::keep(&span, "slow");
+        } else if FAILED.contains(&code) {
+            telemetry::keep(&span, "failed");
         }
     });
     noted(&span, &response);
     response
+}
+
+/// What is measured of one method's requests, looked up once and not at each.
+struct Measured {
+    /// Of those that went well.
+    fine: Counter,
+    /// Of all.
+    duration: Histogram,
+}
+
+/// Counts and times a request.
+fn counted(method: &'static str, code: &'static str, seconds: f64) {
+    static METHODS: OnceLock<HashMap<&'static str, OnceLock<Measured>>> = OnceLock::new();
+    let counter = |code: &'static str| metrics::counter!("chancery_rpc_requests_total", "method" => method, "code" => code);
+    let histogram = || metrics::histogram!("chancery_rpc_duration_seconds", "method" => method);
+    let methods = METHODS.get_or_init(|| {
+        // Before that there is nobody to count for, and it would stay so.
+        telemetry::figures();
+        super::rules::known_methods().chain([UNKNOWN]).map(|one| (one, OnceLock::new())).collect()
+    });
+    let Some(kept) = methods.get(method) else { return };
+    let measured = kept.get_or_init(|| Measured { fine: counter(OK), duration: histogram() });
+    measured.duration.record(seconds);
+    if code == OK {
+        measured.fine.increment(1);
+    } else {
+        counter(code).increment(1);
+    }
 }
 
 /// Writes one line of a slow request: how long it took to arrive, at the door, and behind it.
@@ -126,7 +163,7 @@ fn reason(response: &Response<Body>) -> Option<String> {
 /// Writes one line of a request, within its span: at `info` what was refused or failed, at `debug` the rest.
 fn told(code: &'static str, response: &Response<Body>, took: Duration) {
     let ms = took.as_secs_f64() * 1_000.0;
-    if code == "OK" {
+    if code == OK {
         tracing::debug!(code, ms, "answered");
         return;
     }
@@ -155,13 +192,13 @@ fn request_id(request: &Request<Body>) -> HeaderValue {
 
 /// Labels only methods that exist: a stranger's path does not become a label.
 fn method_label(path: &str) -> &'static str {
-    super::rules::known_method(path).unwrap_or("unknown")
+    super::rules::known_method(path).unwrap_or(UNKNOWN)
 }
 
 fn code_label(response: &Response<Body>) -> &'static str {
     let sent = response.headers().get("grpc-status").and_then(|code| code.to_str().ok());
     match sent {
-        None | Some("0") => "OK",
+        None | Some("0") => OK,
         Some("1") => "CANCELLED",
         Some("2") => "UNKNOWN",
         Some("3") => "INVALID_ARGUMENT",

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::catalogue::CatalogueFile;
 use super::{
     Account, AccountId, ApiToken, Assignment, CustomRole, Message, RightsDocument, RoleGrant,
-    SigningKey, User,
+    SigningKey, User, UserId,
 };
 
 /// A noun as it stood before or after a change. Holds no secret and no hash of one.
@@ -39,6 +39,39 @@ pub enum Image {
 }
 
 impl Image {
+    /// Tells what the object is.
+    pub const fn kind(&self) -> EntityKind {
+        match self {
+            Self::Account(_) => EntityKind::Account,
+            Self::User(_) => EntityKind::User,
+            Self::RoleGrant(_) => EntityKind::RoleGrant,
+            Self::Role(_) => EntityKind::Role,
+            Self::ApiToken(token) if token.key.is_some() => EntityKind::ServiceKey,
+            Self::ApiToken(_) => EntityKind::ApiToken,
+            Self::Document(_) => EntityKind::Document,
+            Self::Assignment(_) => EntityKind::Assignment,
+            Self::Catalogue(_) => EntityKind::Catalogue,
+            Self::Message(_) => EntityKind::Message,
+            Self::SigningKey(_) => EntityKind::SigningKey,
+        }
+    }
+
+    /// Returns the object's id or, where it has none, what it is called; and the user whom it is about, if it is about one.
+    pub fn ids(&self) -> (String, Option<UserId>) {
+        match self {
+            Self::Account(account) => (account.id.to_string(), None),
+            Self::User(user) => (user.id.to_string(), Some(user.id)),
+            Self::RoleGrant(grant) => (grant.role.to_string(), Some(grant.user)),
+            Self::Role(role) => (role.id.to_string(), None),
+            Self::ApiToken(token) => (token.named().1, Some(token.user)),
+            Self::Document(document) => (document.id.to_string(), Some(document.owner)),
+            Self::Assignment(one) => (one.document.to_string(), Some(one.user)),
+            Self::Catalogue(file) => (file.name.clone(), None),
+            Self::Message(message) => (message.id.to_string(), Some(message.user)),
+            Self::SigningKey(key) => (key.id.to_string(), None),
+        }
+    }
+
     /// Names the object, e.g. `user/usr_…`: the ledger's `entity`.
     pub fn entity(&self) -> String {
         match self {
@@ -62,35 +95,53 @@ impl Image {
     }
 }
 
-macro_rules! kinds {
-    ($($name:ident = $text:literal;)*) => {
-        /// What was done, in the words of the audit: `entity.verb`.
+macro_rules! words {
+    ($(#[$doc:meta])* $of:ident, $what:literal: $($name:ident = $text:literal;)*) => {
+        $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         #[expect(missing_docs, reason = "each is documented by its text")]
-        pub enum ChangeKind { $($name),* }
+        pub enum $of { $($name),* }
 
-        impl ChangeKind {
-            /// Every kind that this program knows.
+        impl $of {
+            /// Every one that this program knows.
             pub const ALL: &[Self] = &[$(Self::$name),*];
 
-            /// Returns the text the ledger keeps.
+            /// Returns its text.
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$name => $text),* }
             }
         }
 
-        impl std::str::FromStr for ChangeKind {
+        impl std::str::FromStr for $of {
             type Err = String;
 
             fn from_str(text: &str) -> Result<Self, String> {
-                Self::ALL.iter().copied().find(|kind| kind.name() == text)
-                    .ok_or_else(|| format!("`{text}` is no kind of change that this program knows"))
+                Self::ALL.iter().copied().find(|word| word.name() == text)
+                    .ok_or_else(|| format!("`{text}` is no {} that this program knows", $what))
             }
         }
     };
 }
 
-kinds! {
+words! {
+    /// What an object is, in the words of the audit.
+    EntityKind, "kind of object":
+    Account = "account";
+    User = "user";
+    RoleGrant = "role_grant";
+    Role = "role";
+    ApiToken = "api_token";
+    ServiceKey = "service_key";
+    Document = "rights_document";
+    Assignment = "assignment";
+    Catalogue = "catalogue";
+    Message = "message";
+    SigningKey = "signing_key";
+}
+
+words! {
+    /// What was done, in the words of the audit: `entity.verb`.
+    ChangeKind, "kind of change":
     AccountCreate = "account.create";
     AccountUpdate = "account.update";
     AccountSetRole = "account.set_role";

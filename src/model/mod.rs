@@ -27,7 +27,7 @@ pub use id::{
     AccountId, BadId, DecisionId, DocId, KeyId, MessageId, Revision, RoleId, SessionId,
     SigningKeyId, TokenId, UserId,
 };
-pub use ledger::{Change, ChangeKind, Image};
+pub use ledger::{Change, ChangeKind, EntityKind, Image};
 pub use message::{Message, MessageKind};
 pub use path::{BadPath, Named, Pair, ResourcePath, decode_id};
 pub use rights::{

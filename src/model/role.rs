@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -65,8 +66,8 @@ impl From<UserKind> for Holder {
 /// A built-in name may have vanished from its catalogue since; then the grant gives nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum RoleRef {
-    /// `catalogue/name`.
-    BuiltIn(String),
+    /// `catalogue/name`; of all who hold it one text.
+    BuiltIn(Arc<str>),
     /// `rol_…`.
     Custom(RoleId),
 }
@@ -84,7 +85,7 @@ impl FromStr for RoleRef {
     type Err = std::convert::Infallible;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Ok(text.parse().map_or_else(|_| Self::BuiltIn(text.to_owned()), Self::Custom))
+        Ok(text.parse().map_or_else(|_| Self::BuiltIn(text.into()), Self::Custom))
     }
 }
 
@@ -97,7 +98,7 @@ impl Serialize for RoleRef {
 impl<'de> Deserialize<'de> for RoleRef {
     fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let text = std::borrow::Cow::<'de, str>::deserialize(from)?;
-        Ok(text.parse().unwrap_or_else(|_| Self::BuiltIn(text.into_owned())))
+        Ok(text.parse().unwrap_or_else(|_| Self::BuiltIn(text.into())))
     }
 }
 

@@ -24,7 +24,7 @@ pub(super) fn grant(sight: &Sight, because: &Because) -> Option<pb::Grant> {
     Some(match because {
         Because::Baseline(ix) => pb::Grant {
             kind: pb::GrantKind::Baseline.into(),
-            role_type: catalogue.get(*ix).full_name.clone(),
+            role_type: catalogue.get(*ix).full_name.to_string(),
             account_id,
             ..Default::default()
         },
@@ -91,7 +91,9 @@ pub(super) fn role_name(world: &Snapshot, role: &RoleRef) -> String {
     match role {
         RoleRef::BuiltIn(name) => {
             let catalogue = world.catalogue();
-            catalogue.role(name).map_or_else(|| name.clone(), |ix| catalogue.bare(ix).to_owned())
+            catalogue
+                .role(name)
+                .map_or_else(|| name.to_string(), |ix| catalogue.bare(ix).to_owned())
         }
         RoleRef::Custom(id) => {
             world.role(*id).map_or_else(|| id.to_string(), |role| role.role.name.clone())

@@ -121,6 +121,9 @@ impl Asking {
             }
         };
         let found = ready.decide(ready.permission);
+        if found.is_permit() {
+            self.note_use(&ready);
+        }
         let path = &ready.path;
         let told =
             if !ready.covered && !found.is_permit() && !self.sees_account(path.account).await? {
@@ -140,6 +143,18 @@ impl Asking {
         }
         self.record(ready, Some(&found), &reply);
         Ok(reply)
+    }
+
+    /// Takes note that a permission was used, of an assumed session by both who stand behind it.
+    fn note_use(&self, ready: &Ready) {
+        let permission = ready.found.home.catalogue().name(ready.permission);
+        let uses = self.shared.store.uses();
+        if let Subject::User(user) = ready.found.subject {
+            uses.note(user, permission, self.now);
+        }
+        if let Some(actor) = &ready.found.actor {
+            uses.note(actor.caller.user, permission, self.now);
+        }
     }
 
     /// Records a decision, where that is wanted.
@@ -199,21 +214,36 @@ impl Asking {
             let gone = || status::bad_field("UNKNOWN_PERMISSION", "decision_id", why);
             return if seen { Err(gone()) } else { Ok(None) };
         };
-        let nobody = found.account.is_none();
         let (path, asked) = (path.clone(), before.asked.clone());
         let read = Read { found, permission, path, asked, named: None, seen: before.seen };
         Ok(match self.prepared(read, EXPLAIN).await? {
-            // There is nobody whose account could be asked for: then it is told to who asked.
-            Prepared::Hidden(answer, ready)
-                if nobody
-                    && ready.covered
-                    && before.record.caller.user_id == self.by.caller.user =>
-            {
+            Prepared::Hidden(answer, ready) if self.was_nobody(before, &answer, &ready).await? => {
                 Some(Prepared::Settled(answer, ready))
             }
             Prepared::Hidden(..) => None,
             prepared => Some(prepared),
         })
+    }
+
+    /// Tells whether there was nobody for who asked, and is nobody for whoever asks now, to whom that may be told.
+    ///
+    /// There is no account then which could be asked for: it is told who may explain what is decided at the resource, or what the
+    /// asker asks. Whether the subject is somebody after all, elsewhere, makes no difference to it.
+    async fn was_nobody(
+        &mut self,
+        before: &Remembered,
+        now: &Answer,
+        ready: &Ready,
+    ) -> Result<bool, Status> {
+        let home = Arc::clone(&self.by.home);
+        let asker = before.record.caller.account_id;
+        let unknown = before.told.reason() == pb::Reason::SubjectUnknown
+            && now.reason == Reason::SubjectUnknown;
+        if !unknown || home.account(asker).is_none() {
+            return Ok(false);
+        }
+        self.stands_at(&home);
+        Ok(ready.covered || self.may(EXPLAIN.permission, &ResourcePath::account(asker)).await?)
     }
 
     async fn prepared(&mut self, read: Read, right: Right) -> Result<Prepared, Status> {
@@ -234,6 +264,9 @@ impl Asking {
         if !covered && !by_itself {
             self.refuse_if_never(right)?;
             return Ok(Prepared::Hidden(Answer::deny(Reason::NoGrant), ready));
+        }
+        if !by_itself {
+            self.shared.store.uses().note(self.by.caller.user, right.permission, self.now);
         }
         Ok(match credential {
             Some(reason) => Prepared::Settled(Answer::deny(reason), ready),

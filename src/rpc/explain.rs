@@ -178,7 +178,7 @@ fn step(
 
 fn account_role(sight: &Sight, id: crate::model::AccountId) -> String {
     let role = sight.home.account(id).and_then(|account| account.role.clone()).unwrap_or_default();
-    role_name(&sight.home, &crate::model::RoleRef::BuiltIn(role))
+    role_name(&sight.home, &crate::model::RoleRef::BuiltIn(role.into()))
 }
 
 const fn status_name(status: EffectiveStatus) -> &'static str {
@@ -260,7 +260,10 @@ fn change(change: &Proposed, makers: &Makers, sight: &Sight) -> pb::SuggestedCha
         }
         Proposed::SetAccountRole { account, role } => pb::SuggestedChange {
             account_id: account.to_string(),
-            role_type: role_name(&sight.home, &crate::model::RoleRef::BuiltIn(role.clone())),
+            role_type: role_name(
+                &sight.home,
+                &crate::model::RoleRef::BuiltIn(role.as_str().into()),
+            ),
             ..of(Kind::SetAccountRole)
         },
         Proposed::UseWiderToken => of(Kind::UseWiderToken),

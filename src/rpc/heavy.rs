@@ -21,7 +21,7 @@ pub struct Heavy {
 }
 
 /// A place that was taken. It is free again when this is dropped.
-struct Place {
+pub(super) struct Place {
     of: Heavy,
     tenant: AccountId,
 }
@@ -33,7 +33,7 @@ impl Heavy {
         tenant: AccountId,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Status> {
-        let place = self.take(tenant).ok_or_else(status::overloaded)?;
+        let place = self.place(tenant)?;
         let span = tracing::Span::current();
         let work = tokio::task::spawn_blocking(move || {
             // Whoever asked may be gone; the place is held until the work is done.
@@ -44,6 +44,11 @@ impl Heavy {
             tracing::error!(error = %error, "heavy work broke off");
             status::internal()
         })
+    }
+
+    /// Takes a place for work that waits more than it does, and does what it does elsewhere; or says that there is none.
+    pub(super) fn place(&self, tenant: AccountId) -> Result<Place, Status> {
+        self.take(tenant).ok_or_else(status::overloaded)
     }
 
     fn take(&self, tenant: AccountId) -> Option<Place> {

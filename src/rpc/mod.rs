@@ -3,6 +3,7 @@
 mod account;
 mod answer;
 mod asking;
+mod audit;
 mod authorization;
 mod checks;
 mod explain;
@@ -29,6 +30,7 @@ mod user;
 mod wire;
 
 pub use account::AccountApi;
+pub use audit::AuditApi;
 pub use authorization::AuthorizationApi;
 pub use heavy::Heavy;
 pub use passwords::{NoPasswords, PasswordSettings, Passwords};

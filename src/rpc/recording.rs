@@ -20,7 +20,7 @@ use crate::decision_log::{
 use crate::layers::{Seen, Via};
 use crate::model::{DecisionId, Revision};
 use crate::proto::v1 as pb;
-use crate::telemetry;
+use crate::telemetry::Traced;
 
 /// What is remembered may take so many bytes.
 const MEMORY: usize = 64 << 20;
@@ -68,7 +68,7 @@ pub(super) struct Origin {
     recorder: Arc<Inner>,
     door: &'static str,
     request_id: String,
-    trace_id: Option<String>,
+    traced: Option<Traced>,
 }
 
 impl Recorder {
@@ -98,7 +98,7 @@ impl Origin {
             recorder: Arc::clone(recorder),
             door,
             request_id: text("x-request-id").unwrap_or_default().to_owned(),
-            trace_id: telemetry::trace_id(&Span::current(), headers),
+            traced: Traced::of(&Span::current(), headers),
         }
     }
 
@@ -165,7 +165,7 @@ impl Origin {
             time: asking.now(),
             door: self.door,
             request_id: self.request_id.clone(),
-            trace_id: self.trace_id.clone(),
+            traced: self.traced,
             caller: caller_of(asking.caller()),
             subject: SubjectOf::default(),
             action: None,
@@ -289,11 +289,11 @@ fn grant_of(ready: &Ready, because: &Because) -> Option<GrantOf> {
     };
     Some(match because {
         Because::Baseline(ix) => GrantOf {
-            role_type: home.catalogue().get(*ix).full_name.clone(),
+            role_type: home.catalogue().get(*ix).full_name.to_string(),
             ..of(GrantKind::Baseline)
         },
         Because::AccountRole(ix) => GrantOf {
-            role_type: home.catalogue().get(*ix).full_name.clone(),
+            role_type: home.catalogue().get(*ix).full_name.to_string(),
             ..of(GrantKind::AccountRole)
         },
         Because::Held { user, place, .. } => {

@@ -18,7 +18,8 @@ use crate::layers::Call;
 use crate::model::{AccountId, Body, DocId, Image, UserId};
 use crate::proto::v1 as pb;
 use crate::store::{Assigning, DocumentDone};
-use effective::{Mark, Reading};
+use effective::Mark;
+pub(super) use effective::Reading;
 
 /// So many rights are shown of what differs, each way.
 const MOST_COMPARED: usize = 1000;

@@ -17,7 +17,7 @@ use super::passwords::Passwords;
 use super::preview::Rehearsed;
 use super::recording::Recorder;
 use crate::crypto::{ConsistencyToken, KeyRing};
-use crate::decision::{Ask, Caller, Snapshot, may_be_shown, sees_user};
+use crate::decision::{Ask, Caller, Permit, Snapshot, may_be_shown, sees_user};
 use crate::feed::Feed;
 use crate::issuers::Issuers;
 use crate::layers::{Call, Credentials, Rate, method_name, status};
@@ -234,7 +234,10 @@ impl Shared {
         let changes = tx.changes().to_vec();
         let rehearsed = dry_run.then(|| Rehearsed::of(&tx, &caller, call.part));
         let kept = serde_json::to_value(&outcome).map_err(|_| status::internal())?;
+        let permit = tx.permit().cloned().filter(|_| !dry_run);
         let committed = tx.commit(kept).await?;
+        let used = permit.iter().flat_map(Permit::used);
+        used.for_each(|one| self.store.uses().note(caller.user, one, self.clock.now()));
         Span::current().record("chancery.revision", committed.revision.0.cast_signed());
         if committed.changed {
             let entries = u64::try_from(changes.len()).unwrap_or_default();

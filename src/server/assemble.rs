@@ -12,12 +12,13 @@ use tonic_health::pb::health_server::HealthServer;
 use tonic_reflection::server::Builder;
 
 use super::health::Doctor;
+use super::inspect::{InspectConfig, Inspector};
 use super::open::{Open, OpenStreams};
 use super::phase::Phases;
 use super::probe::Probe;
 use super::{Config, Error};
-use crate::admin::Report;
-use crate::crypto::KeyRing;
+use crate::admin::{Check, Report};
+use crate::crypto::{KeyRing, LedgerKey};
 use crate::decision_log::DecisionLog;
 use crate::feed::{Feed, Signing};
 use crate::issuers::Issuers;
@@ -27,6 +28,7 @@ use crate::layers::{
 use crate::mesh::{Mesh, MeshApi};
 use crate::post::Post;
 use crate::proto::v1::account_service_server::AccountServiceServer;
+use crate::proto::v1::audit_service_server::AuditServiceServer;
 use crate::proto::v1::authorization_service_server::AuthorizationServiceServer;
 use crate::proto::v1::rights_document_service_server::RightsDocumentServiceServer;
 use crate::proto::v1::role_service_server::RoleServiceServer;
@@ -35,7 +37,7 @@ use crate::proto::v1::token_service_server::TokenServiceServer;
 use crate::proto::v1::user_service_server::UserServiceServer;
 use crate::proto::{self, DESCRIPTORS};
 use crate::rpc::{
-    AccountApi, AuthorizationApi, Heavy, Passwords, Recorder, RightsDocumentApi, RoleApi,
+    AccountApi, AuditApi, AuthorizationApi, Heavy, Passwords, Recorder, RightsDocumentApi, RoleApi,
     SessionApi, Shared, TokenApi, UserApi,
 };
 use crate::store::Store;
@@ -47,6 +49,7 @@ pub(super) struct House {
     pub(super) signing: Signing,
     pub(super) credentials: Arc<Credentials>,
     pub(super) door: Door,
+    ledger_key: Arc<LedgerKey>,
     keys: Arc<KeyRing>,
     passwords: Passwords,
     bell: Arc<Notify>,
@@ -78,6 +81,7 @@ pub(super) async fn house(
     let gate = Gate {
         credentials: Arc::clone(&credentials),
         feed: feed.clone(),
+        uses: Arc::clone(store.uses()),
         clock,
         rules: Arc::new(rules),
         forms: Forms::compile(&pool)?,
@@ -98,13 +102,17 @@ pub(super) async fn house(
         deadlines: config.deadlines,
         slow: config.slow,
     };
-    let decision_log = config.decision_log.as_ref().map(DecisionLog::start).transpose()?;
+    let ledger_key = Arc::new(LedgerKey::of(&keys)?);
+    let events = config.events.clone();
+    let decision_log = config.decision_log.as_ref();
+    let decision_log = decision_log.map(|log| DecisionLog::start(log, events)).transpose()?;
     Ok(House {
         store,
         feed,
         signing,
         credentials,
         door,
+        ledger_key,
         keys,
         passwords,
         bell,
@@ -118,9 +126,15 @@ pub(super) async fn house(
 
 impl House {
     /// Returns what looks whether the house can serve.
-    pub(super) fn probe(&self) -> Probe {
+    pub(super) fn probe(&self, ledgers: watch::Receiver<Check>) -> Probe {
         let (store, feed, keys) = (self.store.clone(), self.feed.clone(), Arc::clone(&self.keys));
-        Probe { store, feed, keys }
+        Probe { store, feed, keys, ledgers }
+    }
+
+    /// Returns what looks after the ledgers, and what tells how they are.
+    pub(super) fn inspector(&self, config: InspectConfig) -> (Inspector, watch::Receiver<Check>) {
+        let (store, feed) = (self.store.clone(), self.feed.clone());
+        Inspector::new((store, feed, Arc::clone(&self.ledger_key)), config)
     }
 
     /// Returns every service: ours, health, and reflection in both its versions.
@@ -154,6 +168,8 @@ impl House {
         let rights = RightsDocumentServiceServer::new(RightsDocumentApi(shared.clone()));
         let session = SessionServiceServer::new(SessionApi(shared.clone()));
         let token = TokenServiceServer::new(TokenApi(shared.clone()));
+        let audit =
+            AuditServiceServer::new(AuditApi::new(shared.clone(), Arc::clone(&self.ledger_key)));
         let authorization = AuthorizationApi(shared, Arc::clone(&self.door.gate));
         // A proxy's question is one of Authorize, asked by the proxy.
         let (gate, mesh) = (Arc::clone(&self.door.gate), Arc::clone(&self.mesh));
@@ -175,6 +191,7 @@ impl House {
             .add_service(rights.max_decoding_message_size(most))
             .add_service(session.max_decoding_message_size(most))
             .add_service(token.max_decoding_message_size(most))
+            .add_service(audit.max_decoding_message_size(most))
             .add_service(authorization.max_decoding_message_size(most))
             .add_service(check.max_decoding_message_size(most))
             .add_service(open.of(HealthServer::new(doctor)))

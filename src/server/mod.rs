@@ -7,6 +7,7 @@
 mod assemble;
 mod check;
 mod health;
+mod inspect;
 mod listen;
 mod open;
 mod phase;
@@ -35,7 +36,7 @@ use tower::util::{MapRequestLayer, option_layer};
 use crate::admin::{self, Shown};
 use crate::authzen::{self, Authzen};
 use crate::crypto::KeyRing;
-use crate::crypto::jwt::Parties;
+use crate::crypto::jwt::{NoKey, Parties};
 use crate::decision_log::{self, DecisionLog, NotWritten};
 use crate::issuers::{BadIssuer, IssuerConfig, Issuers};
 use crate::layers::{
@@ -52,6 +53,7 @@ use phase::{Phase, Phases};
 use tls::Tls;
 
 pub use check::{NoAnswer, check, reachable};
+pub use inspect::InspectConfig;
 pub use tls::{BadTls, ClientAuth, TlsConfig};
 
 /// HTTP/2 pings: a peer that is gone is noticed within half a minute.
@@ -115,8 +117,12 @@ pub struct Config {
     pub slow: Option<Duration>,
     /// Where decisions are recorded, if anywhere.
     pub decision_log: Option<decision_log::Config>,
+    /// What sends their records to a collector, where there is one.
+    pub events: Option<telemetry::Events>,
     /// How many recorded decisions are remembered.
     pub remember: usize,
+    /// How ledgers are looked after.
+    pub inspect: InspectConfig,
     /// How long it goes on taking connections after it has said that it stops.
     pub drain: Duration,
     /// When connections are dropped that have not ended, counted from the signal to stop.
@@ -143,6 +149,9 @@ pub enum Error {
     /// The keys that access tokens are signed with.
     #[error("the signing keys cannot be made ready: {0}")]
     Signing(#[from] feed::NotDone),
+    /// The key that heads of ledgers are signed with.
+    #[error("the key of the ledgers cannot be made ready")]
+    LedgerKey(#[from] NoKey),
     /// A method's rule.
     #[error(transparent)]
     Rules(#[from] RulesError),
@@ -246,7 +255,8 @@ pub async fn start(
     let (tell, phases) = Phases::channel();
 
     // The first probe before the first connection: nobody sees a server that is not sure of itself.
-    let probe = house.probe();
+    let (inspector, ledgers) = house.inspector(config.inspect);
+    let probe = house.probe(ledgers);
     let (reports, seen) = watch::channel(probe.report().await);
     let routes = house.routes(&config, seen.clone(), &phases)?;
 
@@ -263,10 +273,11 @@ pub async fn start(
     let probing = tokio::spawn(probe::run(probe, reports, phases.clone()));
     let posting = tokio::spawn(house.post.run(phases.clone().reached(Phase::Closing)));
     let kept = (house.credentials, house.signing, house.issuers);
+    let inspecting = tokio::spawn(inspector.run(phases.clone()));
     let upkeep = tokio::spawn(upkeep::run(house.store, kept, phases));
 
     let (stop, stopped) = oneshot::channel();
-    let others = [probing, posting, upkeep];
+    let others = [probing, posting, inspecting, upkeep];
     let tasks = Tasks { grpc, admin, others, decisions: house.decision_log };
     let done = tokio::spawn(conduct(stopped, tell, tasks, config.drain, config.hard));
     Ok(Running { grpc: grpc_at, admin: admin_at, stop: Some(stop), done })
@@ -330,7 +341,7 @@ async fn serve_pages(shown: Shown, listening: Listening, phases: Phases) -> Resu
 struct Tasks {
     grpc: JoinHandle<Result<(), Error>>,
     admin: JoinHandle<Result<(), Error>>,
-    others: [JoinHandle<()>; 3],
+    others: [JoinHandle<()>; 4],
     decisions: Option<DecisionLog>,
 }
 

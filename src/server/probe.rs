@@ -21,6 +21,8 @@ pub(super) struct Probe {
     pub(super) store: Store,
     pub(super) feed: Feed,
     pub(super) keys: Arc<KeyRing>,
+    /// What was last found of the ledgers.
+    pub(super) ledgers: watch::Receiver<Check>,
 }
 
 /// Probes until the server stops; then reports that, as its last word.
@@ -49,14 +51,17 @@ pub(super) async fn run(probe: Probe, reports: watch::Sender<Report>, phases: Ph
 /// Shows a report; those who watch are woken only if it is another one.
 fn publish(reports: &watch::Sender<Report>, report: &Report) {
     metrics::gauge!("chancery_ready").set(i32::from(report.ready));
-    let changed = reports.send_if_modified(|shown| {
+    // What is a detail alone is told where it was found.
+    let mut turned = false;
+    reports.send_if_modified(|shown| {
         let changed = shown != report;
+        turned = changed && !(shown.ready && report.ready);
         if changed {
             shown.clone_from(report);
         }
         changed
     });
-    if !changed {
+    if !turned {
         return;
     }
     let checks = serde_json::to_string(&report.checks).unwrap_or_default();
@@ -80,6 +85,7 @@ impl Probe {
             snapshots: Check::Unknown,
             clock: Check::Unknown,
             running: Check::Good,
+            ledgers: self.ledgers.borrow().clone(),
         });
         if checks.store != Check::Good {
             metrics::counter!("chancery_probe_failures_total").increment(1);
@@ -108,6 +114,7 @@ impl Probe {
         };
         let clock =
             self.feed.clock().map_or_else(|why| Check::Bad(why.to_string()), |()| Check::Good);
-        Checks { store, schema, keys, snapshots, clock, running: Check::Good }
+        let ledgers = self.ledgers.borrow().clone();
+        Checks { store, schema, keys, snapshots, clock, running: Check::Good, ledgers }
     }
 }

@@ -20,6 +20,9 @@ const REMEMBERED: TimeDelta = TimeDelta::hours(25);
 /// So long a source counts as one that a user signs in from (`edges.md` §5).
 const KNOWN: TimeDelta = TimeDelta::days(30);
 
+/// Whether a right is used is asked for so long (`ListUnusedRights`), and a little longer known.
+const ASKED_FOR: TimeDelta = TimeDelta::days(400);
+
 /// Does it every minute until the server is dead, and once more then.
 pub(super) async fn run(
     store: Store,
@@ -38,6 +41,7 @@ pub(super) async fn run(
         }
         telemetry::figures().gather();
         note_uses(&store, &credentials).await;
+        write_uses(&store).await;
         if let Err(error) = signing.keep().await {
             tracing::warn!(%error, "could not look after the signing keys");
         }
@@ -63,12 +67,14 @@ pub(super) async fn run(
         }
     }
     note_uses(&store, &credentials).await;
+    write_uses(&store).await;
 }
 
 /// Forgets what sign-ins and messages have left behind once nothing hangs on it any more.
 async fn forget_traces(store: &Store, now: DateTime<Utc>) -> Result<(), Error> {
     store.forget_sign_ins(now - KNOWN).await?;
     store.forget_messages(now - TimeDelta::days(1)).await?;
+    store.forget_uses(now - ASKED_FOR).await?;
     Ok(())
 }
 
@@ -93,5 +99,12 @@ async fn note_uses(store: &Store, credentials: &Credentials) {
     // A trace: what is lost is the time of a use, not the use.
     if let Err(error) = store.touch_tokens(&uses).await {
         tracing::warn!(%error, "could not note when tokens were used");
+    }
+}
+
+async fn write_uses(store: &Store) {
+    // What is lost is noted at its next use.
+    if let Err(error) = store.write_uses().await {
+        tracing::warn!(%error, "could not note which rights were used");
     }
 }

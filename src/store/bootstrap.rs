@@ -275,7 +275,7 @@ fn grant(made: Bootstrapped, now: DateTime<Utc>) -> RoleGrant {
     RoleGrant {
         user: made.user,
         account: made.account,
-        role: RoleRef::BuiltIn(EVERYTHING.to_owned()),
+        role: RoleRef::BuiltIn(EVERYTHING.into()),
         scope: None,
         expire_time: None,
         create_time: now,

@@ -212,7 +212,64 @@ impl TryFrom<ledger::Model> for Entry {
     }
 }
 
+/// Reads an entry whose columns are held against what was hashed as well.
+pub(super) fn checked(row: ledger::Model) -> Result<Entry, Error> {
+    let columns = (row.account_id, row.at, row.actor, row.request_id, row.entity.clone());
+    let entry = Entry::try_from(row)?;
+    let hashed = (
+        entry.change.account.0,
+        entry.at,
+        entry.actor.map(|id| id.0),
+        entry.request_id,
+        search_key(&entry.change.entity()),
+    );
+    if columns == hashed {
+        return Ok(entry);
+    }
+    let why = format!(
+        "{} {}.{}: the columns are not what was hashed",
+        entry.tenant, entry.revision, entry.ordinal
+    );
+    Err(Error::Corrupt { table: TABLE, why })
+}
+
+/// An entry as it is kept, whatever it says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    /// The write that it belongs to.
+    pub revision: Revision,
+    /// Its number in that write; `None` = it has none that there is.
+    pub ordinal: Option<u32>,
+    /// The bytes that were hashed.
+    pub body: Vec<u8>,
+    /// What is said to be the hash of the entry before.
+    pub prev_hash: Vec<u8>,
+    /// What is said to be its own.
+    pub hash: Vec<u8>,
+}
+
 impl Store {
+    /// Reads entries as they are kept, as [`Store::entries`] does, and looks at none of them.
+    pub async fn written(
+        &self,
+        tenant: AccountId,
+        after: Revision,
+        limit: u64,
+    ) -> Result<Vec<Written>, Error> {
+        let rows = rows(self.loads(), tenant, after, limit).await?;
+        rows.into_iter()
+            .map(|row| {
+                Ok(Written {
+                    revision: revision(TABLE, &tenant, row.revision)?,
+                    ordinal: u32::try_from(row.ordinal).ok(),
+                    body: row.body,
+                    prev_hash: row.prev_hash,
+                    hash: row.hash,
+                })
+            })
+            .collect()
+    }
+
     /// Reads a tenant's entries behind a revision, oldest first: about `limit` of them, always whole revisions.
     ///
     /// Empty only if there are none.

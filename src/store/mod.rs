@@ -6,6 +6,7 @@
 
 mod accounts;
 mod assuming;
+mod audit;
 mod batch;
 mod bootstrap;
 mod catalogues;
@@ -40,6 +41,7 @@ mod tokens;
 mod traces;
 mod tx;
 mod users;
+mod uses;
 mod verify;
 mod world;
 mod write;
@@ -61,11 +63,12 @@ use rows::{corrupt, service_state};
 
 pub use accounts::{AccountPatch, Edit, NewAccount, UniqueText, crossing};
 pub use assuming::Assuming;
+pub use audit::{Accounts, Event, Events, Place, Wanted};
 pub use bootstrap::{Bootstrap, BootstrapError, Bootstrapped};
 pub use catalogues::{CatalogueApplied, CatalogueEffect, DocumentEffect, RoleEffect};
 pub use commit::Committed;
 pub use config::{Engine, StoreConfig};
-pub use entries::{Entry, follow};
+pub use entries::{Entry, Written, follow};
 pub use error::{Cause, Constraint, Error};
 pub use etags::{
     account_etag, catalogue_etag, document_etag, role_etag, session_etag, signing_keys_etag,
@@ -87,7 +90,8 @@ pub use signing::{Due, NewKey, due};
 pub use tokens::{Digests, Minted, NewToken};
 pub use tx::{Begun, Opening, Tx};
 pub use users::{Below, NewUser, UserDone, UserEdit};
-pub use verify::{Fault, Verified};
+pub use uses::Uses;
+pub use verify::{Fault, Stretch, Verified};
 pub use world::{Head, Progress, Pulse, World};
 
 /// The key in `service_state` under which the root account's id stands from the bootstrap on.
@@ -108,6 +112,7 @@ struct Inner {
     hints: Option<Hints>,
     places: Places,
     root: OnceLock<AccountId>,
+    uses: Arc<Uses>,
     clock: Arc<dyn Clock>,
 }
 
@@ -126,6 +131,7 @@ impl Store {
             hints: Hints::begin(config).await?,
             places: Places::default(),
             root: OnceLock::new(),
+            uses: Arc::default(),
             clock,
         })))
     }

@@ -78,7 +78,7 @@ fn held_role(
 fn is_called(world: &Snapshot, role: &RoleRef, name: &str) -> bool {
     match role {
         RoleRef::BuiltIn(full) => {
-            full == name || full.split_once('/').is_some_and(|(_, bare)| bare == name)
+            **full == *name || full.split_once('/').is_some_and(|(_, bare)| bare == name)
         }
         RoleRef::Custom(id) => {
             id.to_string() == name || world.role(*id).is_some_and(|role| role.role.name == name)
@@ -175,7 +175,7 @@ mod tests {
         let roles = ["core/AUDITOR", "core/ONBOARDING", "core/OPERATOR"];
         let permissions = ["user.read", "user.list", "role.read", "account.read"];
         let mut all = Vec::new();
-        for role in roles.map(|role| RoleRef::BuiltIn(role.to_owned())) {
+        for role in roles.map(|role| RoleRef::BuiltIn(role.into())) {
             for permission in permissions.map(|name| CATALOGUE.parse(name).unwrap()) {
                 let (counts, allows) =
                     limits.map_or((true, true), |l| (l.counts(&role), l.allows(permission)));

@@ -252,6 +252,11 @@ impl Tx {
         Ok(())
     }
 
+    /// Returns the proof that the caller was judged.
+    pub const fn permit(&self) -> Option<&Permit> {
+        self.permit.as_ref()
+    }
+
     /// Returns what was put so far.
     pub fn changes(&self) -> &[Change] {
         &self.changes

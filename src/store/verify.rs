@@ -1,13 +1,18 @@
 //! Whether a ledger is whole, and whether the rows are what it says.
+//!
+//! Entries are read page by page and held no longer than that; of each object no more is kept than a hash of how its newest
+//! entry left it. What takes the processor's time is done on threads that answer nobody.
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Instant;
 
 use chrono::{DateTime, Utc};
+use sea_orm::ConnectionTrait;
 
-use super::entries::{Entry, rows, search_key};
+use super::entries::{Entry, checked, rows};
 use super::rows::ledger;
-use super::{Error, Progress, Store, World, world};
+use super::{Cause, Error, Progress, Store, World, world};
 use crate::crypto::chain;
 use crate::model::{AccountId, ChangeKind, Image, Revision};
 
@@ -22,6 +27,8 @@ const FAULTS: usize = 100;
 pub struct Fault {
     /// The revision where it shows; `None` = in the rows, against the ledger as a whole.
     pub revision: Option<Revision>,
+    /// The number of the entry in its revision, where it is one entry's.
+    pub ordinal: Option<u32>,
     /// The object concerned, as the ledger names it; empty where it is the chain itself.
     pub entity: String,
     /// What is wrong.
@@ -30,9 +37,10 @@ pub struct Fault {
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.revision {
-            Some(revision) => write!(f, "revision {revision}: ")?,
-            None => f.write_str("rows: ")?,
+        match (self.revision, self.ordinal) {
+            (Some(revision), Some(ordinal)) => write!(f, "revision {revision}, entry {ordinal}: ")?,
+            (Some(revision), None) => write!(f, "revision {revision}: ")?,
+            (None, _) => f.write_str("rows: ")?,
         }
         if !self.entity.is_empty() {
             write!(f, "`{}`: ", self.entity)?;
@@ -50,40 +58,151 @@ pub struct Verified {
     pub revision: Revision,
     /// Its hash, as recomputed.
     pub head: [u8; 32],
+    /// Whether the rows were held against the entries: not where those end before the newest.
+    pub compared: bool,
     /// What is wrong, the first hundred; empty = all is well.
     pub faults: Vec<Fault>,
     /// How many things are wrong.
     pub fault_count: u64,
 }
 
+/// Which part of a ledger is verified, and how fast.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Stretch {
+    /// From which revision on; `None` = from the first.
+    pub from: Option<Revision>,
+    /// Up to which one; `None` = to the newest, and then the rows as well.
+    pub to: Option<Revision>,
+    /// Rests as long as it works, since nobody waits for it.
+    pub gently: bool,
+}
+
 impl Store {
     /// Recomputes a tenant's chain from the bytes that were hashed, folds the entries into state, and
     /// compares that with the rows; all as of one revision (`edges.md` §4).
     pub async fn verify(&self, tenant: AccountId) -> Result<Verified, Error> {
+        self.verify_stretch(tenant, Stretch::default()).await
+    }
+
+    /// Verifies a part of a ledger. Where it does not begin with the first entry, what stood before it is taken as it is: then
+    /// rows are held against it only as far as it speaks of them.
+    pub async fn verify_stretch(
+        &self,
+        tenant: AccountId,
+        stretch: Stretch,
+    ) -> Result<Verified, Error> {
         let platform = self.root().await? == Some(tenant);
-        let db = self.reading(self.loads()).await?;
-        let mut folded = Folded::new(tenant);
-        loop {
-            let page = rows(&db, tenant, folded.done.revision, PAGE).await?;
-            if page.is_empty() {
-                break;
-            }
-            for row in page {
-                folded.add(row)?;
-            }
+        let newest = match self.heads(&[tenant]).await {
+            Ok(heads) => heads.first().ok_or(Error::NoTenant(tenant))?.revision,
+            // It is told again with the other rows.
+            Err(Error::Corrupt { .. }) => Revision(u64::MAX),
+            Err(other) => return Err(other),
+        };
+        let work = self.beginning(tenant, stretch.from).await?;
+        let mut folding = Folding { work, stretch, singly: 0 };
+        let goal = stretch.to.map_or(newest, |to| std::cmp::min(to, newest));
+        // Entries do not change: only the last ones must be read in one state of the database with the rows.
+        while folding.work.done.revision < goal && folding.page(self.loads()).await? {}
+        if stretch.to.is_some_and(|to| to < newest) {
+            return Ok(folding.work.done);
         }
-        let world = world::read(&db, tenant, platform, &Progress::default()).await?;
+        let db = self.reading(self.loads()).await?;
+        while folding.page(&db).await? {}
+        let world = match world::read(&db, tenant, platform, &Progress::default()).await {
+            Err(Error::Corrupt { table, why }) => {
+                folding.work.fault_of_rows(table, format!("cannot be read: {why}"));
+                return Ok(folding.work.done);
+            }
+            read => read?,
+        };
         db.commit().await?;
-        Ok(folded.compare(world))
+        aside(move || Ok(folding.work.compare(world))).await
+    }
+
+    /// Makes what nothing has been added to yet.
+    async fn beginning(&self, tenant: AccountId, from: Option<Revision>) -> Result<Folded, Error> {
+        let mut folded = Folded::new(tenant);
+        let Some(before) = from.and_then(|from| from.0.checked_sub(1)).filter(|before| *before > 0)
+        else {
+            return Ok(folded);
+        };
+        folded.done.revision = Revision(before);
+        folded.partial = true;
+        match self.hash_at(tenant, Revision(before)).await? {
+            Some(hash) => folded.done.head = hash,
+            None => folded.fault((folded.done.revision, None), "", "there is no such revision"),
+        }
+        Ok(folded)
     }
 }
 
+/// Does what takes the processor's time where it holds up nobody's answers.
+async fn aside<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|_| Error::Unavailable(Cause::of("the program ends")))?
+}
+
+/// A verification under way.
+struct Folding {
+    work: Folded,
+    stretch: Stretch,
+    /// So many pages more are of one revision, since one that cannot be read is among them.
+    singly: u64,
+}
+
+impl Folding {
+    /// Reads and folds the next entries; `false` where there are none.
+    async fn page<C: ConnectionTrait>(&mut self, db: &C) -> Result<bool, Error> {
+        let began = Instant::now();
+        let tenant = self.work.tenant;
+        let limit = if self.singly > 0 { 1 } else { PAGE };
+        self.singly = self.singly.saturating_sub(1);
+        let mut page = match rows(db, tenant, self.work.done.revision, limit).await {
+            Err(Error::Corrupt { .. }) if limit > 1 => {
+                self.singly = PAGE;
+                return Ok(true);
+            }
+            Err(Error::Corrupt { why, .. }) => {
+                let next = self.work.done.revision.next();
+                self.work.fault((next, None), "", format!("cannot be read: {why}"));
+                self.work.done.revision = next;
+                return Ok(true);
+            }
+            read => read?,
+        };
+        if let Some(to) = self.stretch.to {
+            page.retain(|row| u64::try_from(row.revision).is_ok_and(|revision| revision <= to.0));
+        }
+        if page.is_empty() {
+            return Ok(false);
+        }
+        let mut work = std::mem::replace(&mut self.work, Folded::new(tenant));
+        self.work = aside(move || {
+            for row in page {
+                work.add(row)?;
+            }
+            Ok(work)
+        })
+        .await?;
+        if self.stretch.gently {
+            tokio::time::sleep(began.elapsed()).await;
+        }
+        Ok(true)
+    }
+}
+
+/// What the entries so far come to.
 struct Folded {
     tenant: AccountId,
     done: Verified,
     ordinal: Option<i32>,
     at: DateTime<Utc>,
-    state: BTreeMap<String, Image>,
+    /// A hash of each object, as the newest entry about it left it; `None` = it took it away.
+    state: BTreeMap<String, Option<[u8; 32]>>,
+    /// Whether there are entries before these, which were not looked at.
+    partial: bool,
 }
 
 impl Folded {
@@ -94,26 +213,43 @@ impl Folded {
                 entries: 0,
                 revision: Revision::default(),
                 head: chain::first(&tenant.to_string()),
+                compared: false,
                 faults: Vec::new(),
                 fault_count: 0,
             },
             ordinal: None,
             at: DateTime::<Utc>::MIN_UTC,
             state: BTreeMap::new(),
+            partial: false,
         }
     }
 
-    fn fault(&mut self, revision: Option<Revision>, entity: &str, why: impl Into<String>) {
+    /// Notes a fault of an entry or, where its number is not known, at a revision.
+    fn fault(&mut self, at: (Revision, Option<u32>), entity: &str, why: impl Into<String>) {
+        self.note(Some(at.0), at.1, entity, why.into());
+    }
+
+    /// Notes a fault of the rows.
+    fn fault_of_rows(&mut self, entity: &str, why: impl Into<String>) {
+        self.note(None, None, entity, why.into());
+    }
+
+    fn note(
+        &mut self,
+        revision: Option<Revision>,
+        ordinal: Option<u32>,
+        entity: &str,
+        why: String,
+    ) {
         self.done.fault_count += 1;
         if self.done.faults.len() < FAULTS {
-            let entity = entity.to_owned();
-            self.done.faults.push(Fault { revision, entity, why: why.into() });
+            self.done.faults.push(Fault { revision, ordinal, entity: entity.to_owned(), why });
         }
     }
 
     fn add(&mut self, row: ledger::Model) -> Result<(), Error> {
         let revision = super::rows::revision("ledger", &self.tenant, row.revision)?;
-        let here = Some(revision);
+        let here = (revision, u32::try_from(row.ordinal).ok());
         let next = if revision == self.done.revision {
             self.ordinal.and_then(|ordinal| ordinal.checked_add(1)) == Some(row.ordinal)
         } else {
@@ -138,77 +274,77 @@ impl Folded {
         self.done.revision = revision;
         self.ordinal = Some(row.ordinal);
         self.at = row.at;
-        self.read(row, revision)
+        self.read(row, here)
     }
 
-    fn read(&mut self, row: ledger::Model, revision: Revision) -> Result<(), Error> {
-        let columns = (row.account_id, row.at, row.actor, row.request_id, row.entity.clone());
-        match Entry::try_from(row) {
-            Ok(entry) => {
-                let hashed = (
-                    entry.change.account.0,
-                    entry.at,
-                    entry.actor.map(|id| id.0),
-                    entry.request_id,
-                    search_key(&entry.change.entity()),
-                );
-                if columns != hashed {
-                    self.fault(Some(revision), &columns.4, "the columns are not what was hashed");
-                }
-                self.fold(entry);
-                Ok(())
-            }
-            Err(Error::Corrupt { why, .. }) => {
-                self.fault(Some(revision), &columns.4, why);
+    fn read(&mut self, row: ledger::Model, here: (Revision, Option<u32>)) -> Result<(), Error> {
+        let entity = row.entity.clone();
+        match checked(row) {
+            Ok(entry) => self.fold(entry, here),
+            // What this program cannot read was written by a newer one, or by somebody who may not write at all.
+            Err(Error::Corrupt { why, .. } | Error::Newer(why)) => {
+                self.fault(here, &entity, why);
                 Ok(())
             }
             Err(other) => Err(other),
         }
     }
 
-    fn fold(&mut self, entry: Entry) {
+    fn fold(&mut self, entry: Entry, here: (Revision, Option<u32>)) -> Result<(), Error> {
         // A tenant that was opened is in a world, and a ledger, of its own.
         if entry.change.kind == ChangeKind::TenantOpen {
-            return;
+            return Ok(());
         }
         // What was sent is told, and is no state.
         if matches!(entry.change.after, Some(Image::Message(_))) {
-            return;
+            return Ok(());
         }
         let entity = entry.change.entity();
-        let before = match entry.change.after {
-            Some(after) => self.state.insert(entity.clone(), after),
-            None => self.state.remove(&entity),
-        };
-        if before != entry.change.before {
+        let said = entry.change.before.as_ref().map(digest).transpose()?;
+        let after = entry.change.after.as_ref().map(digest).transpose()?;
+        let known = self.state.insert(entity.clone(), after);
+        let stood = known.or_else(|| (!self.partial).then_some(None));
+        if stood.is_some_and(|stood| stood != said) {
             let why = "what stood before is not what the entries before it left";
-            self.fault(Some(entry.revision), &entity, why);
+            self.fault(here, &entity, why);
         }
+        Ok(())
     }
 
     fn compare(mut self, world: World) -> Verified {
+        self.done.compared = true;
         if world.revision != self.done.revision {
             let why = format!("the tenant stands at revision {}", world.revision);
-            self.fault(None, "", why);
+            self.fault_of_rows("", why);
         }
         if world.head != self.done.head {
-            self.fault(None, "", "the tenant's hash is not that of its newest entry");
+            self.fault_of_rows("", "the tenant's hash is not that of its newest entry");
         }
         for image in images(world) {
             let entity = image.entity();
             match self.state.remove(&entity) {
-                None => self.fault(None, &entity, "is there, and in no entry"),
-                Some(said) if said != image => {
-                    self.fault(None, &entity, "is not what its newest entry says");
+                None if self.partial => {}
+                None | Some(None) => self.fault_of_rows(&entity, "is there, and in no entry"),
+                Some(said) if said != digest(&image).ok() => {
+                    self.fault_of_rows(&entity, "is not what its newest entry says");
                 }
-                Some(_) => {}
+                Some(Some(_)) => {}
             }
         }
-        for entity in std::mem::take(&mut self.state).into_keys() {
-            self.fault(None, &entity, "is in the ledger, and not there");
+        for (entity, said) in std::mem::take(&mut self.state) {
+            if said.is_some() {
+                self.fault_of_rows(&entity, "is in the ledger, and not there");
+            }
         }
         self.done
     }
+}
+
+/// Returns what tells one image from another.
+fn digest(image: &Image) -> Result<[u8; 32], Error> {
+    let bytes = serde_json::to_vec(image)
+        .map_err(|why| Error::Corrupt { table: "ledger", why: why.to_string() })?;
+    Ok(chain::digest(&bytes))
 }
 
 fn images(world: World) -> impl Iterator<Item = Image> {

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use opentelemetry::trace::{SpanKind, Status};
+use opentelemetry::trace::{Span as _, SpanKind, Status};
 use opentelemetry::{Context, KeyValue, Value};
 use opentelemetry_otlp::SpanExporter;
 use opentelemetry_sdk::error::OTelSdkResult;
@@ -11,6 +11,9 @@ use opentelemetry_sdk::trace::{
     Span, SpanData, SpanEvents, SpanExporter as _, SpanLinks, SpanProcessor,
 };
 use tokio::sync::{mpsc, oneshot};
+
+use super::held::{Held, KEPT};
+use super::traces::REQUEST;
 
 /// So many spans wait to be sent.
 pub(super) const QUEUE: usize = 8_192;
@@ -20,8 +23,9 @@ const BATCH: usize = 512;
 const GATHER: Duration = Duration::from_millis(500);
 
 /// All that a span may say. What is not here does not go out.
-const KEYS: [&str; 15] = [
+const KEYS: [&str; 16] = [
     "chancery.decision",
+    KEPT,
     "chancery.missing",
     "chancery.reason",
     "chancery.revision",
@@ -38,20 +42,36 @@ const KEYS: [&str; 15] = [
     "server.address",
 ];
 
-/// Puts spans that have ended into the queue.
+/// Puts spans that have ended into the queue; those of requests that nobody chose once it is known that they are kept.
 #[derive(Debug)]
-pub(super) struct Queue(pub(super) mpsc::Sender<SpanData>);
+pub(super) struct Queue {
+    pub(super) to: mpsc::Sender<SpanData>,
+    pub(super) held: Held,
+}
+
+impl Queue {
+    fn put(&self, mut span: SpanData) {
+        shape(&mut span);
+        if self.to.try_send(span).is_err() {
+            metrics::counter!("chancery_spans_lost_total", "why" => "queue").increment(1);
+        }
+    }
+}
 
 impl SpanProcessor for Queue {
-    fn on_start(&self, _span: &mut Span, _context: &Context) {}
+    fn on_start(&self, span: &mut Span, context: &Context) {
+        if !span.span_context().is_sampled() {
+            self.held.begun(span.span_context().trace_id(), context);
+        }
+    }
 
-    fn on_end(&self, mut span: SpanData) {
-        if !span.span_context.is_sampled() {
+    fn on_end(&self, span: SpanData) {
+        if span.span_context.is_sampled() {
+            self.put(span);
             return;
         }
-        shape(&mut span);
-        if self.0.try_send(span).is_err() {
-            metrics::counter!("chancery_spans_lost_total", "why" => "queue").increment(1);
+        for span in self.held.ended(span) {
+            self.put(span);
         }
     }
 
@@ -70,7 +90,7 @@ fn shape(span: &mut SpanData) {
         let found = span.attributes.iter().find(|one| one.key.as_str() == key);
         found.map(|one| one.value.as_str().into_owned())
     };
-    if span.name == "rpc" {
+    if span.name == REQUEST {
         let method = text(span, "method").unwrap_or_default();
         let method = method.trim_start_matches('/');
         let (service, name) = method.split_once('/').unwrap_or((method, ""));

@@ -10,7 +10,8 @@ use std::time::Duration;
 use http::HeaderMap;
 use opentelemetry::propagation::{Extractor, Injector, TextMapPropagator as _};
 use opentelemetry::trace::{
-    Link, SpanContext, SpanKind, TraceContextExt as _, TraceId, TraceState, TracerProvider as _,
+    Link, SpanContext, SpanId, SpanKind, TraceContextExt as _, TraceId, TraceState,
+    TracerProvider as _,
 };
 use opentelemetry::{Context, KeyValue, Value};
 use opentelemetry_otlp::WithTonicConfig as _;
@@ -28,11 +29,14 @@ use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
 use super::export::{self, QUEUE, Queue};
+use super::held::{Held, KEPT};
 
 /// The target of spans that are made for traces alone: the log never shows them.
 pub const SPANS: &str = "chancery_span";
 /// The spans that a trace may begin with: what is done by itself, such as the poll, begins none.
-const ROOTS: [&str; 2] = ["rpc", "post"];
+const ROOTS: [&str; 2] = [REQUEST, "post"];
+/// The span of a request.
+pub(super) const REQUEST: &str = "rpc";
 
 /// Whether spans go out: set once, before anything is served.
 static ON: AtomicBool = AtomicBool::new(false);
@@ -45,7 +49,8 @@ pub struct TracesConfig {
     pub otlp_endpoint: Option<String>,
     /// The share of traces begun here that is kept, from 0 to 1. For one that a caller began, the caller has decided.
     pub sample: f64,
-    /// A request that takes so long is told in the log, with where its time went, in milliseconds; 0 = none is.
+    /// A request that takes so long is told in the log, with where its time went, in milliseconds, and its spans are kept whoever
+    /// decided otherwise; so are those of one that the server failed. 0 = none is.
     pub slow_ms: u64,
 }
 
@@ -58,7 +63,7 @@ impl Default for TracesConfig {
 /// Spans cannot be sent there.
 #[derive(Debug, thiserror::Error)]
 #[error("telemetry.otlp_endpoint: {0}")]
-pub struct BadEndpoint(String);
+pub struct BadEndpoint(pub(super) String);
 
 /// Sends spans, until it is told to end.
 #[derive(Debug)]
@@ -70,13 +75,8 @@ pub(super) struct Sending {
 
 impl Sending {
     /// Begins to send. Must be called on a runtime.
-    pub(super) fn start(collector: Channel, sample: f64) -> Result<Self, BadEndpoint> {
-        let resource = Resource::builder_empty()
-            .with_attributes([
-                KeyValue::new("service.name", "chancery"),
-                KeyValue::new("service.version", env!("CARGO_PKG_VERSION")),
-            ])
-            .build();
+    pub(super) fn start(collector: Channel, traces: &TracesConfig) -> Result<Self, BadEndpoint> {
+        let resource = resource();
         let mut exporter = opentelemetry_otlp::SpanExporter::builder()
             .with_tonic()
             // Made by us: with the exporter's own TLS, no other channel of this program could have ours.
@@ -85,10 +85,11 @@ impl Sending {
             .map_err(|error| BadEndpoint(error.to_string()))?;
         exporter.set_resource(&resource);
         let (to, spans) = mpsc::channel(QUEUE);
+        let late = traces.slow_ms > 0;
         let provider = SdkTracerProvider::builder()
-            .with_sampler(Begun(Sampler::TraceIdRatioBased(sample)))
+            .with_sampler(Begun { ratio: Sampler::TraceIdRatioBased(traces.sample), late })
             .with_resource(resource)
-            .with_span_processor(Queue(to))
+            .with_span_processor(Queue { to, held: Held::default() })
             .build();
         let (stop, stopped) = oneshot::channel();
         let done = tokio::spawn(export::run(spans, exporter, stopped));
@@ -122,9 +123,29 @@ pub fn is_on() -> bool {
     ON.load(Ordering::Relaxed)
 }
 
+/// Who speaks, of all that goes out.
+pub(super) fn resource() -> Resource {
+    let attributes = [
+        KeyValue::new("service.name", "chancery"),
+        KeyValue::new("service.version", env!("CARGO_PKG_VERSION")),
+    ];
+    Resource::builder_empty().with_attributes(attributes).build()
+}
+
 /// Keeps what the caller wants kept, and of what begins here a share.
 #[derive(Debug, Clone)]
-struct Begun(Sampler);
+struct Begun {
+    ratio: Sampler,
+    /// Whether the rest of the requests is held back until it is known how they end.
+    late: bool,
+}
+
+impl Begun {
+    /// Returns what becomes of a request that nobody has chosen.
+    const fn unchosen(&self) -> SamplingDecision {
+        if self.late { SamplingDecision::RecordOnly } else { SamplingDecision::Drop }
+    }
+}
 
 impl ShouldSample for Begun {
     fn should_sample(
@@ -137,25 +158,33 @@ impl ShouldSample for Begun {
         links: &[Link],
     ) -> SamplingResult {
         let parent = parent.filter(|parent| parent.has_active_span());
-        let above = parent.map(|parent| parent.span().span_context().clone());
-        let drop = |trace_state: TraceState| SamplingResult {
-            decision: SamplingDecision::Drop,
-            attributes: Vec::new(),
-            trace_state,
+        let Some(parent) = parent else {
+            let chosen = if ROOTS.contains(&name) {
+                self.ratio.should_sample(None, trace_id, name, kind, attributes, links).decision
+            } else {
+                return sampled(SamplingDecision::Drop, TraceState::default());
+            };
+            let chosen = match chosen {
+                SamplingDecision::Drop if name == REQUEST => self.unchosen(),
+                chosen => chosen,
+            };
+            return sampled(chosen, TraceState::default());
         };
-        match above {
-            Some(above) if above.is_sampled() => SamplingResult {
-                decision: SamplingDecision::RecordAndSample,
-                attributes: Vec::new(),
-                trace_state: above.trace_state().clone(),
-            },
-            Some(above) => drop(above.trace_state().clone()),
-            None if ROOTS.contains(&name) => {
-                self.0.should_sample(None, trace_id, name, kind, attributes, links)
-            }
-            None => drop(TraceState::default()),
-        }
+        let above = parent.span();
+        let state = above.span_context().trace_state().clone();
+        let chosen = match above.span_context() {
+            context if context.is_sampled() => SamplingDecision::RecordAndSample,
+            context if context.is_remote() => self.unchosen(),
+            // Held back with what is above it, or dropped with it.
+            _ if above.is_recording() => SamplingDecision::RecordOnly,
+            _ => SamplingDecision::Drop,
+        };
+        sampled(chosen, state)
     }
+}
+
+const fn sampled(decision: SamplingDecision, trace_state: TraceState) -> SamplingResult {
+    SamplingResult { decision, attributes: Vec::new(), trace_state }
 }
 
 /// Puts the span of a request into the trace that its headers name, and its ids into the log's lines.
@@ -199,17 +228,43 @@ pub fn pass_on(headers: &mut HeaderMap) {
     }
 }
 
-/// Returns the id of the trace that a request belongs to: where spans go out that of its span, else the one that its caller
-/// named, if it did.
-pub fn trace_id(span: &Span, headers: &HeaderMap) -> Option<String> {
-    let context = if is_on() {
-        span.context()
-    } else {
-        headers.get("traceparent")?;
-        TraceContextPropagator::new().extract_with_context(&Context::new(), &Named(headers))
-    };
-    let found: SpanContext = context.span().span_context().clone();
-    found.is_valid().then(|| found.trace_id().to_string())
+/// Has the spans of a request kept, and says why: whether they would be was decided at its beginning, without knowing its end.
+pub fn keep(span: &Span, why: &'static str) {
+    note(span, KEPT, why);
+}
+
+/// Where in which trace a request is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Traced {
+    trace: TraceId,
+    span: Option<SpanId>,
+}
+
+impl Traced {
+    /// Returns the place of a request: where spans go out that of its span, else the trace that its caller named, if it did.
+    pub fn of(span: &Span, headers: &HeaderMap) -> Option<Self> {
+        let own = is_on();
+        let context = if own {
+            span.context()
+        } else {
+            headers.get("traceparent")?;
+            TraceContextPropagator::new().extract_with_context(&Context::new(), &Named(headers))
+        };
+        let found: SpanContext = context.span().span_context().clone();
+        found
+            .is_valid()
+            .then(|| Self { trace: found.trace_id(), span: own.then(|| found.span_id()) })
+    }
+
+    /// Returns the trace.
+    pub const fn trace_id(self) -> TraceId {
+        self.trace
+    }
+
+    /// Returns the span; `None` = none is made here.
+    pub const fn span_id(self) -> Option<SpanId> {
+        self.span
+    }
 }
 
 struct Named<'a>(&'a HeaderMap);

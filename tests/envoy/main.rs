@@ -28,3 +28,4 @@ mod steps;
 #[path = "../it/support.rs"]
 mod support;
 mod upstream;
+mod web;

@@ -187,6 +187,8 @@ impl<'m> Filler<'m> {
         self.rows(20_000, into, &values).await;
         let values = format!("{}, {}, {when}", self.id(9, "n"), self.digest("n"));
         self.rows(20_000, "assertions (key_id, jti, expire_time)", &values).await;
+        let values = format!("{user}, 'shop.act' || n, {when}");
+        self.rows(20_000, "right_uses (user_id, permission, last_used_time)", &values).await;
     }
 
     async fn done(&self) {

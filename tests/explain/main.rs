@@ -38,7 +38,7 @@ use support::{Service, ask, engines};
 const PASSWORD: &str = "kaufhaus tiger lampe";
 
 /// Tables that grow with use.
-const BIG: [&str; 17] = [
+const BIG: [&str; 18] = [
     "tenants",
     "accounts",
     "users",
@@ -56,6 +56,7 @@ const BIG: [&str; 17] = [
     "sign_in_sources",
     "outbox",
     "assertions",
+    "right_uses",
 ];
 
 /// The table that never does: of the platform's signing keys there are a few.
@@ -175,6 +176,13 @@ async fn read_everything(service: &Service, tenant: &str) {
         let soon = pb::ListExpiringRequest { page_size: 1, ..Default::default() };
         service.tokens(by).list_expiring(soon).await.unwrap();
         read_documents(service, by, &person.user_id).await;
+        read_audit(service, by, tenant).await;
+        let unused = pb::ListUnusedRightsRequest {
+            account_id: tenant.to_owned(),
+            days: 30,
+            ..Default::default()
+        };
+        service.audit(by).list_unused_rights(unused).await.unwrap();
         let own = format!("account/{tenant}");
         let mut question = ask(&person.user_id, "read", "account", &own);
         question.consistency =
@@ -248,6 +256,51 @@ async fn read_documents(service: &Service, by: &support::Person, user_id: &str) 
     rights().get_aggregated_rights(pb::GetAggregatedRightsRequest { user_id }).await.unwrap();
 }
 
+/// Each filter by itself, and all of them, either way and page by page.
+async fn read_audit(service: &Service, by: &support::Person, tenant: &str) {
+    let plain = pb::ListAuditEventsRequest {
+        account_id: tenant.to_owned(),
+        page_size: 2,
+        ..Default::default()
+    };
+    let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+    let time = support::beginning().timestamp();
+    let time = |by: i64| Some(prost_types::Timestamp { seconds: time + by, nanos: 0 });
+    let all = pb::ListAuditEventsRequest {
+        subtree: true,
+        start_time: time(-60),
+        end_time: time(86_400 * 365),
+        actions: words(&["user.create", "user.update"]),
+        entities: words(&["user", "role_grant"]),
+        actor: by.user_id.clone(),
+        entity_id: by.user_id.clone(),
+        ..plain.clone()
+    };
+    let subtree = pb::ListAuditEventsRequest { subtree: true, ..plain.clone() };
+    for request in [
+        plain.clone(),
+        subtree.clone(),
+        pb::ListAuditEventsRequest { start_time: all.start_time, ..subtree.clone() },
+        pb::ListAuditEventsRequest { end_time: all.end_time, ..subtree.clone() },
+        pb::ListAuditEventsRequest { actions: words(&["user.create"]), ..subtree.clone() },
+        pb::ListAuditEventsRequest { actions: all.actions.clone(), ..subtree.clone() },
+        pb::ListAuditEventsRequest { entities: all.entities.clone(), ..subtree.clone() },
+        pb::ListAuditEventsRequest { actor: all.actor.clone(), ..subtree.clone() },
+        pb::ListAuditEventsRequest { entity_id: all.entity_id.clone(), ..subtree },
+        pb::ListAuditEventsRequest { actor: all.actor.clone(), ..plain },
+        all,
+    ] {
+        for order in [pb::AuditOrder::OldestFirst, pb::AuditOrder::NewestFirst] {
+            let mut request = request.clone();
+            request.set_order(order);
+            let mut audit = service.audit(by);
+            let page = audit.list_audit_events(request.clone()).await.unwrap().into_inner();
+            let next = pb::ListAuditEventsRequest { page_token: page.next_page_token, ..request };
+            audit.list_audit_events(next).await.unwrap();
+        }
+    }
+}
+
 /// What happens by itself, and what no RPC does yet.
 async fn keep_up(service: &Service, tenant: AccountId) {
     let (store, now) = (&service.store, service.clock.now());
@@ -259,6 +312,8 @@ async fn keep_up(service: &Service, tenant: AccountId) {
     store.forget_assertions().await.unwrap();
     store.forget_sign_ins(now - TimeDelta::days(30)).await.unwrap();
     store.forget_messages(now - TimeDelta::days(1)).await.unwrap();
+    store.write_uses().await.unwrap();
+    store.forget_uses(now - TimeDelta::days(400)).await.unwrap();
     store.claim_messages(2).await.unwrap();
     store.heads(&[root, tenant]).await.unwrap();
     store.probe().await.unwrap();

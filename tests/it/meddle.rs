@@ -3,7 +3,7 @@
 use sea_orm::{ConnectOptions, ConnectionTrait as _, Database, DatabaseConnection, Statement};
 
 /// Every table, those first that others refer to.
-pub(crate) const TABLES: [&str; 20] = [
+pub(crate) const TABLES: [&str; 21] = [
     "tenants",
     "accounts",
     "users",
@@ -24,6 +24,7 @@ pub(crate) const TABLES: [&str; 20] = [
     "sign_in_sources",
     "outbox",
     "assertions",
+    "right_uses",
 ];
 
 /// One connection, as nobody's but the test's.

@@ -20,6 +20,7 @@ use chancery::server::{self, Running};
 use chancery::store::Store;
 use chrono::{DateTime, TimeDelta};
 use pb::account_service_client::AccountServiceClient;
+use pb::audit_service_client::AuditServiceClient;
 use pb::authorization_service_client::AuthorizationServiceClient;
 use pb::rights_document_service_client::RightsDocumentServiceClient;
 use pb::role_service_client::RoleServiceClient;
@@ -202,6 +203,10 @@ impl Service {
 
     pub(crate) fn accounts(&self, by: &Person) -> AccountServiceClient<As> {
         AccountServiceClient::new(self.by(&by.token))
+    }
+
+    pub(crate) fn audit(&self, by: &Person) -> AuditServiceClient<As> {
+        AuditServiceClient::new(self.by(&by.token))
     }
 
     pub(crate) fn users(&self, by: &Person) -> UserServiceClient<As> {

@@ -1,7 +1,13 @@
-//! A collector: takes spans by OTLP over gRPC, as the protocol has it, and keeps them.
+//! A collector: takes spans and logs by OTLP over gRPC, as the protocol has it, and keeps them.
 
 use std::sync::Arc;
 
+use opentelemetry_proto::tonic::collector::logs::v1::logs_service_server::{
+    LogsService, LogsServiceServer,
+};
+use opentelemetry_proto::tonic::collector::logs::v1::{
+    ExportLogsServiceRequest, ExportLogsServiceResponse,
+};
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{
     TraceService, TraceServiceServer,
 };
@@ -9,7 +15,10 @@ use opentelemetry_proto::tonic::collector::trace::v1::{
     ExportTraceServiceRequest, ExportTraceServiceResponse,
 };
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
+use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
+use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use opentelemetry_proto::tonic::trace::v1::Span;
+use serde_json::Value as Json;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -19,13 +28,24 @@ use tonic::{Request, Response, Status};
 
 use crate::server::PATIENCE;
 
-/// Takes spans.
+/// Takes spans and logs.
 pub(crate) struct Collector {
     pub(crate) url: String,
-    taken: watch::Receiver<Vec<ExportTraceServiceRequest>>,
+    spans: watch::Receiver<Vec<ExportTraceServiceRequest>>,
+    logs: watch::Receiver<Vec<ExportLogsServiceRequest>>,
 }
 
-struct Taking(Arc<watch::Sender<Vec<ExportTraceServiceRequest>>>);
+/// A collector that stands still: whoever connects waits.
+pub(crate) struct Still {
+    listener: TcpListener,
+    pub(crate) url: String,
+}
+
+#[derive(Clone)]
+struct Taking {
+    spans: Arc<watch::Sender<Vec<ExportTraceServiceRequest>>>,
+    logs: Arc<watch::Sender<Vec<ExportLogsServiceRequest>>>,
+}
 
 #[tonic::async_trait]
 impl TraceService for Taking {
@@ -33,27 +53,55 @@ impl TraceService for Taking {
         &self,
         request: Request<ExportTraceServiceRequest>,
     ) -> Result<Response<ExportTraceServiceResponse>, Status> {
-        self.0.send_modify(|taken| taken.push(request.into_inner()));
+        self.spans.send_modify(|taken| taken.push(request.into_inner()));
         Ok(Response::new(ExportTraceServiceResponse::default()))
+    }
+}
+
+#[tonic::async_trait]
+impl LogsService for Taking {
+    async fn export(
+        &self,
+        request: Request<ExportLogsServiceRequest>,
+    ) -> Result<Response<ExportLogsServiceResponse>, Status> {
+        self.logs.send_modify(|taken| taken.push(request.into_inner()));
+        Ok(Response::new(ExportLogsServiceResponse::default()))
+    }
+}
+
+impl Still {
+    pub(crate) async fn new() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        Self { listener, url }
+    }
+
+    /// Begins to take.
+    pub(crate) fn start(self) -> Collector {
+        let Self { listener, url } = self;
+        let (tell_spans, spans) = watch::channel(Vec::new());
+        let (tell_logs, logs) = watch::channel(Vec::new());
+        let taking = Taking { spans: Arc::new(tell_spans), logs: Arc::new(tell_logs) };
+        tokio::spawn(async move {
+            Server::builder()
+                .add_service(TraceServiceServer::new(taking.clone()))
+                .add_service(LogsServiceServer::new(taking))
+                .serve_with_incoming(TcpListenerStream::new(listener))
+                .await
+                .unwrap();
+        });
+        Collector { url, spans, logs }
     }
 }
 
 impl Collector {
     pub(crate) async fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let (tell, taken) = watch::channel(Vec::new());
-        let service = TraceServiceServer::new(Taking(Arc::new(tell)));
-        tokio::spawn(async move {
-            let incoming = TcpListenerStream::new(listener);
-            Server::builder().add_service(service).serve_with_incoming(incoming).await.unwrap();
-        });
-        Self { url, taken }
+        Still::new().await.start()
     }
 
     /// Waits until spans have come that are as wanted, and returns all there are.
     pub(crate) async fn wait(&self, wanted: impl Fn(&[Span]) -> bool) -> Vec<Span> {
-        let mut taken = self.taken.clone();
+        let mut taken = self.spans.clone();
         let waiting = taken.wait_for(|taken| wanted(&spans(taken)));
         let found = timeout(PATIENCE, waiting).await;
         let Ok(Ok(found)) = found else {
@@ -64,14 +112,28 @@ impl Collector {
     }
 
     pub(crate) fn spans(&self) -> Vec<Span> {
-        spans(&self.taken.borrow())
+        spans(&self.spans.borrow())
+    }
+
+    /// Waits until logs have come that are as wanted, and returns all there are.
+    pub(crate) async fn wait_for_logs(
+        &self,
+        wanted: impl Fn(&[LogRecord]) -> bool,
+    ) -> Vec<LogRecord> {
+        let mut taken = self.logs.clone();
+        let waiting = taken.wait_for(|taken| wanted(&logs(taken)));
+        let Ok(Ok(found)) = timeout(PATIENCE, waiting).await else {
+            panic!("the logs did not come; there are {:?}", logs(&self.logs.borrow()));
+        };
+        logs(&found)
     }
 
     /// Returns everything that came, as text and as bytes that can be searched like text.
     pub(crate) fn text(&self) -> String {
-        let taken = self.taken.borrow();
-        let bytes = taken.iter().flat_map(prost::Message::encode_to_vec).collect::<Vec<u8>>();
-        format!("{taken:?}{}", String::from_utf8_lossy(&bytes))
+        let (spans, logs) = (self.spans.borrow(), self.logs.borrow());
+        let mut bytes = spans.iter().flat_map(prost::Message::encode_to_vec).collect::<Vec<u8>>();
+        bytes.extend(logs.iter().flat_map(prost::Message::encode_to_vec));
+        format!("{spans:?}{logs:?}{}", String::from_utf8_lossy(&bytes))
     }
 }
 
@@ -79,6 +141,12 @@ fn spans(taken: &[ExportTraceServiceRequest]) -> Vec<Span> {
     let resources = taken.iter().flat_map(|one| &one.resource_spans);
     let scopes = resources.flat_map(|one| &one.scope_spans);
     scopes.flat_map(|one| one.spans.clone()).collect()
+}
+
+fn logs(taken: &[ExportLogsServiceRequest]) -> Vec<LogRecord> {
+    let resources = taken.iter().flat_map(|one| &one.resource_logs);
+    let scopes = resources.flat_map(|one| &one.scope_logs);
+    scopes.flat_map(|one| one.log_records.clone()).collect()
 }
 
 /// Returns what a span says under a key.
@@ -89,4 +157,23 @@ pub(crate) fn said(span: &Span, key: &str) -> Option<String> {
         Value::IntValue(number) => Some(number.to_string()),
         other => Some(format!("{other:?}")),
     }
+}
+
+/// Returns a value as JSON has it.
+pub(crate) fn json(value: Option<&AnyValue>) -> Json {
+    let Some(value) = value.and_then(|value| value.value.as_ref()) else { return Json::Null };
+    match value {
+        Value::StringValue(text) => text.as_str().into(),
+        Value::BoolValue(yes) => (*yes).into(),
+        Value::IntValue(number) => (*number).into(),
+        Value::DoubleValue(number) => (*number).into(),
+        Value::ArrayValue(list) => list.values.iter().map(|one| json(Some(one))).collect(),
+        Value::KvlistValue(all) => members(&all.values),
+        other => panic!("{other:?} is not expected"),
+    }
+}
+
+/// Returns attributes as JSON has them.
+pub(crate) fn members(all: &[KeyValue]) -> Json {
+    all.iter().map(|one| (one.key.clone(), json(one.value.as_ref()))).collect()
 }

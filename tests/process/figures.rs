@@ -177,3 +177,20 @@ fn the_dashboard_asks_what_prometheus_understands() {
     std::fs::write(file.path(), rules.to_string()).unwrap();
     promtool(&["check", "rules", file.path().to_str().unwrap()], "");
 }
+
+#[test]
+fn every_alert_and_every_row_of_the_dashboard_is_explained_beside_it() {
+    let rules = read("deploy/prometheus/alerts.yml");
+    let alerts = rules.lines().filter_map(|line| line.trim().strip_prefix("- alert: "));
+    let page = read("deploy/prometheus/README.md");
+    let told = page.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`'));
+    let told: Vec<&str> = told.map(|(name, _)| name).collect();
+    assert_eq!(alerts.collect::<Vec<_>>(), told);
+    let dashboard: Value = serde_json::from_str(&read("deploy/grafana/chancery.json")).unwrap();
+    let rows = dashboard["panels"].as_array().unwrap().iter().filter(|one| one["type"] == "row");
+    let page = read("deploy/grafana/README.md");
+    for row in rows {
+        let title = row["title"].as_str().unwrap();
+        assert!(page.contains(&format!("| {title} |")), "{title}");
+    }
+}

@@ -10,6 +10,7 @@
 
 mod collector;
 mod crash;
+mod decisions;
 mod figures;
 #[expect(dead_code, reason = "shared with the tests of the service")]
 #[path = "../it/meddle.rs"]
@@ -22,6 +23,7 @@ mod server;
 #[expect(dead_code, reason = "shared with the tests of the service")]
 #[path = "../it/password/sinks.rs"]
 mod sinks;
+mod slow;
 mod steps;
 #[expect(dead_code, reason = "shared with the tests of the service")]
 #[path = "../it/support.rs"]

@@ -4,7 +4,7 @@ use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, mpsc};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Channel;
@@ -32,7 +32,8 @@ impl Dice {
     }
 }
 
-fn chancery(url: &str, folder: &Path, settings: &[(&str, &str)]) -> Command {
+/// A command of the program, with nothing set but what is said here.
+pub(crate) fn chancery(url: &str, folder: &Path, settings: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_chancery"));
     command.current_dir(folder).env_clear();
     for (name, value) in [
@@ -96,6 +97,20 @@ impl Server {
         });
         let (address, admin) = told.recv_timeout(PATIENCE).expect("it does not serve");
         Self { child, address, admin, log }
+    }
+
+    /// Is told to stop, and returns whether it has, and by itself.
+    pub(crate) fn ends(&mut self) -> bool {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        let until = Instant::now() + PATIENCE;
+        loop {
+            match self.child.try_wait().unwrap() {
+                Some(status) => return status.success(),
+                None if Instant::now() > until => return false,
+                None => std::thread::yield_now(),
+            }
+        }
     }
 
     /// SIGKILL: no handler, no goodbye.

@@ -42,18 +42,18 @@ pub(crate) fn held(path: &str, token: &str) -> CheckRequest {
 }
 
 /// Puts a request into a trace that its caller has begun, and keeps.
-fn traced<T>(message: T, trace: &str, kept: bool) -> Request<T> {
+pub(crate) fn traced<T>(message: T, trace: &str, kept: bool) -> Request<T> {
     let mut request = Request::new(message);
     let parent = format!("00-{trace}-{CALLER}-0{}", u8::from(kept));
     request.metadata_mut().insert("traceparent", parent.parse().unwrap());
     request
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     chancery::crypto::chain::hex(bytes)
 }
 
-fn of<'s>(spans: &'s [Span], trace: &str) -> Vec<&'s Span> {
+pub(crate) fn of<'s>(spans: &'s [Span], trace: &str) -> Vec<&'s Span> {
     spans.iter().filter(|span| hex(&span.trace_id) == trace).collect()
 }
 
@@ -69,7 +69,7 @@ fn up(spans: &[&Span], of: &Span) -> Vec<String> {
     names
 }
 
-fn create(account: &str, name: &str) -> pb::CreateUserRequest {
+pub(crate) fn create(account: &str, name: &str) -> pb::CreateUserRequest {
     let user = pb::User {
         user_name: Some(name.to_owned()),
         email: Some(format!("{name}@example.com")),
@@ -80,7 +80,7 @@ fn create(account: &str, name: &str) -> pb::CreateUserRequest {
 }
 
 /// Looks at the spans of a user's creation: from the statement that writes the ledger up to the RPC, and on to who called.
-fn a_change_runs_to_the_store(mine: &[&Span]) {
+pub(crate) fn a_change_runs_to_the_store(mine: &[&Span]) {
     let insert = mine.iter().find(|span| {
         said(span, "db.statement")
             .is_some_and(|text| text.to_lowercase().contains("insert into \"ledger\""))
@@ -123,6 +123,8 @@ async fn one_trace_runs_from_the_caller_to_the_store_and_names_nobody() {
         let settings = [
             ("CHANCERY_TELEMETRY__OTLP_ENDPOINT", collector.url.as_str()),
             ("CHANCERY_CONFIG", file.to_str().unwrap()),
+            // However busy the machine: nothing is kept for being slow.
+            ("CHANCERY_TELEMETRY__SLOW_MS", "0"),
         ];
         let root = prepare(&url, folder.path(), &settings);
         let server = Server::start(&url, folder.path(), &settings);

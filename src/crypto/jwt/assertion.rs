@@ -186,7 +186,8 @@ pub fn make_key(
     Ok((zeroize::Zeroizing::new(self::pem("PRIVATE KEY", &secret)), PublicKey { algorithm, pem }))
 }
 
-fn pem(label: &str, der: &[u8]) -> String {
+/// Writes DER as PEM.
+pub(in crate::crypto) fn pem(label: &str, der: &[u8]) -> String {
     let text = zeroize::Zeroizing::new(STANDARD.encode(der));
     let mut pem = String::with_capacity(text.len() * 2 + 64);
     pem.push_str("-----BEGIN ");

@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{AccountId, KeyId, SessionId, SigningKeyId, TokenId, UserId};
 
+pub(super) use assertion::pem;
 pub use assertion::{
     AssertionClaims, BadAssertion, REMEMBERED, key_of, make_key, verify_assertion,
 };
@@ -27,6 +28,7 @@ pub use id_token::{IdClaims, IdToken, Wanted};
 pub use jwks::{BadJwks, Jwks};
 pub use key::{KeySecret, Pair};
 pub use public::read_public;
+pub(super) use public::{BEFORE_ED25519, bare};
 
 /// What a token's header calls its type.
 const TYPE: &str = "at+jwt";

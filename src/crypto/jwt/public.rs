@@ -15,7 +15,7 @@ pub(super) const BEFORE_P256: [u8; 26] = [
     0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
 ];
 /// What stands before a key of Ed25519.
-pub(super) const BEFORE_ED25519: [u8; 12] =
+pub(in crate::crypto) const BEFORE_ED25519: [u8; 12] =
     [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
 /// What says that a key is one of RSA.
 const RSA: [u8; 15] =
@@ -35,7 +35,7 @@ pub fn read_public(pem: &str) -> Result<PublicKey, NoKey> {
 }
 
 /// Returns the key itself: a point, or two numbers in DER.
-pub(super) fn bare(pem: &str) -> Option<(KeyAlgorithm, Vec<u8>)> {
+pub(in crate::crypto) fn bare(pem: &str) -> Option<(KeyAlgorithm, Vec<u8>)> {
     if let Some(key) = inside(pem, "RSA PUBLIC KEY") {
         return is_good_rsa(&key).then_some((KeyAlgorithm::Rs256, key));
     }

@@ -37,7 +37,7 @@ pub struct Role {
     /// Its bare name.
     pub name: String,
     /// `catalogue/name`.
-    pub full_name: String,
+    pub full_name: Arc<str>,
     /// What it is for.
     pub description: String,
     /// Who can be given it, in order, each once.
@@ -91,7 +91,7 @@ impl Role {
         Self {
             catalogue: String::new(),
             name: String::new(),
-            full_name: String::new(),
+            full_name: Arc::default(),
             description: String::new(),
             assignable_to: Vec::new(),
             reach: Reach::Account,
@@ -175,7 +175,7 @@ impl Compiling<'_> {
         Ok(Role {
             catalogue: self.loaded.form.catalogue.clone(),
             name: name.to_owned(),
-            full_name: format!("{}/{name}", self.loaded.form.catalogue),
+            full_name: format!("{}/{name}", self.loaded.form.catalogue).into(),
             description: form.description.clone(),
             assignable_to,
             reach: form.reach,

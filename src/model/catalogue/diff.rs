@@ -137,7 +137,7 @@ impl<'a> Difference<'a> {
         lost.sort_unstable();
         lost.dedup();
         RoleDifference {
-            role: either.map(|role| role.full_name.clone()).unwrap_or_default(),
+            role: either.map(|role| role.full_name.to_string()).unwrap_or_default(),
             standing,
             gained: self.new.sorted_names(&beyond(&after, &before)),
             lost,

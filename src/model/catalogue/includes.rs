@@ -47,7 +47,7 @@ fn check_includes(roles: &[Role], ix: RoleIx) -> Result<(), RoleFault> {
     for other in reached(roles, ix, |_| true)? {
         let suppressing = roles.get(other.index()).filter(|role| role.suppress && other != ix);
         if let Some(role) = suppressing {
-            return Err(RoleFault::Suppressing(role.full_name.clone()));
+            return Err(RoleFault::Suppressing(role.full_name.to_string()));
         }
     }
     Ok(())
@@ -93,5 +93,8 @@ fn circle(roles: &[Role], came_from: &HashMap<RoleIx, RoleIx>, last: RoleIx) -> 
         std::iter::successors(Some(last), |ix| came_from.get(ix).copied()).collect();
     way.reverse();
     way.extend(way.first().copied());
-    way.iter().filter_map(|ix| roles.get(ix.index())).map(|role| role.full_name.clone()).collect()
+    way.iter()
+        .filter_map(|ix| roles.get(ix.index()))
+        .map(|role| role.full_name.to_string())
+        .collect()
 }

@@ -74,7 +74,7 @@ impl RoleNames {
                 nearest: self.nearest(roles, &written(), holder),
             }),
             (several, _) => {
-                let candidates = several.iter().filter_map(role).map(|r| r.full_name.clone());
+                let candidates = several.iter().filter_map(role).map(|r| r.full_name.to_string());
                 Err(Unresolved::Ambiguous { written: written(), candidates: candidates.collect() })
             }
         }
@@ -94,7 +94,7 @@ impl RoleNames {
     /// Returns the names nearest to `text` of roles that `holder` can be given.
     pub(super) fn nearest(&self, roles: &[Role], text: &str, holder: Holder) -> Vec<String> {
         let can = roles.iter().filter(|role| role.assignable_to.contains(&holder));
-        let names = can.map(|role| (self.bare(roles, role), role.full_name.as_str()));
+        let names = can.map(|role| (self.bare(roles, role), &*role.full_name));
         nearest(text, names.flat_map(|(shown, full)| [(shown, shown), (full, shown)]))
     }
 }

@@ -84,14 +84,14 @@ impl RightsDocumentApi {
 }
 
 /// The rights of one user, as a reader sees them.
-pub(super) struct Reading {
+pub(in crate::rpc) struct Reading {
     pub(super) of: UserId,
     pub(super) sight: Sight,
 }
 
 impl Reading {
     /// Returns how `by` sees the rights of a user of the tenant that it reads.
-    pub(super) fn new(by: &Reader, of: UserId, now: DateTime<Utc>) -> Self {
+    pub(in crate::rpc) fn new(by: &Reader, of: UserId, now: DateTime<Utc>) -> Self {
         let there = Arc::clone(&by.there);
         let account = there.user(of).map(|user| user.account);
         let (caller, mine, home) = (by.caller.clone(), Arc::clone(&by.home), Arc::clone(&there));
@@ -99,7 +99,7 @@ impl Reading {
     }
 
     /// Shows one right.
-    pub(super) fn right(&self, right: &EffectiveRight) -> pb::EffectiveRight {
+    pub(in crate::rpc) fn right(&self, right: &EffectiveRight) -> pb::EffectiveRight {
         let sight = &self.sight;
         let mut shown = pb::EffectiveRight {
             permissions: self.names(&right.permissions),
@@ -174,7 +174,7 @@ impl Reading {
         match &right.source {
             Source::Baseline(ix) => {
                 grant.kind = pb::GrantKind::Baseline.into();
-                grant.role_type.clone_from(&self.world().catalogue().get(*ix).full_name);
+                grant.role_type = self.world().catalogue().get(*ix).full_name.to_string();
             }
             Source::Role(role) => {
                 grant.kind = pb::GrantKind::Role.into();

@@ -25,7 +25,7 @@ pub(super) fn usable(
             && for_whom(&role.assignable_to)
     });
     let built_in =
-        built_in.map(|role| (role.full_name.clone(), RoleRef::BuiltIn(role.full_name.clone())));
+        built_in.map(|role| (role.full_name.to_string(), RoleRef::BuiltIn(role.full_name.clone())));
     let custom = world.roles().map(|found| &found.role).filter(|role| {
         catalogue.is_empty() && world.is_in(account, role.account) && for_whom(&role.assignable_to)
     });
@@ -50,7 +50,7 @@ fn built_in(catalogue: &Catalogue, ix: RoleIx, whole: bool) -> pb::Role {
     let includes = role.includes.iter().map(|ix| plain_name(catalogue, *ix));
     let expanded = if whole { catalogue.sorted_names(&role.expanded) } else { Vec::new() };
     pb::Role {
-        role: role.full_name.clone(),
+        role: role.full_name.to_string(),
         name: Some(role.name.clone()),
         catalogue: role.catalogue.clone(),
         description: Some(role.description.clone()),
@@ -77,7 +77,7 @@ pub(super) fn custom(world: &Snapshot, role: &CustomRole, whole: bool) -> pb::Ro
     }
     let includes = role.includes.iter().map(|included| match included {
         RoleRef::BuiltIn(full) => {
-            catalogue.role(full).map_or_else(|| full.clone(), |ix| plain_name(catalogue, ix))
+            catalogue.role(full).map_or_else(|| full.to_string(), |ix| plain_name(catalogue, ix))
         }
         RoleRef::Custom(id) => id.to_string(),
     });
@@ -106,7 +106,11 @@ pub(super) fn custom(world: &Snapshot, role: &CustomRole, whole: bool) -> pb::Ro
 fn plain_name(catalogue: &Catalogue, ix: RoleIx) -> String {
     let role = catalogue.get(ix);
     let namesakes = catalogue.roles().filter(|(_, other)| other.name == role.name).count();
-    if namesakes == 1 && !role.is_baseline() { role.name.clone() } else { role.full_name.clone() }
+    if namesakes == 1 && !role.is_baseline() {
+        role.name.clone()
+    } else {
+        role.full_name.to_string()
+    }
 }
 
 const fn holder(holder: Holder) -> i32 {

@@ -41,7 +41,7 @@ impl Tx {
             return Err(is_root("given a role"));
         }
         self.refuse_closed(id)?;
-        let role = role.map(|role| catalogue.get(role).full_name.clone());
+        let role = role.map(|role| catalogue.get(role).full_name.to_string());
         let after = Account { role, ..before.clone() };
         self.put_account(ChangeKind::AccountSetRole, before, after)?;
         Ok(id)
@@ -63,7 +63,11 @@ impl Tx {
         let chosen = within(self.world(), parent.id)
             || (self.sets_roles_from_above(caller, parent.id)
                 && within(self.home(), caller.account));
-        Ok(if chosen { Some(catalogue.get(role).full_name.clone()) } else { parent.role.clone() })
+        Ok(if chosen {
+            Some(catalogue.get(role).full_name.to_string())
+        } else {
+            parent.role.clone()
+        })
     }
 
     fn sets_roles_from_above(&self, caller: &Caller, account: AccountId) -> bool {

@@ -28,7 +28,7 @@ fn dropped(old: &Catalogue, new: &Catalogue) -> Vec<RoleDropped> {
     for (_, role) in old.roles() {
         let is_suppressing = gone(role, &suppresses);
         if is_suppressing || gone(role, &limits) {
-            found.push(RoleDropped { role: role.full_name.clone(), is_suppressing });
+            found.push(RoleDropped { role: role.full_name.to_string(), is_suppressing });
         }
     }
     found

@@ -169,7 +169,7 @@ impl CustomRoles {
             return;
         }
         let built_in = role.includes.iter().filter_map(|one| match one {
-            RoleRef::BuiltIn(name) => Some(name.clone()),
+            RoleRef::BuiltIn(name) => Some(name.to_string()),
             RoleRef::Custom(_) => None,
         });
         self.included.extend(built_in);

@@ -1,5 +1,7 @@
 //! Which role is meant where no holder narrows it down.
 
+use std::sync::Arc;
+
 use crate::decision::Snapshot;
 use crate::model::{AccountId, Holder, RoleRef};
 use crate::store::roles_named::is_usable;
@@ -38,10 +40,10 @@ pub fn find_role(world: &Snapshot, account: AccountId, written: &str) -> Result<
     }
     let catalogue = world.catalogue();
     if catalogue.role(written).is_some() {
-        return Ok(RoleRef::BuiltIn(written.to_owned()));
+        return Ok(RoleRef::BuiltIn(written.into()));
     }
     let named = catalogue.roles().map(|(_, role)| role);
-    let candidates: Vec<String> = named
+    let candidates: Vec<Arc<str>> = named
         .filter(|role| role.name == written && !role.is_baseline())
         .map(|role| role.full_name.clone())
         .collect();
@@ -52,6 +54,9 @@ pub fn find_role(world: &Snapshot, account: AccountId, written: &str) -> Result<
             let found = customs.find(|r| r.name == written && is_usable(world, r, account));
             found.map(|role| RoleRef::Custom(role.id)).ok_or_else(unknown)
         }
-        _ => Err(Misnamed::Several { written: written.to_owned(), candidates }),
+        several => {
+            let candidates = several.iter().map(ToString::to_string).collect();
+            Err(Misnamed::Several { written: written.to_owned(), candidates })
+        }
     }
 }

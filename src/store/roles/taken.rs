@@ -124,7 +124,7 @@ fn meant(
     }
     let called = |grant: &&RoleGrant| match &grant.role {
         RoleRef::BuiltIn(full) => {
-            full == written || full.split_once('/').is_some_and(|(_, bare)| bare == written)
+            **full == *written || full.split_once('/').is_some_and(|(_, bare)| bare == written)
         }
         RoleRef::Custom(id) => {
             id.to_string() == *written

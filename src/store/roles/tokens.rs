@@ -133,7 +133,7 @@ impl Tx {
 fn is_called(world: &Snapshot, role: &RoleRef, name: &str) -> bool {
     match role {
         RoleRef::BuiltIn(full) => {
-            full == name || full.split_once('/').is_some_and(|(_, bare)| bare == name)
+            **full == *name || full.split_once('/').is_some_and(|(_, bare)| bare == name)
         }
         RoleRef::Custom(id) => {
             id.to_string() == name || world.role(*id).is_some_and(|found| found.role.name == name)

@@ -13,6 +13,7 @@ pub(super) mod ledger;
 pub(super) mod outbox;
 pub(super) mod password;
 pub(super) mod refresh_token;
+pub(super) mod right_use;
 pub(super) mod rights_document;
 pub(super) mod role_grant;
 pub(super) mod service_state;

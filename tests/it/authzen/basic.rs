@@ -156,11 +156,25 @@ async fn a_body_is_json_and_says_so() {
                 if kind.is_empty() { request } else { request.header("content-type", kind) };
             sent(&records.service, request, body.as_bytes()).await
         };
-        for good in ["application/json", "application/json; charset=utf-8", "Application/JSON"] {
+        for good in [
+            "application/json",
+            "application/json; charset=utf-8",
+            "application/json;charset=\"UTF-8\"; profile=x",
+            "Application/JSON",
+        ] {
             assert!(typed(good, &body).await.decision(), "{good}");
         }
         // 2.4.3
-        for bad in ["", "text/plain", "application/xml", "application/jsonx", "application/grpc"] {
+        for bad in [
+            "",
+            "text/plain",
+            "application/xml",
+            "application/jsonx",
+            "application/grpc",
+            "application/json; charset=iso-8859-1",
+            "application/json; charset=utf-8; charset=utf-16",
+            "application/json;Charset=\"latin1\"",
+        ] {
             let reply = typed(bad, &body).await;
             assert_eq!(reply.status, StatusCode::BAD_REQUEST, "{bad}");
             assert_eq!(reply.text(), "INVALID_FIELD: content-type: must be application/json\n");
@@ -170,6 +184,30 @@ async fn a_body_is_json_and_says_so() {
             let reply = typed("application/json", bad).await;
             assert_eq!(reply.status, StatusCode::BAD_REQUEST, "{bad}");
             assert_eq!(reply.text(), "INVALID_FIELD: body: must be JSON\n");
+        }
+        // Which of two was meant, two readers would tell differently.
+        let twice = body.replacen('{', r#"{"subject":{"type":"user","id":"bob"},"#, 1);
+        let within = body.replacen(r#""id":"#, r#""id":"bob","id":"#, 1);
+        for bad in [twice, within] {
+            let reply = typed("application/json", &bad).await;
+            assert_eq!(reply.status, StatusCode::BAD_REQUEST, "{bad}");
+            assert_eq!(reply.text(), "INVALID_FIELD: body: must not name a member twice\n");
+        }
+        for (name, value) in
+            [("content-encoding", "gzip"), ("grpc-encoding", "gzip"), ("content-encoding", "br")]
+        {
+            let request = post(EVALUATION, &records.pep.token).header(name, value);
+            let reply = sent(&records.service, request, body.as_bytes()).await;
+            assert_eq!(reply.status, StatusCode::UNSUPPORTED_MEDIA_TYPE, "{name}: {value}");
+            let why =
+                format!("UNSUPPORTED_ENCODING: {name}: is not taken: send the body as it is\n");
+            assert_eq!(reply.text(), why);
+            // Who may not come in is told that first.
+            let request = post(EVALUATION, "").header(name, value);
+            let reply = sent(&records.service, request, body.as_bytes()).await;
+            assert_eq!(reply.status, StatusCode::UNAUTHORIZED, "{name}: {value}");
+            let request = post(EVALUATION, &records.pep.token).header(name, "identity");
+            assert!(sent(&records.service, request, body.as_bytes()).await.decision());
         }
         records.service.stop().await;
     }

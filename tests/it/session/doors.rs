@@ -1,5 +1,7 @@
 //! Every way to end or narrow a credential, every kind of credential, every door (`model.md` §9): all agree.
 
+mod peers;
+
 use std::time::{Duration, Instant};
 
 use super::keyed::{create, exchanged, made};

@@ -230,7 +230,7 @@ pub(super) fn role(clock: &HeldClock, account: AccountId) -> CustomRole {
         description: "they help".to_owned(),
         permits: vec!["user.read".to_owned()],
         except: vec!["user.delete".to_owned()],
-        includes: vec![RoleRef::BuiltIn("core/MANAGE_USERS".to_owned())],
+        includes: vec![RoleRef::BuiltIn("core/MANAGE_USERS".into())],
         reach: Reach::Subtree,
         on: Some(Relation::Own),
         when: Some("true".to_owned()),

@@ -85,8 +85,10 @@ fn every_role_gives_as_much_as_was_counted() {
         .iter()
         .flat_map(|(file, roles)| roles.iter().map(move |(name, n)| (format!("{file}/{name}"), *n)))
         .collect();
-    let found: BTreeSet<(String, usize)> =
-        catalogue.roles().map(|(_, role)| (role.full_name.clone(), role.expanded.len())).collect();
+    let found: BTreeSet<(String, usize)> = catalogue
+        .roles()
+        .map(|(_, role)| (role.full_name.to_string(), role.expanded.len()))
+        .collect();
     assert_eq!(found, counted);
 }
 
@@ -174,14 +176,14 @@ fn what_core_declares_and_what_is_shared_down_is_known() {
 fn only_three_roles_have_the_lone_star_and_one_suppresses() {
     let catalogue = catalogue();
     let those = |test: fn(&Role) -> bool| -> Vec<&str> {
-        catalogue.roles().filter(|(_, r)| test(r)).map(|(_, r)| r.full_name.as_str()).collect()
+        catalogue.roles().filter(|(_, r)| test(r)).map(|(_, r)| &*r.full_name).collect()
     };
     let everything = ["ringcx/SUPER_USER", "restcomm/Administrator", "voximplant/MainAccount"];
     assert_eq!(those(|role| role.lone_star), everything);
     assert_eq!(those(|role| role.suppress), ["ringcx/NO_ACCESS"]);
     assert_eq!(those(|role| !role.widens.is_empty()), ["ringcx/ACCESS_SIBLINGS"]);
     let siblings = role(catalogue, "ringcx/ACCESS_SIBLINGS");
-    let widened: Vec<_> = siblings.widens.iter().map(|ix| &catalogue.get(*ix).full_name).collect();
+    let widened: Vec<_> = siblings.widens.iter().map(|ix| &*catalogue.get(*ix).full_name).collect();
     assert_eq!(widened, ["ringcx/MANAGE_USERS", "ringcx/MANAGE_RIGHTS"]);
 }
 
@@ -189,7 +191,7 @@ fn only_three_roles_have_the_lone_star_and_one_suppresses() {
 fn a_baseline_is_held_by_the_kinds_it_names() {
     let catalogue = catalogue();
     let names = |kind| -> Vec<&str> {
-        catalogue.baseline(kind).iter().map(|ix| catalogue.get(*ix).full_name.as_str()).collect()
+        catalogue.baseline(kind).iter().map(|ix| &*catalogue.get(*ix).full_name).collect()
     };
     assert_eq!(names(UserKind::Admin), ["core/(none)"]);
     assert_eq!(names(UserKind::Service), ["core/(none)", "voximplant/(none)"]);

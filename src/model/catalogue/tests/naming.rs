@@ -7,7 +7,7 @@ use crate::model::{Holder, fold};
 const HOLDERS: [Holder; 4] = [Holder::Account, Holder::Admin, Holder::Service, Holder::Application];
 
 fn resolved(catalogue: &Catalogue, written: &str, holder: Holder) -> String {
-    catalogue.get(catalogue.resolve(written, holder).unwrap()).full_name.clone()
+    catalogue.get(catalogue.resolve(written, holder).unwrap()).full_name.to_string()
 }
 
 #[test]

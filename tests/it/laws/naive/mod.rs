@@ -211,7 +211,7 @@ impl Naive<'_> {
         let mut at = Some(user.account);
         while let Some(account) = at.and_then(|id| of(self.home, id)) {
             if let Some(role) = &account.role {
-                let gives = self.gives(&RoleRef::BuiltIn(role.clone()));
+                let gives = self.gives(&RoleRef::BuiltIn(role.as_str().into()));
                 if !gives.iter().any(|gives| gives.permission) {
                     return true;
                 }

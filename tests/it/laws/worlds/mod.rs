@@ -193,7 +193,7 @@ fn role(n: usize) -> impl Strategy<Value = CustomRole> {
             includes: match state {
                 // Roles include only later ones, so that there is no circle.
                 1 if n + 1 < ROLES => vec![RoleRef::Custom(role_id(n + 1))],
-                2 if includes != "ringcx/NO_ACCESS" => vec![RoleRef::BuiltIn(includes.to_owned())],
+                2 if includes != "ringcx/NO_ACCESS" => vec![RoleRef::BuiltIn(includes.into())],
                 _ => Vec::new(),
             },
             reach: if wide { Reach::Subtree } else { Reach::Account },
@@ -232,7 +232,7 @@ impl Granted {
     pub(crate) fn to(&self, user: UserId, account: AccountId) -> RoleGrant {
         let role = match self.custom {
             Some(custom) => RoleRef::Custom(role_id(custom.index(ROLES))),
-            None => RoleRef::BuiltIn(self.role.clone()),
+            None => RoleRef::BuiltIn(self.role.as_str().into()),
         };
         let scope = self.scope.map(|(at, shape)| scope(account_id(at.index(ACCOUNTS)), shape));
         RoleGrant {

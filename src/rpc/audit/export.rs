@@ -1,0 +1,152 @@
+//! `ExportLedger`: a ledger as lines that prove themselves, part by part.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Response, Status};
+use tracing::Instrument as _;
+
+use super::AuditApi;
+use super::proof::ledger_of;
+use crate::crypto::proof::{entry_line, head_line};
+use crate::decision::{Snapshot, judge};
+use crate::layers::{Call, Seen, status};
+use crate::model::Revision;
+use crate::proto::v1 as pb;
+use crate::rpc::shared::{Reader, reader, with_revision};
+
+/// Entries read at once.
+const PAGE: u64 = 500;
+/// The most bytes of lines in a part, but for a single line that is longer.
+const BYTES: usize = 1 << 20;
+/// Parts that wait to be read.
+const WAITING: usize = 2;
+/// Who reads nothing for so long finds the stream ended.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+type Parts = mpsc::Sender<Result<pb::ExportLedgerResponse, Status>>;
+
+/// An export under way.
+struct Export {
+    of: AuditApi,
+    call: Call,
+    seen: Option<Seen>,
+    /// The ledger as it stood when the call was made.
+    there: Arc<Snapshot>,
+    to: Parts,
+    /// The last revision that was sent whole.
+    done: Revision,
+}
+
+impl AuditApi {
+    pub(super) async fn export(
+        &self,
+        call: Call,
+        seen: Option<Seen>,
+        resume_after: u64,
+    ) -> Result<Response<ReceiverStream<Result<pb::ExportLedgerResponse, Status>>>, Status> {
+        let Reader { there, .. } = reader(&call)?;
+        let ledger = ledger_of(&call, &reader(&call)?)?;
+        let done = Revision(resume_after);
+        let mut first = String::new();
+        if resume_after > 0 {
+            let known = (done <= there.revision()).then_some(done);
+            let hash = match known {
+                Some(known) => self.shared.store.hash_at(ledger, known).await?,
+                None => None,
+            };
+            let none = || {
+                status::bad_field("INVALID_FIELD", "resume_after", "is no revision of the ledger")
+            };
+            first = self.head_line(done, hash.ok_or_else(none)?, &there)?;
+        }
+        let place = self.exports.place(ledger)?;
+        let (to, parts) = mpsc::channel(WAITING);
+        let response = with_revision(Response::new(ReceiverStream::new(parts)), &there);
+        let export = Export { of: self.clone(), call, seen, there, to, done };
+        let work = async move {
+            let _place = place;
+            export.run(first).await;
+        };
+        tokio::spawn(work.in_current_span());
+        Ok(response)
+    }
+
+    fn head_line(
+        &self,
+        revision: Revision,
+        hash: [u8; 32],
+        of: &Snapshot,
+    ) -> Result<String, Status> {
+        let signed = self.sign(revision, hash, of)?;
+        head_line(&signed, self.key.public()).ok_or_else(status::internal)
+    }
+}
+
+impl Export {
+    async fn run(mut self, first: String) {
+        if let Err(status) = self.write(first).await {
+            // Whoever does not read any more is not told.
+            let _ = self.to.try_send(Err(status));
+        }
+    }
+
+    async fn write(&mut self, first: String) -> Result<(), Status> {
+        if !first.is_empty() {
+            self.send(first).await?;
+        }
+        let (tenant, newest) = (self.there.tenant(), self.there.revision());
+        while self.done < newest {
+            self.still().await?;
+            let mut page = self.of.shared.store.written(tenant, self.done, PAGE).await?;
+            page.retain(|entry| entry.revision <= newest);
+            if page.is_empty() {
+                break;
+            }
+            let (mut lines, mut last) = (String::new(), self.done);
+            for entry in page {
+                let line = entry_line(&entry.body, &entry.hash, &entry.prev_hash);
+                let line = line.ok_or_else(status::internal)?;
+                if !lines.is_empty() && lines.len() + line.len() > BYTES {
+                    self.send(std::mem::take(&mut lines)).await?;
+                }
+                // The first of a revision tells that the one before is whole; a page ends with one that is.
+                if entry.ordinal == Some(0) {
+                    self.done = self.done.max(Revision(entry.revision.0.saturating_sub(1)));
+                }
+                lines.push_str(&line);
+                last = entry.revision;
+            }
+            self.done = last;
+            self.send(lines).await?;
+        }
+        self.still().await?;
+        // As it is remembered, and not as it was just read: that a row was changed meanwhile shows in the lines.
+        let head = self.of.head_line(newest, *self.there.head(), &self.there)?;
+        self.send(head).await
+    }
+
+    /// Judges anew whether the caller may: its credential as well as its right.
+    async fn still(&self) -> Result<(), Status> {
+        let shared = &self.of.shared;
+        let caller = match self.seen {
+            Some(seen) => shared.credentials.still_stands(seen).await?,
+            None => self.call.caller.clone().ok_or_else(status::internal)?,
+        };
+        let home = shared.feed.tenant(caller.tenant).await?;
+        let there = shared.feed.tenant(self.there.tenant()).await?;
+        let _permit = judge(&self.call.ask, &caller, &home, &there, shared.clock.now())?;
+        Ok(())
+    }
+
+    async fn send(&self, lines: String) -> Result<(), Status> {
+        let part = pb::ExportLedgerResponse { lines, revision: self.done.0 };
+        let sent = tokio::time::timeout(PATIENCE, self.to.send(Ok(part))).await;
+        match sent {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) | Err(_) => Err(Status::cancelled("nobody reads the stream")),
+        }
+    }
+}
