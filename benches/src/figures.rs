@@ -166,3 +166,29 @@ impl Chance {
         self.below(100) < percent
     }
 }
+
+/// Draws numbers of which the first come often and the last seldom: each as often as its place, counted from one, goes into the
+/// whole (Zipf's law).
+#[derive(Debug)]
+pub struct Zipf(Vec<f64>);
+
+impl Zipf {
+    /// Prepares to draw numbers below `end`.
+    #[expect(clippy::cast_precision_loss, reason = "there are not so many")]
+    pub fn new(end: usize) -> Self {
+        let shares = (1..=end).scan(0.0, |sum, place| {
+            *sum += 1.0 / place as f64;
+            Some(*sum)
+        });
+        Self(shares.collect())
+    }
+
+    /// Draws one.
+    #[expect(clippy::cast_precision_loss, reason = "chance is exact enough")]
+    pub fn draw(&self, chance: &mut Chance) -> usize {
+        const STEPS: usize = 1 << 30;
+        let all = self.0[self.0.len() - 1];
+        let at = chance.below(STEPS) as f64 / STEPS as f64 * all;
+        self.0.partition_point(|sum| *sum <= at).min(self.0.len() - 1)
+    }
+}
