@@ -5,7 +5,8 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a bench may panic")]
 
 use benches::figures::{self, Chance, ROUNDS, Spread, Target};
-use benches::grpc::{CONNECTIONS, IN_FLIGHT, Method, Service, grown_user, rate};
+use benches::grpc::{CONNECTIONS, IN_FLIGHT, Method, Service, rate};
+use benches::stored::grown_user;
 use bytes::Bytes;
 use chancery::proto::v1 as pb;
 use prost::Message as _;

@@ -8,14 +8,19 @@
 
 use std::hint::black_box;
 use std::sync::Arc;
+use std::time::Duration;
 
 use benches::figures::{self, Spread, Target};
-use benches::grpc::Service;
+use benches::program::Program;
+use benches::stored::Stored;
 use benches::world::{self, MAIN};
 use chancery::decision::Facts;
 use chancery::model::catalogue::Catalogue;
 use chancery::model::{ApiToken, Body, ResourcePermissions, RightsDocument};
 use peak_alloc::PeakAlloc;
+
+/// Until a service has done what it does at its start.
+const SETTLING: Duration = Duration::from_secs(2);
 
 #[global_allocator]
 static MEMORY: PeakAlloc = PeakAlloc;
@@ -55,16 +60,13 @@ fn main() {
     Target::AtMost(40.0).judge("an idle service, resident", "MiB", Spread::of([idle]));
 }
 
-/// Returns what a service that nobody calls keeps resident, in MiB. It is part of this program.
+/// Returns what a service that nobody calls keeps resident, in MiB.
 fn idle() -> f64 {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    let service = runtime.block_on(Service::start());
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    let kilobytes: f64 = line.trim().trim_end_matches("kB").trim().parse().unwrap();
-    drop(service);
-    runtime.shutdown_background();
-    kilobytes / 1024.0
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let stored = runtime.block_on(Box::pin(Stored::sqlite()));
+    let program = Program::serve(env!("CARGO_BIN_EXE_bench"), &stored);
+    std::thread::sleep(SETTLING);
+    program.resident()
 }
 
 /// Returns what a tenant takes that is made of these facts, the facts themselves forgotten.

@@ -1,6 +1,9 @@
 //! Measuring in interleaved rounds, and saying what came of it.
 
 use std::fmt;
+use std::fs::File;
+use std::io::Write as _;
+use std::path::PathBuf;
 use std::time::Instant;
 
 use hdrhistogram::Histogram;
@@ -77,8 +80,37 @@ impl Target {
         };
         let verdict = if met { "met" } else { "**missed**" };
         let places = if target < 10.0 { 2 } else { 0 };
-        println!("| {what} | {sign} {target} {unit} | {figure:.places$} {unit} | {verdict} |");
+        let row =
+            format!("| {what} | {sign} {target} {unit} | {figure:.places$} {unit} | {verdict} |");
+        println!("{row}");
+        if let Some(folder) = results() {
+            let file = folder.join(format!("{}.rows", bench()));
+            let mut file = File::options().create(true).append(true).open(file).unwrap();
+            writeln!(file, "{row}").unwrap();
+        }
     }
+}
+
+/// Where what was measured is to be kept; `None` = nowhere.
+pub fn results() -> Option<PathBuf> {
+    std::env::var_os("CHANCERY_BENCH_RESULTS").map(PathBuf::from)
+}
+
+/// Says, where the table has its place, why something was not measured.
+pub fn skip(what: &str, why: &str) {
+    println!("NOT MEASURED: {what}: {why}");
+    if let Some(folder) = results() {
+        let row = format!("| {what} | | {why} | **not measured** |\n");
+        std::fs::write(folder.join(format!("{}.rows", bench())), row).unwrap();
+    }
+}
+
+/// The name of this bench.
+pub fn bench() -> String {
+    let program = std::env::current_exe().unwrap();
+    let name = program.file_stem().unwrap().to_str().unwrap();
+    // Cargo puts a hash behind it.
+    name.rsplit_once('-').map_or(name, |(name, _)| name).to_owned()
 }
 
 /// Prints the heading of the rows of [`Target::judge`].
@@ -132,5 +164,31 @@ impl Chance {
     /// Draws whether something happens that happens so many times in a hundred.
     pub fn percent(&mut self, percent: usize) -> bool {
         self.below(100) < percent
+    }
+}
+
+/// Draws numbers of which the first come often and the last seldom: each as often as its place, counted from one, goes into the
+/// whole (Zipf's law).
+#[derive(Debug)]
+pub struct Zipf(Vec<f64>);
+
+impl Zipf {
+    /// Prepares to draw numbers below `end`.
+    #[expect(clippy::cast_precision_loss, reason = "there are not so many")]
+    pub fn new(end: usize) -> Self {
+        let shares = (1..=end).scan(0.0, |sum, place| {
+            *sum += 1.0 / place as f64;
+            Some(*sum)
+        });
+        Self(shares.collect())
+    }
+
+    /// Draws one.
+    #[expect(clippy::cast_precision_loss, reason = "chance is exact enough")]
+    pub fn draw(&self, chance: &mut Chance) -> usize {
+        const STEPS: usize = 1 << 30;
+        let all = self.0[self.0.len() - 1];
+        let at = chance.below(STEPS) as f64 / STEPS as f64 * all;
+        self.0.partition_point(|sum| *sum <= at).min(self.0.len() - 1)
     }
 }

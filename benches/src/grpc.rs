@@ -5,23 +5,20 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::{Buf as _, BufMut as _, Bytes};
-use chancery::config::{Config, Sources};
 use chancery::crypto::password::{Cost, Hasher};
-use chancery::crypto::token::{Secret, TokenKind};
 use chancery::crypto::{KeyRing, secret};
-use chancery::model::{SystemClock, UserId, UserKind};
+use chancery::model::{SystemClock, UserId};
 use chancery::proto::v1 as pb;
 use chancery::server;
-use chancery::store::{Bootstrap, Store};
+use chancery::store::Store;
 use sea_orm::ConnectionTrait as _;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::transport::Channel;
 use tonic::{Request, Status};
-use uuid::Uuid;
 
-const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+use crate::stored::{KEY, Stored, config};
 
 /// Connections of the client.
 pub const CONNECTIONS: usize = 4;
@@ -46,38 +43,6 @@ pub struct Service {
     _folder: TempDir,
 }
 
-/// Numbers the users of a grown service.
-pub fn grown_user(n: usize) -> UserId {
-    let text = format!("{n:016}");
-    UserId(Uuid::from_slice(text.as_bytes()).unwrap())
-}
-
-/// Puts so many users beside the administrator, past the program: each with two roles.
-async fn grow(url: &str, users: usize) {
-    const NUMBERS: &str =
-        "with recursive c(n) as (select 0 union all select n + 1 from c where n + 1 <";
-    const ID: &str = "cast(printf('%016d', n) as blob)";
-    let db = sea_orm::Database::connect(url).await.unwrap();
-    db.execute_unprepared(&format!(
-        "insert into users (id, account_id, tenant_id, parent_id, kind, user_name, user_name_key, first_name, last_name, \
-         full_name, email, phone_number, regional_settings, enabled, sso, application, create_time, update_time) \
-         {NUMBERS} {users}) select {ID}, account_id, tenant_id, parent_id, kind, 'u' || n, 'u' || n, '', '', '', null, '', \
-         regional_settings, 1, 0, null, create_time, update_time from c, (select * from users limit 1)"
-    ))
-    .await
-    .unwrap();
-    for role in ["ringcx/USER", "voximplant/Supervisor"] {
-        db.execute_unprepared(&format!(
-            "insert into role_grants (user_id, role, scope_key, account_id, tenant_id, create_time) \
-             {NUMBERS} {users}) select {ID}, '{role}', '', account_id, tenant_id, create_time \
-             from c, (select * from users where user_name = 'admin')"
-        ))
-        .await
-        .unwrap();
-    }
-    db.close().await.unwrap();
-}
-
 impl Service {
     /// Starts one on an empty store. It serves until the process ends.
     pub async fn start() -> Self {
@@ -86,37 +51,20 @@ impl Service {
 
     /// Starts one whose account has so many users besides.
     pub async fn start_with(users: usize) -> Self {
-        let folder = TempDir::new().unwrap();
-        let url = format!("sqlite://{}", folder.path().join("bench.db").display());
-        let flags = vec![
-            ("database_url", url.clone()),
-            ("master_key", KEY.to_owned()),
-            ("log.level", "warn".to_owned()),
-            // All come from one source here.
-            ("limits.sign_ins_per_minute", "0".to_owned()),
-        ];
-        let config = Config::load(Sources { file: None, environment: Vec::new(), flags }).unwrap();
-        let store = Box::pin(Store::open(&config.store(), Arc::new(SystemClock))).await.unwrap();
-        Box::pin(store.migrate()).await.unwrap();
-        let keys = Arc::new(KeyRing::from_base64(KEY).unwrap());
-        let token = Secret::mint(TokenKind::Pat, secret::system).unwrap();
-        let first = Bootstrap {
-            account_name: "Bench".to_owned(),
-            user_name: "admin".to_owned(),
-            kind: UserKind::Admin,
-            digest: token.digest(&keys),
-        };
-        let made = store.bootstrap(first, &keys).await.unwrap().unwrap();
+        let stored = Stored::sqlite().await;
         if users > 0 {
-            grow(&url, users).await;
+            stored.grow(users).await;
         }
+        let config = config(&stored.url);
+        let store = Box::pin(Store::open(&config.store(), Arc::new(SystemClock))).await.unwrap();
+        let keys = Arc::new(KeyRing::from_base64(KEY).unwrap());
         let grpc = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let admin = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let running = server::start(config.server(), store, keys, grpc, admin).await.unwrap();
+        let starting = Box::pin(server::start(config.server(), store, keys, grpc, admin));
+        let running = starting.await.unwrap();
         let at = format!("http://{}", running.grpc());
         std::mem::forget(running);
-        let token = token.expose().to_owned();
-        let (user, account) = (made.user.to_string(), made.account.to_string());
+        let Stored { url, token, user, account, folder } = stored;
         Self { at, token, user, account, url, _folder: folder }
     }
 
@@ -136,17 +84,30 @@ impl Service {
 
     /// Asks whether the administrator may read a gate group, which it may.
     pub fn question(&self, id: usize) -> pb::AuthorizeRequest {
-        let (kind, id) = ("gate_group".to_owned(), id.to_string());
-        pb::AuthorizeRequest {
-            subject: Some(pb::Subject {
-                r#type: "user".into(),
-                id: self.user.clone(),
-                ..Default::default()
-            }),
-            action: Some(pb::Action { name: "read".into(), properties: None }),
-            resource: Some(pb::Resource { r#type: kind, id, properties: None }),
+        question(&self.user, id)
+    }
+}
+
+/// Asks whether a user may read a gate group, which an administrator may.
+pub fn question(user: &str, id: usize) -> pb::AuthorizeRequest {
+    ask(user, "read", "gate_group", &id.to_string())
+}
+
+/// Asks whether a user may do something with something.
+pub fn ask(user: &str, action: &str, kind: &str, id: &str) -> pb::AuthorizeRequest {
+    pb::AuthorizeRequest {
+        subject: Some(pb::Subject {
+            r#type: "user".into(),
+            id: user.to_owned(),
             ..Default::default()
-        }
+        }),
+        action: Some(pb::Action { name: action.to_owned(), properties: None }),
+        resource: Some(pb::Resource {
+            r#type: kind.to_owned(),
+            id: id.to_owned(),
+            properties: None,
+        }),
+        ..Default::default()
     }
 }
 

@@ -6,11 +6,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use benches::figures::Chance;
+use benches::rbac::list;
 use benches::world;
 use chancery::decision::Facts;
 use chancery::model::{Body, Named, ResourcePath, ResourcePermissions};
 
-use crate::workload::{Asked, Casbin, Cedar, Ours, Workload, list};
+use crate::workload::{Asked, Casbin, Cedar, Ours, Workload};
 
 /// Users, groups, folders, documents: so many of each.
 const EACH: usize = 50;

@@ -2,21 +2,12 @@
 
 use std::fmt::Write as _;
 
-use benches::figures::Chance;
+use benches::rbac::{self, ACTIONS, KINDS, ROLES, Rbac, USERS, list};
 use benches::world;
 use chancery::decision::Facts;
 use chancery::model::{Named, ResourcePath};
 
-use crate::workload::{Asked, Casbin, Cedar, Ours, Workload, list};
-
-const USERS: usize = 1000;
-const ROLES: usize = 20;
-const KINDS: usize = 10;
-const ACTIONS: usize = 10;
-/// Of all permissions, how many in a hundred a role gives.
-const GIVEN: usize = 27;
-/// Permits asked, and denies.
-const ASKED: usize = 1000;
+use crate::workload::{Asked, Casbin, Cedar, Ours, Workload};
 
 const MODEL: &str = "
 [request_definition]
@@ -31,32 +22,15 @@ e = some(where (p.eft == allow))
 m = g(r.sub, p.sub) && r.obj == p.obj && r.act == p.act
 ";
 
-struct Data {
-    /// The permissions of each role: type and action.
-    roles: Vec<Vec<(usize, usize)>>,
-    /// The two roles of each user.
-    held: Vec<[usize; 2]>,
-}
-
 pub(crate) fn workload() -> Workload {
-    let mut chance = Chance::new(7);
-    let permissions = || (0..KINDS).flat_map(|kind| (0..ACTIONS).map(move |action| (kind, action)));
-    let roles =
-        (0..ROLES).map(|_| permissions().filter(|_| chance.percent(GIVEN)).collect()).collect();
-    let held = (0..USERS)
-        .map(|_| {
-            let first = chance.below(ROLES);
-            [first, (first + 1 + chance.below(ROLES - 1)) % ROLES]
-        })
-        .collect();
-    let data = Data { roles, held };
-    let asked = data.asked(&mut chance);
-    let count = data.roles.iter().map(Vec::len).sum::<usize>();
+    let data = Data(Rbac::draw());
+    let asked = data.asked();
     Workload {
         name: "RBAC",
         size: format!(
-            "{USERS} users of 2 roles, {ROLES} roles, {} permissions, {count} rules",
-            KINDS * ACTIONS
+            "{USERS} users of 2 roles, {ROLES} roles, {} permissions, {} rules",
+            KINDS * ACTIONS,
+            data.0.rules()
         ),
         ours: data.ours(&asked),
         cedar: data.cedar(),
@@ -65,36 +39,22 @@ pub(crate) fn workload() -> Workload {
     }
 }
 
+struct Data(Rbac);
+
 impl Data {
-    fn asked(&self, chance: &mut Chance) -> Vec<Asked> {
-        let (mut permits, mut denies) = (Vec::new(), Vec::new());
-        while permits.len() < ASKED || denies.len() < ASKED {
-            let (user, kind, action) =
-                (chance.below(USERS), chance.below(KINDS), chance.below(ACTIONS));
-            let permit =
-                self.held[user].iter().any(|role| self.roles[*role].contains(&(kind, action)));
-            let (kind, action) = (format!("thing{kind}"), format!("act{action}"));
-            let asked = Asked { user, kind, id: chance.below(1000), action, permit };
-            if permit { permits.push(asked) } else { denies.push(asked) }
-        }
-        permits.truncate(ASKED);
-        denies.truncate(ASKED);
-        permits.into_iter().zip(denies).flat_map(|(permit, deny)| [permit, deny]).collect()
+    fn asked(&self) -> Vec<Asked> {
+        let named = |asked: &rbac::Asked| Asked {
+            user: asked.user,
+            kind: format!("thing{}", asked.kind),
+            id: asked.id,
+            action: format!("act{}", asked.action),
+            permit: asked.permit,
+        };
+        self.0.asked.iter().map(named).collect()
     }
 
     fn ours(&self, asked: &[Asked]) -> Ours {
-        let actions = list((0..ACTIONS).map(|action| format!("act{action}")));
-        let mut yaml = "catalogue: bench\nversion: 1\nuses: [core]\nresource_types:\n".to_owned();
-        for kind in 0..KINDS {
-            writeln!(yaml, "  thing{kind}: {{ in: [account], actions: {actions} }}").unwrap();
-        }
-        yaml += "roles:\n";
-        for (role, permits) in self.roles.iter().enumerate() {
-            let permits = permits.iter().map(|(kind, action)| format!("thing{kind}.act{action}"));
-            let permits = list(permits);
-            writeln!(yaml, "  R{role}: {{ assignable_to: [admin], permits: {permits} }}").unwrap();
-        }
-        let given = self.held.iter().enumerate();
+        let given = self.0.held.iter().enumerate();
         let facts = Facts {
             users: (0..USERS).map(|n| world::user(n, world::MAIN)).collect(),
             grants: given
@@ -108,14 +68,14 @@ impl Data {
             ResourcePath::account(world::MAIN).with(&asked.kind, Named::Id(asked.id.to_string()))
         };
         Ours {
-            world: world::tenant(&world::catalogue(Some(yaml)), facts),
+            world: world::tenant(&world::catalogue(Some(self.0.catalogue())), facts),
             paths: asked.iter().map(path).collect(),
         }
     }
 
     fn cedar(&self) -> Cedar {
         let mut cedar = Cedar::default();
-        for (role, permits) in self.roles.iter().enumerate() {
+        for (role, permits) in self.0.roles.iter().enumerate() {
             let actions = permits
                 .iter()
                 .map(|(kind, action)| format!(r#"Action::"thing{kind}.act{action}""#));
@@ -124,7 +84,7 @@ impl Data {
                 .unwrap();
             cedar.above.insert(format!(r#"Role::"{role}""#), Vec::new());
         }
-        for (user, held) in self.held.iter().enumerate() {
+        for (user, held) in self.0.held.iter().enumerate() {
             let roles = held.iter().map(|role| format!(r#"Role::"{role}""#)).collect();
             cedar.above.insert(format!(r#"User::"{user}""#), roles);
         }
@@ -132,13 +92,13 @@ impl Data {
     }
 
     fn casbin(&self) -> Casbin {
-        let rules = self.roles.iter().enumerate().flat_map(|(role, permits)| {
+        let rules = self.0.roles.iter().enumerate().flat_map(|(role, permits)| {
             permits.iter().map(move |(kind, action)| {
                 vec![format!("r{role}"), format!("thing{kind}"), format!("act{action}")]
             })
         });
         let groups =
-            self.held.iter().enumerate().flat_map(|(user, held)| {
+            self.0.held.iter().enumerate().flat_map(|(user, held)| {
                 held.map(|role| vec![format!("u{user}"), format!("r{role}")])
             });
         Casbin {

@@ -1,7 +1,6 @@
 //! Data and questions, the same for every engine.
 
 use std::collections::HashMap;
-use std::fmt::Write as _;
 
 use benches::world;
 use casbin::{CoreApi as _, DefaultModel, Enforcer, MemoryAdapter, MgmtApi as _};
@@ -136,14 +135,4 @@ impl Casbin {
             enforcer.enforce((subject, object, action)).unwrap()
         })
     }
-}
-
-/// Writes a list in brackets.
-pub(crate) fn list(items: impl IntoIterator<Item = String>) -> String {
-    let mut text = String::from("[");
-    for item in items {
-        write!(text, "{item}, ").unwrap();
-    }
-    text.push(']');
-    text
 }
