@@ -94,9 +94,13 @@ async fn a_ledger_is_verified_in_parts() {
         assert_eq!(first.entries + second.entries, whole.entries);
         assert_eq!(second.hash, whole.hash);
         refused(part(3, 2).await, Code::InvalidArgument, "INVALID_FIELD");
-        // Of what is not there yet it is said so.
-        let beyond = part(whole.revision + 5, 0).await.unwrap().into_inner();
-        assert!(beyond.faults[0].message.contains("no such revision"), "{beyond:?}");
+        // Of what is not there yet it is said so, however far that is.
+        for from in [whole.revision + 5, u64::MAX] {
+            let beyond = part(from, 0).await.unwrap().into_inner();
+            assert!(beyond.faults[0].message.contains("no such revision"), "{beyond:?}");
+        }
+        let all = part(0, u64::MAX).await.unwrap().into_inner();
+        assert_eq!(all, whole);
         let root = verify(&service, &service.root.account_id).await;
         assert_eq!(root.faults, []);
     }
