@@ -78,7 +78,7 @@ async fn a_ledger_is_verified_in_parts() {
         let service = Service::start(&engine).await;
         let acme = lived_in(&service).await;
         let whole = verify(&service, &acme).await;
-        assert_eq!((whole.faults, whole.fault_count, whole.compared), (Vec::new(), 0, true));
+        assert_eq!((&whole.faults, whole.fault_count, whole.compared), (&Vec::new(), 0, true));
         let part = async |from: u64, to: u64| {
             let request = pb::VerifyLedgerRequest { account_id: acme.clone(), from, to };
             service.audit(&service.root).verify_ledger(request).await
