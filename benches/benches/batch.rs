@@ -66,12 +66,12 @@ async fn compare() {
     figures::heading();
     let target = Target::AtLeast(12.0);
     target.judge(
-        &format!("{batch}, 1 in flight, against Authorize"),
+        &format!("P8: {batch}, 1 in flight, against Authorize"),
         "×",
         Spread::of_ratios(alone, single),
     );
     target.judge(
-        &format!("{batch}, {IN_FLIGHT} in flight, against Authorize"),
+        &format!("P8: {batch}, {IN_FLIGHT} in flight, against Authorize"),
         "×",
         Spread::of_ratios(many, single),
     );

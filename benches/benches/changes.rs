@@ -113,8 +113,9 @@ fn updated(pgbench: &Path, url: &str) -> f64 {
         .unwrap();
     let said = String::from_utf8_lossy(&done.stdout);
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-    let line = said.lines().find_map(|line| line.strip_prefix("tps = ")).unwrap();
-    line.split_whitespace().next().unwrap().parse().unwrap()
+    let rate = said.lines().find_map(|line| line.strip_prefix("tps = "));
+    assert!(rate.is_some(), "it says no rate: {said}");
+    rate.unwrap().split_whitespace().next().unwrap().parse().unwrap()
 }
 
 /// Where `pgbench` is: on PATH, or where Debian keeps it.

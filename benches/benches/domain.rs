@@ -56,7 +56,9 @@ fn main() {
         assert!(questions.iter().all(|question| decide(question) == permit), "{kind}");
     }
     let users = USERS * (DEPTH + 1);
-    println!("# One decision among {TENANTS} tenants of {users} users, {ROUNDS} interleaved rounds\n");
+    println!(
+        "# One decision among {TENANTS} tenants of {users} users, {ROUNDS} interleaved rounds\n"
+    );
     println!("Timing nothing takes {} ns, which is in every figure.\n", figures::clock());
     let mut figures = vec![(Vec::new(), Vec::new()); KINDS.len()];
     for round in 0..=ROUNDS {

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use benches::figures::{self, Chance, ROUNDS, Spread, Target};
+use benches::plot::{Axis, Line, plot};
 use benches::world::{self, MAIN};
 use chancery::decision::{Facts, Snapshot};
 use chancery::model::catalogue::{Catalogue, Permission};
@@ -34,6 +35,9 @@ const AXES: [(&str, &[usize]); 5] = [
     ("documents", &[100, 1_000, 10_000, 100_000]),
     ("documents-held", &[1, 10, 1_000, 100_000]),
 ];
+
+/// Which of them are shown in a plot.
+const PLOTTED: [&str; 3] = ["users", "accounts", "documents"];
 
 /// A tenant, and what it is asked.
 struct Growing {
@@ -59,7 +63,7 @@ fn main() {
     println!(
         "# Nanoseconds a decision in process, {ROUNDS} interleaved rounds of {ASKED} questions\n"
     );
-    let mut verdicts = Vec::new();
+    let (mut verdicts, mut lines) = (Vec::new(), Vec::new());
     for (axis, sizes) in AXES {
         let worlds: Vec<Growing> = sizes.iter().map(|size| grow(&catalogue, axis, *size)).collect();
         let figures = figures::interleaved(worlds.len() * 2, |at| {
@@ -70,27 +74,39 @@ fn main() {
             ask(growing, permission, ASKED, permit);
             began.elapsed().as_nanos() as f64 / ASKED as f64
         });
-        println!(
-            "| {axis} | permit | times the least | deny | times the least |\n|---|---|---|---|---|"
-        );
-        for (size, of) in sizes.iter().zip(figures.chunks(2)) {
-            let [permit, deny] = [0, 1].map(|kind| {
-                let ratio = Spread::of_ratios(&of[kind], &figures[kind]);
-                format!("{} | {ratio:.2}", Spread::of(of[kind].iter().copied()))
-            });
-            println!("| {size} | {permit} | {deny} |");
-        }
-        println!();
+        show(axis, sizes, &figures);
         for (kind, name) in ["permit", "deny"].iter().enumerate() {
+            let of = figures.chunks(2).map(|of| Spread::of(of[kind].iter().copied()).median);
+            let points = sizes.iter().map(|size| *size as f64).zip(of).collect();
+            if PLOTTED.contains(&axis) {
+                lines.push(Line { name: format!("{axis}, {name}"), points });
+            }
             let last = &figures[figures.len() - 2 + kind];
-            let what = format!("{axis}, {} to {}, {name}", sizes[0], sizes[sizes.len() - 1]);
+            let what = format!("P4: {axis}, {} to {}, {name}", sizes[0], sizes[sizes.len() - 1]);
             verdicts.push((what, Spread::of_ratios(last, &figures[kind])));
         }
     }
+    let x = Axis { name: "so many in the tenant", tenfold: true };
+    let y = Axis { name: "ns a decision", tenfold: true };
+    plot("growth.svg", "One decision in process as a tenant grows", x, y, &lines);
     figures::heading();
     for (what, ratio) in verdicts {
         Target::AtMost(5.0).judge(&what, "×", ratio);
     }
+}
+
+fn show(axis: &str, sizes: &[usize], figures: &[Vec<f64>]) {
+    println!(
+        "| {axis} | permit | times the least | deny | times the least |\n|---|---|---|---|---|"
+    );
+    for (size, of) in sizes.iter().zip(figures.chunks(2)) {
+        let [permit, deny] = [0, 1].map(|kind| {
+            let ratio = Spread::of_ratios(&of[kind], &figures[kind]);
+            format!("{} | {ratio:.2}", Spread::of(of[kind].iter().copied()))
+        });
+        println!("| {size} | {permit} | {deny} |");
+    }
+    println!();
 }
 
 /// Puts questions, and looks at the answers. A function of its own for profilers.

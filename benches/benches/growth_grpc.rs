@@ -52,7 +52,8 @@ async fn compare() {
     for (kind, name) in ["permit", "deny"].iter().enumerate() {
         // Fewer requests a second are more time for each.
         let last = &figures[figures.len() - 2 + kind];
-        let what = format!("{} to {} users, {name}", sizes[0], sizes[sizes.len() - 1]);
+        let what =
+            format!("P4: over gRPC, {} to {} users, {name}", sizes[0], sizes[sizes.len() - 1]);
         Target::AtMost(1.5).judge(&what, "×", Spread::of_ratios(&figures[kind], last));
     }
 }

@@ -50,14 +50,14 @@ fn main() {
     println!("# Bytes in memory, as asked of the allocator");
     figures::heading();
     let judge = |what: &str, target, figure: f64| {
-        Target::AtMost(target).judge(what, "B", Spread::of([figure]));
+        Target::AtMost(target).judge(&format!("P6: {what}"), "B", Spread::of([figure]));
     };
     judge("a principal of two roles and no documents, of 10⁶", 400.0, user);
     judge("a live token without scopes, of 10⁵", 200.0, free);
     judge("a live token of one scope, of 10⁵", 200.0, scoped);
     judge("a document of one entry, of 10⁵", 200.0, document);
     judge("the giving of a document to a user, of 10⁵", 200.0, given - document);
-    Target::AtMost(40.0).judge("an idle service, resident", "MiB", Spread::of([idle]));
+    Target::AtMost(40.0).judge("P6: an idle service, resident", "MiB", Spread::of([idle]));
 }
 
 /// Returns what a service that nobody calls keeps resident, in MiB.

@@ -60,7 +60,7 @@ async fn compare() {
     println!("| sign-ins a second | {:.1} |", Spread::of(rates));
     figures::heading();
     let ratio = Spread::of_ratios(&busy, &quiet);
-    Target::AtMost(1.5).judge("p99 of `Authorize` while sign-ins fill the pool", "×", ratio);
+    Target::AtMost(1.5).judge("P10: p99 of `Authorize` while sign-ins fill the pool", "×", ratio);
 }
 
 /// People who sign in.

@@ -83,11 +83,7 @@ impl Target {
         let row =
             format!("| {what} | {sign} {target} {unit} | {figure:.places$} {unit} | {verdict} |");
         println!("{row}");
-        if let Some(folder) = results() {
-            let file = folder.join(format!("{}.rows", bench()));
-            let mut file = File::options().create(true).append(true).open(file).unwrap();
-            writeln!(file, "{row}").unwrap();
-        }
+        keep(&row);
     }
 }
 
@@ -99,14 +95,19 @@ pub fn results() -> Option<PathBuf> {
 /// Says, where the table has its place, why something was not measured.
 pub fn skip(what: &str, why: &str) {
     println!("NOT MEASURED: {what}: {why}");
-    if let Some(folder) = results() {
-        let row = format!("| {what} | | {why} | **not measured** |\n");
-        std::fs::write(folder.join(format!("{}.rows", bench())), row).unwrap();
-    }
+    keep(&format!("| {what} | | {why} | **not measured** |"));
+}
+
+/// Puts a row to those of this bench that are kept.
+fn keep(row: &str) {
+    let Some(folder) = results() else { return };
+    let file = folder.join(format!("{}.rows", bench()));
+    let mut file = File::options().create(true).append(true).open(file).unwrap();
+    writeln!(file, "{row}").unwrap();
 }
 
 /// The name of this bench.
-pub fn bench() -> String {
+fn bench() -> String {
     let program = std::env::current_exe().unwrap();
     let name = program.file_stem().unwrap().to_str().unwrap();
     // Cargo puts a hash behind it.

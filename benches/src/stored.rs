@@ -38,6 +38,8 @@ pub fn config(url: &str) -> Config {
         ("limits.changes_per_minute", "0"),
         // All come from one source here.
         ("limits.sign_ins_per_minute", "0"),
+        // Under valgrind making a store takes long.
+        ("store.acquire_timeout_ms", "60000"),
     ];
     let flags = flags.map(|(key, value)| (key, value.to_owned())).to_vec();
     Config::load(Sources { file: None, environment: Vec::new(), flags }).unwrap()

@@ -92,10 +92,10 @@ fn print(name: &str, kinds: &[&str; 2], rounds: &[Rounds]) {
     for (at, kind) in kinds.iter().enumerate() {
         let [ours, cedar, casbin] = [0, 1, 2].map(|engine| &rounds[at * 3 + engine].p50);
         let figure = Spread::of(ours.iter().copied());
-        Target::AtMost(200.0).judge(&format!("{name}, {kind}: p50"), "ns", figure);
+        Target::AtMost(200.0).judge(&format!("P3: {name}, {kind}: p50"), "ns", figure);
         for (peer, figures, target) in [("cedar-policy", cedar, 150.0), ("casbin", casbin, 1500.0)]
         {
-            let what = format!("{name}, {kind}: faster than {peer}");
+            let what = format!("P3: {name}, {kind}: faster than {peer}");
             Target::AtLeast(target).judge(&what, "×", Spread::of_ratios(figures, ours));
         }
     }
