@@ -267,6 +267,16 @@ impl Passwords {
     pub const fn cost(&self) -> Cost {
         Cost { memory_kib: self.hash_memory_kib, passes: self.hash_passes }
     }
+
+    fn settings(&self) -> rpc::PasswordSettings {
+        rpc::PasswordSettings {
+            cost: self.cost(),
+            threads: self.hash_threads,
+            queue: self.queue,
+            patience: Duration::from_secs(self.queue_seconds),
+            blocklist: self.blocklist_file.clone(),
+        }
+    }
 }
 
 impl Default for Tokens {
@@ -399,13 +409,7 @@ impl Config {
             mesh: self.mesh.config(),
             // What is wrong with it was told when it was loaded.
             sender: self.mail.sender(self.store().engine().ok()).unwrap_or(SenderConfig::None),
-            passwords: rpc::PasswordSettings {
-                cost: self.passwords.cost(),
-                threads: self.passwords.hash_threads,
-                queue: self.passwords.queue,
-                patience: Duration::from_secs(self.passwords.queue_seconds),
-                blocklist: self.passwords.blocklist_file.clone(),
-            },
+            passwords: self.passwords.settings(),
             slow: (self.telemetry.slow_ms > 0)
                 .then(|| Duration::from_millis(self.telemetry.slow_ms)),
             // What is wrong with it was told when it was loaded.

@@ -153,7 +153,7 @@ impl AuthorizationApi {
         let asking = Asking::new(self.0.clone(), by, explain, false, platform);
         match as_of {
             None => Ok(asking),
-            Some(at) => asking.as_of(at).await,
+            Some(at) => asking.about(at).await,
         }
     }
 }

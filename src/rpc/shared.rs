@@ -336,7 +336,8 @@ impl Shared {
     ) -> Result<AsOf, Status> {
         let feed = self.feed.clone();
         let work = async move { feed.as_of(tenant, at).await };
-        Ok(self.heavy.wait(by, work).await??)
+        // Boxed: a question about now, which is nearly every one, is not to carry it.
+        Ok(Box::pin(self.heavy.wait(by, work)).await??)
     }
 
     /// Finds a user as a change left it, or as it is now where the change made no new image of it.

@@ -42,7 +42,7 @@ fn config() -> Config {
         sign_ins_per_minute: 0,
         message_bytes: 1 << 20,
         body_deadline: Duration::from_secs(5),
-        stall: Duration::from_secs(60),
+        stall: Duration::from_mins(1),
         deadlines: Deadlines { default: PATIENCE, most: PATIENCE },
         feed: feed::Config::default(),
         tls: None,
@@ -231,7 +231,8 @@ async fn reflection_shows_every_service_and_every_import() {
     };
     let mut names: Vec<_> = listed.service.into_iter().map(|service| service.name).collect();
     names.sort();
-    let ours = ["Account", "Authorization", "RightsDocument", "Role", "Session", "Token", "User"];
+    let ours =
+        ["Account", "Audit", "Authorization", "RightsDocument", "Role", "Session", "Token", "User"];
     let mut wanted: Vec<_> = ours.iter().map(|name| format!("chancery.v1.{name}Service")).collect();
     wanted.push("grpc.health.v1.Health".to_owned());
     wanted.push("grpc.reflection.v1.ServerReflection".to_owned());

@@ -172,7 +172,7 @@ async fn forwards<C: ConnectionTrait>(db: &C, head: &Head) -> Result<State, Erro
         let page = read(db, head.tenant, done, PAGE).await?;
         let Some(last) = page.last() else { break };
         done = last.revision;
-        for entry in page.into_iter().filter(|entry| is_state(entry)) {
+        for entry in page.into_iter().filter(is_state) {
             if entry.revision > head.revision {
                 break;
             }

@@ -69,10 +69,10 @@ impl Store {
         let until = back_off.until(&next, now);
         let refused = column(Column::Refused).add(1);
         let conflict = OnConflict::column(Column::Key)
-            .value(Column::Count, either(next, column(Column::Count).into()))
-            .value(Column::LastTime, either(Expr::val(now).into(), column(Column::LastTime).into()))
-            .value(Column::Until, either(until, column(Column::Until).into()))
-            .value(Column::Refused, either(Expr::val(0).into(), refused))
+            .value(Column::Count, either(next, column(Column::Count)))
+            .value(Column::LastTime, either(Expr::val(now), column(Column::LastTime)))
+            .value(Column::Until, either(until, column(Column::Until)))
+            .value(Column::Refused, either(Expr::val(0), refused))
             .to_owned();
         let first = if back_off.free > 0 { now } else { now + TimeDelta::seconds(1) };
         let columns =

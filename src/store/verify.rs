@@ -280,7 +280,7 @@ impl Folded {
     fn read(&mut self, row: ledger::Model, here: (Revision, Option<u32>)) -> Result<(), Error> {
         let entity = row.entity.clone();
         match checked(row) {
-            Ok(entry) => self.fold(entry, here),
+            Ok(entry) => self.fold(&entry, here),
             // What this program cannot read was written by a newer one, or by somebody who may not write at all.
             Err(Error::Corrupt { why, .. } | Error::Newer(why)) => {
                 self.fault(here, &entity, why);
@@ -290,7 +290,7 @@ impl Folded {
         }
     }
 
-    fn fold(&mut self, entry: Entry, here: (Revision, Option<u32>)) -> Result<(), Error> {
+    fn fold(&mut self, entry: &Entry, here: (Revision, Option<u32>)) -> Result<(), Error> {
         // A tenant that was opened is in a world, and a ledger, of its own.
         if entry.change.kind == ChangeKind::TenantOpen {
             return Ok(());

@@ -178,27 +178,30 @@ async fn read_everything(service: &Service, tenant: &str) {
         service.tokens(by).list_expiring(soon).await.unwrap();
         read_documents(service, by, &person.user_id).await;
         read_audit(service, by, tenant).await;
-        let unused = pb::ListUnusedRightsRequest {
-            account_id: tenant.to_owned(),
-            days: 30,
-            ..Default::default()
-        };
-        service.audit(by).list_unused_rights(unused).await.unwrap();
         read_activity(service, by, tenant).await;
         let own = format!("account/{tenant}");
         let mut question = ask(&person.user_id, "read", "account", &own);
         question.consistency =
             Some(pb::Consistency { requirement: Some(pb::consistency::Requirement::Full(true)) });
         service.authorization(by).authorize(question.clone()).await.unwrap();
-        // Of a time that something has changed since.
-        let now = chancery::model::Clock::now(&*service.clock);
-        let then = prost_types::Timestamp { seconds: now.timestamp(), nanos: 0 };
-        service.advance(1);
-        service.account(tenant, &format!("After {}", then.seconds)).await;
-        let requirement = Some(pb::consistency::Requirement::AsOf(then));
-        question.consistency = Some(pb::Consistency { requirement });
-        service.authorization(by).authorize(question).await.unwrap();
+        ask_of_then(service, by, tenant, question).await;
     }
+}
+
+/// Asks of a time that something has changed since.
+async fn ask_of_then(
+    service: &Service,
+    by: &support::Person,
+    tenant: &str,
+    mut question: pb::AuthorizeRequest,
+) {
+    let now = chancery::model::Clock::now(&*service.clock);
+    let then = prost_types::Timestamp { seconds: now.timestamp(), nanos: 0 };
+    service.advance(1);
+    service.account(tenant, &format!("After {}", then.seconds)).await;
+    let requirement = Some(pb::consistency::Requirement::AsOf(then));
+    question.consistency = Some(pb::Consistency { requirement });
+    service.authorization(by).authorize(question).await.unwrap();
 }
 
 /// What a user does with a password, and a guesser without one.
@@ -325,6 +328,12 @@ async fn read_activity(service: &Service, by: &support::Person, tenant: &str) {
         user_id: by.user_id.clone(),
         ..plain.clone()
     };
+    let unused = pb::ListUnusedRightsRequest {
+        account_id: tenant.to_owned(),
+        days: 30,
+        ..Default::default()
+    };
+    service.audit(by).list_unused_rights(unused).await.unwrap();
     for request in [plain, all] {
         for order in [pb::AuditOrder::OldestFirst, pb::AuditOrder::NewestFirst] {
             let mut request = request.clone();

@@ -37,7 +37,7 @@ pub(in crate::rpc) fn past_time(
 
 impl Asking {
     /// Asks about another time. Whoever may explain nothing is refused before anything is made.
-    pub(in crate::rpc) async fn as_of(mut self, at: Timestamp) -> Result<Self, Status> {
+    pub(in crate::rpc) async fn about(mut self, at: Timestamp) -> Result<Self, Status> {
         self.refuse_if_never(EXPLAIN)?;
         let at = past_time(FIELD, at, self.now)?;
         self.past = Some(Past { at, worlds: HashMap::new() });

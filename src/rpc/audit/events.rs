@@ -77,8 +77,8 @@ impl AuditApi {
         };
         let all = there.accounts().count();
         let ids = there.accounts().map(|account| account.id);
-        let these: BTreeSet<_> = ids.filter(wanted).filter(read).collect();
-        if these.len() == all { Accounts::All } else { Accounts::These(these) }
+        let found: BTreeSet<_> = ids.filter(wanted).filter(read).collect();
+        if found.len() == all { Accounts::All } else { Accounts::These(found) }
     }
 }
 
