@@ -140,26 +140,33 @@ async fn made_from(
 
 /// Finds the shorter way to a head; `None` where both are too long. The way from nothing is there as long as the ledger is.
 async fn way(db: &DatabaseTransaction, head: &Head, most: u64) -> Result<Option<Way>, Error> {
-    let of = |which: Expr| {
-        ledger::Entity::find()
+    let at = number(head.revision)?;
+    let is_short = async |which: Expr| {
+        let beyond: Option<i64> = ledger::Entity::find()
             .select_only()
             .column(ledger::Column::Revision)
             .filter(ledger::Column::TenantId.eq(head.tenant.0))
             .filter(which)
-            .limit(most.saturating_add(1))
+            .order_by_asc(ledger::Column::Revision)
+            .order_by_asc(ledger::Column::Ordinal)
+            .offset(most)
+            .limit(1)
+            .into_tuple()
+            .one(db)
+            .await?;
+        Ok::<_, Error>(beyond.is_none())
     };
-    let at = number(head.revision)?;
-    let count = async |rows: sea_orm::Select<ledger::Entity>| {
-        let rows: Vec<i64> = rows.into_tuple().all(db).await?;
-        Ok::<_, Error>(u64::try_from(rows.len()).unwrap_or(u64::MAX))
-    };
-    let whole = made_from(db, head.tenant, Revision(0)).await?;
-    let whole = whole.is_some_and(|(first, _)| first == Revision(0).next());
-    let back = count(of(ledger::Column::Revision.gt(at))).await?;
-    let on = count(of(ledger::Column::Revision.lte(at))).await?;
-    Ok(match (whole && on <= most, back <= most) {
+    let first = made_from(db, head.tenant, Revision(0)).await?;
+    let whole = first.is_some_and(|(first, _)| first == Revision(0).next());
+    let on = whole && is_short(ledger::Column::Revision.lte(at)).await?;
+    let back = is_short(ledger::Column::Revision.gt(at)).await?;
+    let newest = tenant::Entity::find_by_id(head.tenant.0).one(db).await?;
+    let newest = Head::try_from(newest.ok_or(Error::NoTenant(head.tenant))?)?.revision;
+    // About, by revisions: which of two short ways is the shorter, need not be known better.
+    let nearer = head.revision.0 < newest.0.saturating_sub(head.revision.0);
+    Ok(match (on, back) {
         (true, false) => Some(Way::Forwards),
-        (true, true) if on < back => Some(Way::Forwards),
+        (true, true) if nearer => Some(Way::Forwards),
         (_, true) => Some(Way::Backwards),
         (false, false) => None,
     })
@@ -239,5 +246,8 @@ fn past(head: &Head, state: State) -> Past {
             Image::Message(_) => {}
         }
     }
+    // As they were given: of grants that do alike, the first is named.
+    past.facts.grants.sort_by_key(|grant| grant.create_time);
+    past.facts.assignments.sort_by_key(|one| one.create_time);
     past
 }

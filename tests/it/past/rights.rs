@@ -78,7 +78,7 @@ async fn rights_are_compared_across_catalogues_by_the_names_of_permissions() {
         refused(
             service.authorization(&told.boss).authorize(attic).await,
             Code::InvalidArgument,
-            "INVALID_PATH",
+            "UNKNOWN_PERMISSION",
         );
     }
 }
@@ -89,21 +89,24 @@ async fn another_time_takes_the_right_to_explain_and_stands_alone() {
         let told = Told::start(&engine).await;
         let (service, time) = (&told.service, told.times[1]);
         let reads = service.person(&told.acme, "reads", &["MANAGE_RIGHTS", "MANAGE_USERS"]).await;
-        let of_ann = |as_of| pb::GetEffectiveRightsRequest {
-            user_id: told.ann.user_id.clone(),
+        let low = service.person_under(&told.acme, Some(&reads), "low", &[]).await;
+        let rights_of = |of: &Person, as_of| pb::GetEffectiveRightsRequest {
+            user_id: of.user_id.clone(),
             as_of,
             ..Default::default()
         };
-        let mut rights = service.rights(&reads);
-        assert!(rights.get_effective_rights(of_ann(None)).await.is_ok());
-        let then = rights.get_effective_rights(of_ann(Some(time))).await;
-        refused(then, Code::PermissionDenied, "ACCESS_DENIED");
-        let compare = |other: &str, as_of| pb::CompareRightsRequest {
-            user_id: told.ann.user_id.clone(),
+        let compared = |of: &Person, other: &str, as_of| pb::CompareRightsRequest {
+            user_id: of.user_id.clone(),
             other_user_id: other.to_owned(),
             as_of,
         };
-        let then = rights.compare_rights(compare("", Some(time))).await;
+        let of_ann = |as_of| rights_of(&told.ann, as_of);
+        let compare = |other: &str, as_of| compared(&told.ann, other, as_of);
+        let mut rights = service.rights(&reads);
+        assert!(rights.get_effective_rights(rights_of(&low, None)).await.is_ok());
+        let then = rights.get_effective_rights(rights_of(&low, Some(time))).await;
+        refused(then, Code::PermissionDenied, "ACCESS_DENIED");
+        let then = rights.compare_rights(compared(&low, "", Some(time))).await;
         refused(then, Code::PermissionDenied, "ACCESS_DENIED");
         let mut rights = service.rights(&told.boss);
         let mut soon = now(service);
