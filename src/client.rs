@@ -1,10 +1,13 @@
 //! Calling a server of this program: what the command line asks of it.
 
+mod watch;
+
 use std::time::Duration;
 
 use tonic::metadata::AsciiMetadataValue;
 use tonic::transport::{Channel, Endpoint};
-use tonic::{Code, Request, Status};
+use tonic::{Code, Request, Status, Streaming};
+use tonic_types::StatusExt as _;
 
 use crate::outside::{NoTls, Secure, Trust};
 use crate::proto::v1 as pb;
@@ -13,6 +16,8 @@ use crate::proto::v1::authorization_service_client::AuthorizationServiceClient;
 use crate::proto::v1::rights_document_service_client::RightsDocumentServiceClient;
 use crate::proto::v1::role_service_client::RoleServiceClient;
 use crate::proto::v1::token_service_client::TokenServiceClient;
+
+pub use watch::{Changes, Known, Revisions};
 
 /// Why there is no reply.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +37,12 @@ pub enum NoReply {
     /// The server does not take the token that it is asked with, whatever it is asked about.
     #[error("the token that is asked with (--token, CHANCERY_TOKEN) is refused: {0}")]
     Asker(String),
+    /// What was followed is not there any more, or not from there on.
+    #[error("{0}: what was kept of it is worth nothing; begin anew, without a token")]
+    Lost(String),
+    /// There was nothing at the time that was asked about.
+    #[error("there was nothing yet at that time")]
+    NotBegun,
     /// The server refuses.
     #[error("{0}")]
     Refused(String),
@@ -40,7 +51,16 @@ pub enum NoReply {
 impl From<Status> for NoReply {
     fn from(status: Status) -> Self {
         let why = format!("{:?}: {}", status.code(), status.message());
-        if status.code() == Code::Unauthenticated { Self::Asker(why) } else { Self::Refused(why) }
+        let details = status.get_error_details();
+        let reason = details.error_info().map(|info| info.reason.as_str());
+        match (status.code(), reason) {
+            (Code::Unauthenticated, _) => Self::Asker(why),
+            (Code::DataLoss | Code::OutOfRange, Some("HISTORY_LOST" | "HISTORY_PRUNED")) => {
+                Self::Lost(why)
+            }
+            (Code::OutOfRange, Some("HISTORY_NOT_BEGUN")) => Self::NotBegun,
+            _ => Self::Refused(why),
+        }
     }
 }
 
@@ -117,6 +137,15 @@ impl Client {
         Ok(self.authorization.explain_authorization(request).await?.into_inner())
     }
 
+    /// Opens a stream of changes.
+    async fn watch(
+        &mut self,
+        request: pb::WatchChangesRequest,
+    ) -> Result<Streaming<pb::WatchChangesResponse>, Status> {
+        let request = self.signed(request);
+        Ok(self.authorization.watch_changes(request).await?.into_inner())
+    }
+
     /// Asks who may do something: one part of them.
     pub async fn search_subjects(
         &mut self,
@@ -151,6 +180,15 @@ impl Client {
     ) -> Result<pb::ExplainTokenResponse, NoReply> {
         let request = self.signed(request);
         Ok(self.tokens.explain_token(request).await?.into_inner())
+    }
+
+    /// Asks for changes that were made: one page of them.
+    pub async fn audit_events(
+        &mut self,
+        request: pb::ListAuditEventsRequest,
+    ) -> Result<pb::ListAuditEventsResponse, NoReply> {
+        let request = self.signed(request);
+        Ok(self.audit.list_audit_events(request).await?.into_inner())
     }
 
     /// Asks how far a ledger is.

@@ -210,7 +210,8 @@ const LABELLED: [&str; 4] = [
     "chancery_mesh_checks_total",
 ];
 /// What is kept by one label of few words.
-const WORDS: [(&str, &str, &[&str]); 4] = [
+const WORDS: [(&str, &str, &[&str]); 5] = [
+    ("chancery_activity_lost_total", "why", &["full", "write"]),
     ("chancery_connections_refused_total", "why", &["source", "handshake", "silent"]),
     ("chancery_decision_log_lost_total", "why", &["queue", "write"]),
     ("chancery_spans_lost_total", "why", &["queue", "export", "held"]),
@@ -248,7 +249,7 @@ fn measure() -> Result<PrometheusHandle, BuildError> {
     Ok(handle)
 }
 
-const COUNTERS: [(&str, &str); 21] = [
+const COUNTERS: [(&str, &str); 24] = [
     ("chancery_rpc_requests_total", "Requests answered, by method and code."),
     (
         "chancery_panics_total",
@@ -263,6 +264,14 @@ const COUNTERS: [(&str, &str); 21] = [
         "Tenants dropped since a newer version of the program wrote what this one cannot read: an alarm.",
     ),
     ("chancery_decisions_total", "Questions answered, by decision and reason."),
+    (
+        "chancery_past_decisions_total",
+        "Questions answered as of another time, which are among no other decisions.",
+    ),
+    (
+        "chancery_watch_stalls_total",
+        "Streams of changes given up since nothing was read from them.",
+    ),
     ("chancery_mesh_checks_total", "Requests that a proxy asked about, by outcome."),
     ("chancery_decision_log_records_total", "Records written to the decision log."),
     (
@@ -279,6 +288,10 @@ const COUNTERS: [(&str, &str); 21] = [
     ("chancery_feed_hints_total", "Hints of other processes that a tenant has moved."),
     ("chancery_signing_key_faults_total", "Signing keys in the store that did not open."),
     ("chancery_ledger_entries_total", "Ledger entries written by this process."),
+    (
+        "chancery_activity_lost_total",
+        "Sign-ins, denials and the like that are not in the list: too many differed, or they could not be written.",
+    ),
     ("chancery_ledger_verifications_total", "Ledgers that this process has verified by itself."),
     ("chancery_tenant_loads_total", "Tenants read whole into memory."),
     ("chancery_feed_poll_failures_total", "Polls of the tenants' heads that failed."),
@@ -293,7 +306,7 @@ const COUNTERS: [(&str, &str); 21] = [
     ("chancery_probe_failures_total", "Probes of the store that failed."),
 ];
 
-const GAUGES: [(&str, &str); 14] = [
+const GAUGES: [(&str, &str); 15] = [
     ("chancery_build_info", "1, with the version of the program."),
     ("chancery_ready", "1 while the server can serve, else 0."),
     ("chancery_connections", "Connections open now, by listener."),
@@ -307,6 +320,7 @@ const GAUGES: [(&str, &str); 14] = [
         "chancery_head_age_seconds",
         "How long ago the store last confirmed the state that answers stand on, of the tenant where that is longest ago.",
     ),
+    ("chancery_watch_streams", "Streams of changes open now."),
     ("chancery_clock_skew_seconds", "How far this machine's clock is from the store's."),
     (
         "chancery_ledger_faults",

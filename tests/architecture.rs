@@ -143,6 +143,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
             "mesh",
             "admin",
             "server",
+            "client",
             "cli",
         ],
     ),

@@ -16,6 +16,7 @@ mod m0011_no_expiry_index;
 mod m0012_audit;
 mod m0013_right_uses;
 mod m0014_refused_tries;
+mod m0015_activity;
 mod parts;
 
 /// Runs the steps in order. Whoever calls it holds the lock that keeps a second process out.
@@ -38,6 +39,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0012_audit::Migration),
             Box::new(m0013_right_uses::Migration),
             Box::new(m0014_refused_tries::Migration),
+            Box::new(m0015_activity::Migration),
         ]
     }
 }

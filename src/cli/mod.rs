@@ -18,7 +18,9 @@ mod serve;
 mod settings;
 mod token;
 mod tree;
+mod watch;
 mod who_can;
+mod who_changed;
 
 use std::error::Error;
 use std::io::Write as _;
@@ -70,6 +72,10 @@ enum Command {
     Rights(rights::Wanted),
     /// Asks a server who may do something
     WhoCan(who_can::Wanted),
+    /// Finds the change by which somebody came to be permitted something, or ceased to be
+    WhoChanged(who_changed::Wanted),
+    /// Prints what changes, as it is changed
+    Watch(watch::Wanted),
     /// Shows what a catalogue file would change, or applies it
     #[command(subcommand)]
     Catalogue(catalogue::Wanted),
@@ -117,6 +123,8 @@ async fn dispatch(settings: &Settings, command: Command) -> Outcome {
         Command::Explain(wanted) => explain::run(settings, wanted).await,
         Command::Rights(wanted) => rights::run(settings, wanted).await,
         Command::WhoCan(wanted) => who_can::run(settings, wanted).await,
+        Command::WhoChanged(wanted) => who_changed::run(settings, wanted).await,
+        Command::Watch(wanted) => watch::run(settings, wanted).await,
         Command::Catalogue(wanted) => catalogue::run(settings, wanted).await,
         Command::Ledger(wanted) => ledger::run(settings, wanted).await,
         Command::Mesh(wanted) => mesh::run(&settings.load()?, &wanted),

@@ -102,6 +102,7 @@ const fn name(when: When) -> &'static str {
         When::FilterNamesApplication => "FILTER_NAMES_APPLICATION",
         When::OwnerIsCaller => "OWNER_IS_CALLER",
         When::IsMaster => "IS_MASTER",
+        When::OtherUserSet => "OTHER_USER_SET",
     }
 }
 

@@ -47,7 +47,7 @@ impl Config {
         problems
     }
 
-    fn bounded(&self) -> [Bounded; 33] {
+    fn bounded(&self) -> [Bounded; 35] {
         let (limits, store, passwords) = (&self.limits, &self.store, &self.passwords);
         let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
         [
@@ -65,6 +65,7 @@ impl Config {
             ("limits.request_seconds", limits.request_seconds, 1, 3_600),
             ("limits.request_max_seconds", limits.request_max_seconds, 1, 3_600),
             ("limits.body_seconds", limits.body_seconds, 1, 60),
+            ("limits.stall_seconds", limits.stall_seconds, 1, 600),
             ("limits.streams_per_connection", limits.streams_per_connection.into(), 1, 10_000),
             ("limits.connections_per_source", count(limits.connections_per_source), 1, 65_535),
             ("passwords.hash_memory_kib", passwords.hash_memory_kib.into(), 7_168, 1 << 20),
@@ -82,6 +83,7 @@ impl Config {
             ("decision_log.remember", count(self.decision_log.remember), 0, 1_000_000),
             ("ledger.verify_hours", self.ledger.verify_hours.into(), 0, 8_760),
             ("ledger.look_ms", self.ledger.look_ms, 10, 3_600_000),
+            ("activity.keep_days", self.activity.keep_days.into(), 1, 3_650),
             ("shutdown.drain_ms", self.shutdown.drain_ms, 0, 60_000),
             ("shutdown.hard_seconds", self.shutdown.hard_seconds, 1, 600),
         ]

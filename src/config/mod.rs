@@ -3,6 +3,7 @@
 //! A key that is not known is refused wherever it stands, and all problems are told at once, each with its key and the
 //! way out. Reading is in `read`, what the values must be in `check`.
 
+mod activity;
 mod check;
 mod decision_log;
 mod doors;
@@ -33,6 +34,7 @@ use crate::store::{Engine, StoreConfig};
 use crate::telemetry::{LogConfig, TracesConfig};
 use crate::{feed, rpc, server};
 
+pub use activity::Activity;
 pub use decision_log::{DecisionLog, DecisionSink};
 pub use doors::{Authzen, Browsers};
 pub use ledger::Ledger;
@@ -96,6 +98,8 @@ pub struct Config {
     pub decision_log: DecisionLog,
     /// How ledgers are looked after.
     pub ledger: Ledger,
+    /// Sign-ins, failures, denials and uses of tokens.
+    pub activity: Activity,
     /// What a caller may use up.
     pub limits: Limits,
     /// Connections to the database.
@@ -166,6 +170,8 @@ pub struct Limits {
     pub request_max_seconds: u64,
     /// How long a request's body may take to arrive, and a new connection's first byte, in seconds.
     pub body_seconds: u64,
+    /// How long nothing may be read from a stream of changes before it is given up, in seconds.
+    pub stall_seconds: u64,
     /// Requests at once on one connection.
     pub streams_per_connection: u32,
     /// Connections at once from one address (IPv6: from one /64).
@@ -234,6 +240,7 @@ impl Default for Config {
             telemetry: TracesConfig::default(),
             decision_log: DecisionLog::default(),
             ledger: Ledger::default(),
+            activity: Activity::default(),
             limits: Limits::default(),
             store: Pools::default(),
             shutdown: Shutdown::default(),
@@ -281,6 +288,7 @@ impl Default for Limits {
             request_seconds: 10,
             request_max_seconds: 60,
             body_seconds: 5,
+            stall_seconds: 60,
             streams_per_connection: 100,
             connections_per_source: 64,
         }
@@ -355,6 +363,7 @@ impl Config {
             sign_ins_per_minute: if unlimited { 0 } else { limits.sign_ins_per_minute },
             message_bytes: limits.message_bytes,
             body_deadline: Duration::from_secs(limits.body_seconds),
+            stall: Duration::from_secs(limits.stall_seconds),
             deadlines: Deadlines {
                 default: Duration::from_secs(limits.request_seconds),
                 most: Duration::from_secs(limits.request_max_seconds),
@@ -404,6 +413,7 @@ impl Config {
             events: None,
             remember: self.decision_log.remember,
             inspect: self.ledger.config(),
+            keep_activity: TimeDelta::days(self.activity.keep_days.into()),
             drain: Duration::from_millis(self.shutdown.drain_ms),
             hard: Duration::from_secs(self.shutdown.hard_seconds),
         }

@@ -76,7 +76,7 @@ pub fn unhex(text: &str) -> Option<[u8; 32]> {
     let mut bytes = [0; 32];
     let mut digits = text.bytes();
     for byte in &mut bytes {
-        *byte = digit(digits.next()?)? << 4 | digit(digits.next()?)?;
+        *byte = (digit(digits.next()?)? << 4) | digit(digits.next()?)?;
     }
     digits.next().is_none().then_some(bytes)
 }

@@ -144,6 +144,7 @@ impl Judge<'_> {
                 self.row.created_by == Some(self.caller.user)
                     && self.row.account != Some(self.caller.account)
             }
+            When::OtherUserSet => fields.text("other_user_id").is_some(),
             When::ReassignSet => fields.text("reassign_user_id").is_some(),
             When::FilterNamesApplication => fields.text("application_id").is_some(),
             When::OwnerIsCaller => match self.row.document {

@@ -29,6 +29,8 @@ pub enum When {
     OwnerIsCaller,
     /// The rights document is a master document, or is to be one.
     IsMaster,
+    /// Another user is named to be compared with.
+    OtherUserSet,
 }
 
 /// One step of a resource template.

@@ -263,7 +263,8 @@ impl Snapshot {
 
     /// Returns these trees of accounts and users beside another catalogue, for holding what is in its numbers against one
     /// another. What was compiled with the old one is left as it is: no question is to be decided by it.
-    pub(super) fn named_by(&self, catalogue: &Arc<Catalogue>) -> Self {
+    #[must_use]
+    pub fn named_by(&self, catalogue: &Arc<Catalogue>) -> Self {
         Self { catalogue: Arc::clone(catalogue), ..self.clone() }
     }
 

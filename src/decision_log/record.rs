@@ -20,9 +20,12 @@ pub struct Record {
     pub version: u32,
     /// Which answer it was.
     pub decision_id: DecisionId,
-    /// The instant that it was decided for.
+    /// The instant that it was decided at.
     #[serde(serialize_with = "micros")]
     pub time: DateTime<Utc>,
+    /// The time that it was asked about, where that was another: such an answer lets nobody in.
+    #[serde(serialize_with = "maybe_micros", skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<DateTime<Utc>>,
     /// Which door the question came in by: the method that was called.
     pub door: &'static str,
     /// The request that asked.
@@ -199,6 +202,14 @@ fn is_nothing(value: &Value) -> bool {
 
 fn micros<S: Serializer>(at: &DateTime<Utc>, to: S) -> Result<S::Ok, S::Error> {
     to.collect_str(&at.to_rfc3339_opts(SecondsFormat::Micros, true))
+}
+
+#[expect(clippy::ref_option, reason = "serde hands in a reference to the field")]
+fn maybe_micros<S: Serializer>(at: &Option<DateTime<Utc>>, to: S) -> Result<S::Ok, S::Error> {
+    match at {
+        Some(at) => micros(at, to),
+        None => to.serialize_none(),
+    }
 }
 
 #[expect(clippy::ref_option, reason = "serde hands in a reference to the field")]

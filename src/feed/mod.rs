@@ -6,9 +6,12 @@
 mod follow;
 mod hear;
 mod itself;
+mod past;
+mod ring;
 mod signing;
 mod skew;
 mod slot;
+mod watching;
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -29,8 +32,11 @@ use skew::Skew;
 use slot::Slot;
 
 pub use itself::{Acting, NotDone};
+pub use past::AsOf;
+pub use ring::Step;
 pub use signing::{Jwks, Signing, SigningConfig};
 pub use skew::Skewed;
+pub use watching::Watching;
 
 /// How long a store that is away is waited for by those who ask.
 const AWAY: Duration = Duration::from_secs(2);
@@ -87,6 +93,20 @@ pub enum Error {
     /// A token ahead of the head, or of another line of history.
     #[error("the consistency token is of another history")]
     OtherHistory,
+    /// What was followed is no part of the history that the store has now.
+    #[error("the store's history is not the one that was followed")]
+    Lost,
+    /// The ledger does not reach back so far any more.
+    #[error("the ledger does not reach back so far any more")]
+    Pruned,
+    /// The tenant had not begun by then.
+    #[error("there was nothing yet at that time")]
+    NotBegun,
+    /// To make that state anew takes more than is done for one request.
+    #[error(
+        "more has changed since that time, and before it, than is gone through for one request"
+    )]
+    TooFar,
 }
 
 impl From<store::Error> for Error {
@@ -113,6 +133,7 @@ struct Inner {
     /// Whose an object is. It never changes, so it is never dropped for being old.
     directory: Cache<ObjectId, AccountId>,
     skew: Skew,
+    made: past::Made,
 }
 
 impl Feed {
@@ -129,6 +150,7 @@ impl Feed {
             tenants: RwLock::default(),
             directory: Cache::new(1_000_000),
             skew: Skew::default(),
+            made: past::Made::default(),
         });
         inner.brought_up(&inner.slot(root)).await?;
         // What is known of the clock, it knows from a poll.

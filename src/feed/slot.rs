@@ -1,11 +1,13 @@
 //! One tenant's place in memory.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
+use tokio::sync::watch;
 
+use super::ring::Ring;
 use crate::decision::Snapshot;
 use crate::model::AccountId;
 use crate::store::Progress;
@@ -18,6 +20,10 @@ pub(super) struct Slot {
     pub(super) turn: Arc<tokio::sync::Mutex<()>>,
     /// How far whoever has the turn is.
     pub(super) progress: Progress,
+    /// What those who watch the tenant are served from, while there are any.
+    pub(super) ring: Mutex<Weak<Ring>>,
+    /// Marked whenever another snapshot is shown.
+    moved: watch::Sender<()>,
     snapshot: ArcSwapOption<Snapshot>,
     /// The store holds what this program cannot read of the tenant; only another program can.
     too_new: AtomicBool,
@@ -31,6 +37,8 @@ impl Slot {
             tenant,
             turn: Arc::default(),
             progress: Progress::default(),
+            ring: Mutex::default(),
+            moved: watch::Sender::new(()),
             snapshot: ArcSwapOption::empty(),
             too_new: AtomicBool::new(false),
             confirmed: Mutex::new(None),
@@ -46,6 +54,11 @@ impl Slot {
     /// Tells whether the tenant was given up.
     pub(super) fn is_given_up(&self) -> bool {
         self.too_new.load(Ordering::Acquire)
+    }
+
+    /// Returns what tells whenever another snapshot is shown.
+    pub(super) fn moves(&self) -> watch::Receiver<()> {
+        self.moved.subscribe()
     }
 
     /// Returns the snapshot whatever its age.
@@ -90,6 +103,7 @@ impl Slot {
         // Without a confirmed load there is nothing yet that this could be newer than.
         if newer && !other && confirmed.is_some() {
             self.snapshot.store(Some(snapshot));
+            self.moved.send_replace(());
         }
         !other
     }
@@ -99,6 +113,7 @@ impl Slot {
         let mut confirmed = self.confirmed.lock().unwrap_or_else(PoisonError::into_inner);
         self.snapshot.store(Some(snapshot));
         *confirmed = Some(read);
+        self.moved.send_replace(());
     }
 
     /// Drops what is there.

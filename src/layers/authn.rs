@@ -11,6 +11,7 @@ use http::HeaderMap;
 use moka::future::Cache;
 
 use super::access::{Access, Verified};
+use super::activity::Doings;
 use super::peer::Peers;
 use crate::crypto::token::TokenKind;
 use crate::crypto::{KeyRing, jwt, token};
@@ -157,6 +158,7 @@ pub struct Credentials {
     /// How many unknown tokens each source has sent in its window.
     strangers: moka::sync::Cache<Counted, Arc<AtomicU32>>,
     used: Mutex<HashMap<TokenId, DateTime<Utc>>>,
+    doings: Doings,
     /// Which workloads are service users.
     pub(super) peers: Peers,
     /// Access tokens whose signature is right.
@@ -168,6 +170,7 @@ impl Credentials {
     pub fn new(store: Store, feed: Feed, access: Access, peers: Peers) -> Self {
         let clock = Arc::clone(store.clock());
         Self {
+            doings: Doings::new(Arc::clone(&clock)),
             store,
             feed,
             access,
@@ -194,6 +197,7 @@ impl Credentials {
     ) -> Result<Caller, BadCredential> {
         let caller = self.stands(bearer(headers)?, Source::Address(source)).await?;
         self.note_use(&caller);
+        self.doings.used(&caller, source);
         Ok(caller)
     }
 
@@ -311,6 +315,11 @@ impl Credentials {
             return Err(BadCredential::TooMany);
         }
         Ok(Strangers(sent))
+    }
+
+    /// Returns what is done, until it is written down.
+    pub const fn doings(&self) -> &Doings {
+        &self.doings
     }
 
     /// Notes that a caller's credential was used now.

@@ -209,7 +209,12 @@ impl Gate {
         let worlds = match &caller {
             None => None,
             Some(caller) => {
-                let (worlds, permit) = self.judge(&ask, caller, request.headers()).await?;
+                let judged = self.judge(&ask, caller, request.headers()).await;
+                let doings = self.credentials.doings();
+                let told = |status: &Status| {
+                    doings.denied(caller, &ask.rule().method, &origin.source, status);
+                };
+                let (worlds, permit) = judged.inspect_err(told)?;
                 let now = self.clock.now();
                 let used = permit.iter().flat_map(Permit::used);
                 used.for_each(|permission| self.uses.note(caller.user, permission, now));
@@ -285,7 +290,7 @@ impl Gate {
     }
 
     /// Finds the snapshots a call stands on and, unless it is a change, judges it on them.
-    async fn judge(
+    pub(super) async fn judge(
         &self,
         ask: &Ask,
         caller: &Caller,

@@ -4,6 +4,7 @@
 //! saying why it stands there.
 
 mod access;
+mod activity;
 mod authn;
 mod deadline;
 mod form;
@@ -15,6 +16,7 @@ mod rate;
 mod rules;
 mod shed;
 mod sources;
+mod standing;
 pub mod status;
 mod trace;
 mod web;
@@ -34,6 +36,7 @@ use tracing::{Instrument as _, info_span};
 use crate::telemetry::SPANS;
 
 pub use access::{ACCESS, Access, Seen};
+pub use activity::Doings;
 pub use authn::{
     BadCredential, CredentialForm, Credentials, Gone, Owner, Source, Strangers, bearer, network,
 };
@@ -46,6 +49,7 @@ pub use rules::{Rules, RulesError, known_method as method_name};
 use shed::Place;
 pub use shed::Places;
 pub use sources::{BadNetwork, Sources};
+pub use standing::{Standing, Still};
 pub use web::{BadOrigin, Browsers, Web, cors, origin};
 
 /// The door that a question came in by, where that is not the method which answers it: for the record of the decision.

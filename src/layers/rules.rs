@@ -229,6 +229,7 @@ fn when_of(check: &DynamicMessage) -> Option<When> {
         Wire::FilterNamesApplication => Some(When::FilterNamesApplication),
         Wire::OwnerIsCaller => Some(When::OwnerIsCaller),
         Wire::IsMaster => Some(When::IsMaster),
+        Wire::OtherUserSet => Some(When::OtherUserSet),
     }
 }
 

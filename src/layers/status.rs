@@ -130,6 +130,27 @@ pub(super) fn unimplemented() -> Status {
     status(Code::Unimplemented, "UNKNOWN_METHOD", "there is no such method")
 }
 
+/// There are too many streams, of this caller or of all.
+pub fn too_many_streams(whose: &str) -> Status {
+    let message = format!("too many streams {whose}: end one first");
+    retry(Code::ResourceExhausted, "OVERLOADED", &message, Duration::from_secs(10))
+}
+
+/// This server stops; the stream goes on at another.
+pub fn stream_ended(resume_after: &str) -> Status {
+    let mut details = details("STREAM_ENDED", &[("resume_after", resume_after)]);
+    details.set_retry_info(Some(Duration::ZERO));
+    let message = "the server stops: open another stream, with the last token in `resume_after`";
+    Status::with_error_details(Code::Unavailable, message, details)
+}
+
+/// The stream's reader has read nothing for too long.
+pub fn stream_stalled(resume_after: &str) -> Status {
+    let details = details("STREAM_STALLED", &[("resume_after", resume_after)]);
+    let message = "nothing was read from the stream for too long: open another, with the last token in `resume_after`";
+    Status::with_error_details(Code::Aborted, message, details)
+}
+
 /// What came is HTTP and no gRPC.
 pub(super) fn not_grpc(why: &str) -> Status {
     status(Code::Unimplemented, "NOT_GRPC", why)
@@ -315,6 +336,12 @@ impl From<feed::Error> for Status {
                 details.add_precondition_failure_violation("consistency", "", error.to_string());
                 Self::with_error_details(Code::FailedPrecondition, error.to_string(), details)
             }
+            feed::Error::Lost => status(Code::DataLoss, "HISTORY_LOST", error.to_string()),
+            feed::Error::Pruned => status(Code::OutOfRange, "HISTORY_PRUNED", error.to_string()),
+            feed::Error::NotBegun => {
+                status(Code::OutOfRange, "HISTORY_NOT_BEGUN", error.to_string())
+            }
+            feed::Error::TooFar => status(Code::OutOfRange, "HISTORY_TOO_FAR", error.to_string()),
             feed::Error::World(_) | feed::Error::Catalogue(_) | feed::Error::NoKey => broke(&error),
         }
     }

@@ -112,6 +112,8 @@ macro_rules! ids {
 }
 
 ids! {
+    /// Names something that was done and changed nothing.
+    ActivityId = "act", "an activity";
     /// Names one account of the tree (`model.md` §2). A tenant is named by its main account.
     AccountId = "acc", "an account";
     /// Names one user (`model.md` §3).

@@ -123,6 +123,8 @@ macro_rules! words {
     };
 }
 
+pub(super) use words;
+
 words! {
     /// What an object is, in the words of the audit.
     EntityKind, "kind of object":

@@ -1,6 +1,7 @@
 //! The nouns of the service and the rules that each one keeps by itself. No I/O, no clock of its own.
 
 mod account;
+mod activity;
 pub mod catalogue;
 mod clock;
 mod condition;
@@ -20,11 +21,12 @@ mod user;
 mod user_filter;
 
 pub use account::{Account, AccountStatus, EffectiveStatus};
+pub use activity::{Activity, ActivityKind, Deed};
 pub use clock::{Clock, HeldClock, SystemClock};
 pub use condition::{BadCondition, Condition, Fault, View};
 pub use fold::{BadName, Folded, fold};
 pub use id::{
-    AccountId, BadId, DecisionId, DocId, KeyId, MessageId, Revision, RoleId, SessionId,
+    AccountId, ActivityId, BadId, DecisionId, DocId, KeyId, MessageId, Revision, RoleId, SessionId,
     SigningKeyId, TokenId, UserId,
 };
 pub use ledger::{Change, ChangeKind, EntityKind, Image};

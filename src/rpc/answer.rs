@@ -101,8 +101,12 @@ pub(super) fn role_name(world: &Snapshot, role: &RoleRef) -> String {
     }
 }
 
-/// Counts a decision by its reason.
-pub(super) fn count(reason: Reason) {
+/// Counts a decision by its reason. One about another time is no decision: nobody is let in by it.
+pub(super) fn count(reason: Reason, live: bool) {
+    if !live {
+        metrics::counter!("chancery_past_decisions_total").increment(1);
+        return;
+    }
     // What counts is looked up once, not at each decision.
     static COUNTERS: OnceLock<HashMap<Reason, Counter>> = OnceLock::new();
     let counters = COUNTERS.get_or_init(|| {

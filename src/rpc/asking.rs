@@ -3,6 +3,7 @@
 //! What the asker may not ask about is answered as if it did not exist (`edges.md` §3).
 
 mod find;
+mod past;
 mod ready;
 
 use std::collections::HashMap;
@@ -26,6 +27,8 @@ use crate::model::catalogue::Permission;
 use crate::model::{AccountId, DecisionId, ResourcePath, Revision};
 use crate::proto::v1 as pb;
 pub(super) use find::Found;
+use past::Past;
+pub(super) use past::past_time;
 pub(super) use ready::Ready;
 
 /// What whoever asks must hold over the accounts of subject and resource.
@@ -58,6 +61,8 @@ pub(super) struct Asking {
     worlds: HashMap<AccountId, Arc<Snapshot>>,
     stood_at: Arc<Snapshot>,
     platform: Revision,
+    /// Which time it is about, where that is not now.
+    past: Option<Past>,
     /// Which request it is, where its decisions are recorded.
     origin: Option<Origin>,
 }
@@ -94,7 +99,8 @@ impl Asking {
         let home = Arc::clone(&by.home);
         let worlds = HashMap::from([(home.tenant(), Arc::clone(&home))]);
         let (failed, stood_at) = (0, home);
-        Self { shared, by, explain, full, failed, now, worlds, stood_at, platform, origin: None }
+        let (past, origin) = (None, None);
+        Self { shared, by, explain, full, failed, now, worlds, stood_at, platform, past, origin }
     }
 
     /// Records its decisions as those of a request.
@@ -107,7 +113,8 @@ impl Asking {
         &mut self,
         item: &pb::EvaluationRequest,
     ) -> Result<pb::AuthorizeResponse, Status> {
-        let ready = match self.prepare(item, EVALUATE).await? {
+        let right = if self.past.is_some() { EXPLAIN } else { EVALUATE };
+        let ready = match self.prepare(item, right).await? {
             Prepared::Ready(ready) => ready,
             Prepared::Settled(answer, ready) => {
                 let reply = self.reply(&answer);
@@ -178,6 +185,7 @@ impl Asking {
         let asked = Sent::of(item)?.keep();
         let helpful = self.failed < HELPED;
         let (name, also) = question::subject(item.subject.as_ref())?;
+        self.names_no_credential_of_then(&name)?;
         let found = self.find(&name, also.as_ref()).await?;
         // While a new catalogue comes, the asker's tenant may have it and the subject's not yet.
         let catalogue = Arc::clone(found.home.catalogue());
@@ -254,8 +262,10 @@ impl Asking {
         let own = found.subject == Subject::User(self.by.caller.user);
         let covered = self.may(right.permission, &ResourcePath::account(path.account)).await?;
         let may_ask = self.may_ask_of(&found, own, right).await?;
-        let (credential, now) = (found.credential, self.now);
-        let ready = Ready { found, there, permission, path, own, covered, now, asked, named, seen };
+        let (credential, now) = (found.credential, self.asked_at());
+        let live = self.past.is_none();
+        let ready =
+            Ready { found, there, permission, path, own, covered, now, live, asked, named, seen };
         let by_itself = own && right.own;
         if !may_ask {
             self.refuse_if_never(right)?;
@@ -290,8 +300,8 @@ impl Asking {
     }
 
     /// Returns the platform's revision that all stands at.
-    pub(super) const fn platform(&self) -> Revision {
-        self.platform
+    pub(super) fn platform(&self) -> Revision {
+        self.platform_of_then().unwrap_or(self.platform)
     }
 
     /// Returns who asks.
@@ -352,7 +362,7 @@ impl Asking {
             tenant: at.tenant(),
             revision: at.revision(),
             hash8,
-            platform: self.platform,
+            platform: self.platform(),
         };
         (token.to_string(), at.revision().0)
     }
@@ -366,7 +376,7 @@ impl Asking {
         let (consistency_token, evaluated_revision) = self.stand();
         let decision = answer.is_permit();
         let reason = answer::wire_reason(answer.reason);
-        answer::count(answer.reason);
+        answer::count(answer.reason, self.past.is_none());
         pb::AuthorizeResponse {
             decision,
             reason: reason.into(),

@@ -1,10 +1,12 @@
 //! The Audit service: what the ledgers hold, for people and for programs.
 
+mod activity;
 mod events;
 mod export;
 mod proof;
 mod unused;
 mod view;
+mod watch;
 
 use std::sync::Arc;
 
@@ -13,8 +15,9 @@ use tonic::{Request, Response, Status};
 
 use super::heavy::Heavy;
 use super::shared::{Shared, open};
+use super::streams::Told;
 use crate::crypto::LedgerKey;
-use crate::layers::bearer;
+use crate::layers::{Gate, bearer};
 use crate::proto::v1 as pb;
 use crate::proto::v1::audit_service_server::AuditService;
 
@@ -24,14 +27,16 @@ pub struct AuditApi {
     shared: Shared,
     /// What heads are signed with.
     key: Arc<LedgerKey>,
+    /// Judges streams anew.
+    gate: Arc<Gate>,
     /// Places for exports: they last, and take none of those that answers are waited for.
     exports: Heavy,
 }
 
 impl AuditApi {
-    /// Makes the service; heads are signed with `key`.
-    pub fn new(shared: Shared, key: Arc<LedgerKey>) -> Self {
-        Self { shared, key, exports: Heavy::default() }
+    /// Makes the service; heads are signed with `key`, and streams judged by `gate`.
+    pub fn new(shared: Shared, key: Arc<LedgerKey>, gate: Arc<Gate>) -> Self {
+        Self { shared, key, gate, exports: Heavy::default() }
     }
 }
 
@@ -43,6 +48,15 @@ impl AuditService for AuditApi {
     ) -> Result<Response<pb::ListAuditEventsResponse>, Status> {
         let (call, request) = open(request)?;
         self.list(&call, &request).await
+    }
+
+    type WatchAuditEventsStream = Told<pb::WatchAuditEventsResponse>;
+
+    async fn watch_audit_events(
+        &self,
+        request: Request<pb::WatchAuditEventsRequest>,
+    ) -> Result<Response<Self::WatchAuditEventsStream>, Status> {
+        self.watched(request).await
     }
 
     async fn verify_ledger(
@@ -80,5 +94,13 @@ impl AuditService for AuditApi {
     ) -> Result<Response<pb::ListUnusedRightsResponse>, Status> {
         let (call, request) = open(request)?;
         self.unused(&call, &request).await
+    }
+
+    async fn list_activity(
+        &self,
+        request: Request<pb::ListActivityRequest>,
+    ) -> Result<Response<pb::ListActivityResponse>, Status> {
+        let (call, request) = open(request)?;
+        self.activity(&call, &request).await
     }
 }

@@ -7,6 +7,7 @@ use tonic::{Request, Response, Status};
 use super::answer;
 use super::asking::Asking;
 use super::shared::{Reader, Shared, open, reader};
+use super::streams::Told;
 use crate::layers::{Gate, status};
 use crate::proto::v1 as pb;
 use crate::proto::v1::consistency::Requirement;
@@ -110,6 +111,15 @@ impl pb::authorization_service_server::AuthorizationService for AuthorizationApi
     ) -> Result<Response<pb::PreviewChangeResponse>, Status> {
         self.previewed(request).await
     }
+
+    type WatchChangesStream = Told<pb::WatchChangesResponse>;
+
+    async fn watch_changes(
+        &self,
+        request: Request<pb::WatchChangesRequest>,
+    ) -> Result<Response<Self::WatchChangesStream>, Status> {
+        self.watched(request).await
+    }
 }
 
 impl AuthorizationApi {
@@ -121,6 +131,7 @@ impl AuthorizationApi {
         explain: bool,
     ) -> Result<Asking, Status> {
         let feed = &self.0.feed;
+        let mut as_of = None;
         match consistency.and_then(|consistency| consistency.requirement) {
             None | Some(Requirement::MinimizeLatency(_) | Requirement::Full(false)) => {}
             Some(Requirement::Full(true)) => {
@@ -128,6 +139,7 @@ impl AuthorizationApi {
                 by.home = feed.fresh(by.caller.tenant).await?;
                 return Ok(Asking::new(self.0.clone(), by, explain, true, platform));
             }
+            Some(Requirement::AsOf(at)) => as_of = Some(at),
             Some(Requirement::AtLeast(token)) => {
                 let token = token.parse().map_err(|_| {
                     let why = "must be a consistency token as a change answered it";
@@ -138,7 +150,11 @@ impl AuthorizationApi {
             }
         }
         let platform = feed.platform().await?.revision();
-        Ok(Asking::new(self.0.clone(), by, explain, false, platform))
+        let asking = Asking::new(self.0.clone(), by, explain, false, platform);
+        match as_of {
+            None => Ok(asking),
+            Some(at) => asking.as_of(at).await,
+        }
     }
 }
 

@@ -106,7 +106,8 @@ fn told(ready: &Ready, sight: &Sight) -> (Explanation, pb::ExplainAuthorizationR
         document: &|id| sight.sees_document(id),
     };
     let above = Some(&*sight.mine);
-    let suggestions = if explanation.answer.is_permit() {
+    // What would help is for now to say.
+    let suggestions = if explanation.answer.is_permit() || !ready.live {
         Vec::new()
     } else {
         suggest(ready.worlds(), &ready.question(), &explanation, &viewer, above)

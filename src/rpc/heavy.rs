@@ -46,6 +46,16 @@ impl Heavy {
         })
     }
 
+    /// Does some work that also waits, as for the store, where it holds up nobody's decisions.
+    pub(super) async fn wait<T: Send + 'static>(
+        &self,
+        tenant: AccountId,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> Result<T, Status> {
+        let here = tokio::runtime::Handle::current();
+        self.run(tenant, move || here.block_on(work)).await
+    }
+
     /// Takes a place for work that waits more than it does, and does what it does elsewhere; or says that there is none.
     pub(super) fn place(&self, tenant: AccountId) -> Result<Place, Status> {
         self.take(tenant).ok_or_else(status::overloaded)

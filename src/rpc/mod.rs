@@ -25,8 +25,10 @@ mod session;
 mod shared;
 mod sight;
 mod sign_in;
+mod streams;
 mod token;
 mod user;
+mod watch;
 mod wire;
 
 pub use account::AccountApi;
@@ -39,5 +41,6 @@ pub use rights::RightsDocumentApi;
 pub use role::RoleApi;
 pub use session::SessionApi;
 pub use shared::{Settings, Shared};
+pub use streams::{Streams, Told};
 pub use token::TokenApi;
 pub use user::UserApi;

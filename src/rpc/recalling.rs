@@ -28,6 +28,7 @@ impl AuthorizationApi {
             let why = "stands alone: the question is the one that was asked then";
             return Err(status::bad_field("INVALID_FIELD", "decision_id", why));
         }
+        asking.is_about_now("what was decided is told as it was, and decided anew as of now")?;
         let id: DecisionId = field("decision_id", &request.decision_id)?;
         asking.refuse_if_never(EXPLAIN)?;
         let unseen = || Status::from(Refused::Unseen { kind: "decision", id: id.to_string() });

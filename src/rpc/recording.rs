@@ -136,7 +136,10 @@ impl Origin {
             bytes: bytes(&ready),
             ..self.blank(asking, decision_id, reply)
         });
-        self.recorder.remember(Arc::clone(&record), ready, found, reply);
+        // What was asked of another time is nothing that could be held against now.
+        if ready.live {
+            self.recorder.remember(Arc::clone(&record), ready, found, reply);
+        }
         self.recorder.log.put(record);
     }
 
@@ -163,6 +166,7 @@ impl Origin {
             version: VERSION,
             decision_id,
             time: asking.now(),
+            as_of: asking.past_time(),
             door: self.door,
             request_id: self.request_id.clone(),
             traced: self.traced,

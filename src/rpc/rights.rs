@@ -2,6 +2,7 @@
 
 mod effective;
 mod fields;
+mod past;
 mod view;
 
 use std::collections::BTreeMap;
@@ -11,10 +12,9 @@ use tonic::{Request, Response, Status};
 use super::shared::{Done, Reader, Shared, open, reader, with_revision};
 use super::wire::{field, optional};
 use crate::decision::{
-    EffectiveRight, Refused, effective, effective_far, only_of, owns_document, sees_document,
-    sees_user,
+    EffectiveRight, Refused, effective, effective_far, owns_document, sees_document, sees_user,
 };
-use crate::layers::Call;
+use crate::layers::{Call, status};
 use crate::model::{AccountId, Body, DocId, Image, UserId};
 use crate::proto::v1 as pb;
 use crate::store::{Assigning, DocumentDone};
@@ -269,17 +269,18 @@ impl pb::rights_document_service_server::RightsDocumentService for RightsDocumen
     ) -> Result<Response<pb::GetEffectiveRightsResponse>, Status> {
         let (call, request) = open(request)?;
         let by = reader(&call)?;
-        let (of, now) = (user_of(&call)?, self.0.clock.now());
+        let of = user_of(&call)?;
         let account: Option<AccountId> = optional("account_id", &request.account_id)?;
-        let far = self.far(&by, account, now).await?;
+        let far = self.far(&by, account, self.0.clock.now()).await?;
+        let (by, at) = self.at(&by, of, request.as_of).await?;
         let size = if request.page_size == 0 { i32::MAX } else { request.page_size };
         let page = self.0.page::<Mark>(&call, size, &request.page_token)?;
         let start = Mark::start(page.after, by.there.revision())?;
         let rights = match far {
-            Some(account) => effective_far(&by.there, of, account, now),
-            None => effective(&by.there, of, account, now),
+            Some(account) => effective_far(&by.there, of, account, at),
+            None => effective(&by.there, of, account, at),
         };
-        let reading = Reading::new(&by, of, now);
+        let reading = Reading::new(&by, of, self.0.clock.now());
         let here = rights.iter().skip(start.place).take(page.size);
         let effective_rights: Vec<_> = here.map(|right| reading.right(right)).collect();
         let end = Mark { place: start.place + effective_rights.len(), ..start };
@@ -296,19 +297,21 @@ impl pb::rights_document_service_server::RightsDocumentService for RightsDocumen
         let (call, request) = open(request)?;
         let by = reader(&call)?;
         let (one, now) = (user_of(&call)?, self.0.clock.now());
-        let other: UserId = field("other_user_id", &request.other_user_id)?;
-        let rights = |of| effective(&by.there, of, None, now);
-        let (held, compared) = (rights(one), rights(other));
-        let shown = |of, rights: &[EffectiveRight]| {
-            let reading = Reading::new(&by, of, now);
+        let other: Option<UserId> = optional("other_user_id", &request.other_user_id)?;
+        let (other, found) = match (other, request.as_of) {
+            (Some(other), None) => (other, Self::between(&by, one, other, now)),
+            (None, Some(as_of)) => (one, self.since(&by, one, as_of).await?),
+            _ => return Err(compares_with_one()),
+        };
+        let shown = |of, (by, rights): &(Reader, Vec<EffectiveRight>)| {
+            let reading = Reading::new(by, of, now);
             rights.iter().take(MOST_COMPARED).map(|right| reading.right(right)).collect()
         };
-        let only_user = only_of(&by.there, &held, &compared);
-        let only_other = only_of(&by.there, &compared, &held);
+        let most = found.only_one.1.len().max(found.only_other.1.len());
         let reply = pb::CompareRightsResponse {
-            only_user: shown(one, &only_user),
-            only_other: shown(other, &only_other),
-            partial: only_user.len().max(only_other.len()) > MOST_COMPARED,
+            only_user: shown(one, &found.only_one),
+            only_other: shown(other, &found.only_other),
+            partial: most > MOST_COMPARED,
         };
         Ok(with_revision(Response::new(reply), &by.there))
     }
@@ -393,6 +396,11 @@ impl RightsDocumentApi {
         let now = self.0.clock.now();
         view::assignment(one, by.name(one.created_by, now))
     }
+}
+
+fn compares_with_one() -> Status {
+    let why = "compare with one of another user and another time";
+    status::bad_field("INVALID_FIELD", "other_user_id", why)
 }
 
 fn user_of(call: &Call) -> Result<UserId, Status> {

@@ -46,6 +46,7 @@ impl AuthorizationApi {
         let page = page.unwrap_or_default();
         let page = self.0.page_in::<String>(&bound, page.size, &page.token)?;
         let asking = self.asking(reader(call)?, consistency, false).await?;
+        asking.is_about_now("a search is about now")?;
         let by = asking.reader();
         Ok(Search { bound, size: page.size, after: page.after, asking, by })
     }

@@ -225,6 +225,14 @@ fn user_of(call: &Call) -> Result<UserId, Status> {
     field("user_id", call.ask.fields().text("user_id").unwrap_or_default())
 }
 
+const fn wire_kind(kind: SessionKind) -> pb::SessionKind {
+    match kind {
+        SessionKind::Password => pb::SessionKind::Password,
+        SessionKind::Assumed => pb::SessionKind::Assumed,
+        SessionKind::Sso => pb::SessionKind::Sso,
+    }
+}
+
 fn wire(session: Session, by: Option<&Caller>) -> pb::Session {
     let current = by.and_then(|by| by.session).is_some_and(|current| current.id == session.id);
     pb::Session {
@@ -232,12 +240,7 @@ fn wire(session: Session, by: Option<&Caller>) -> pb::Session {
         session_id: session.id.to_string(),
         user_id: session.user.to_string(),
         account_id: session.account.to_string(),
-        kind: match session.kind {
-            SessionKind::Password => pb::SessionKind::Password,
-            SessionKind::Assumed => pb::SessionKind::Assumed,
-            SessionKind::Sso => pb::SessionKind::Sso,
-        }
-        .into(),
+        kind: wire_kind(session.kind).into(),
         actor_user_id: session.actor.map(|id| id.to_string()).unwrap_or_default(),
         create_time: Some(timestamp(session.create_time)),
         last_used_time: Some(timestamp(session.last_used_time)),

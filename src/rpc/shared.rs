@@ -16,9 +16,10 @@ use super::heavy::Heavy;
 use super::passwords::Passwords;
 use super::preview::Rehearsed;
 use super::recording::Recorder;
+use super::streams::Streams;
 use crate::crypto::{ConsistencyToken, KeyRing};
 use crate::decision::{Ask, Caller, Permit, Snapshot, may_be_shown, sees_user};
-use crate::feed::Feed;
+use crate::feed::{AsOf, Feed};
 use crate::issuers::Issuers;
 use crate::layers::{Call, Credentials, Rate, method_name, status};
 use crate::model::{AccountId, Change, Clock, Image, User, UserId};
@@ -75,6 +76,8 @@ pub struct Shared {
     pub issuers: Issuers,
     /// Where decisions are recorded.
     pub decisions: Recorder,
+    /// The streams of changes.
+    pub streams: Streams,
 }
 
 /// An act under way.
@@ -205,7 +208,11 @@ impl Shared {
     {
         let shared = self.clone();
         let change = tracing::info_span!(target: SPANS, "change", chancery.revision = Empty);
-        let work = async move { shared.change_here(call, act).instrument(change).await };
+        let work = async move {
+            let of = call.clone();
+            let done = shared.change_here(call, act).instrument(change).await;
+            done.inspect_err(|status| shared.credentials.doings().refused(&of, status))
+        };
         // In the request's span, so that the log knows whose it is.
         let work = tokio::spawn(work.in_current_span());
         work.await.map_err(|error| {
@@ -318,6 +325,18 @@ impl Shared {
             changes: Vec::new(),
             effects: None,
         })
+    }
+
+    /// Returns a tenant as it was at a time, for a user of `by`.
+    pub(super) async fn as_of(
+        &self,
+        by: AccountId,
+        tenant: AccountId,
+        at: DateTime<Utc>,
+    ) -> Result<AsOf, Status> {
+        let feed = self.feed.clone();
+        let work = async move { feed.as_of(tenant, at).await };
+        Ok(self.heavy.wait(by, work).await??)
     }
 
     /// Finds a user as a change left it, or as it is now where the change made no new image of it.

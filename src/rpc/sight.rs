@@ -1,5 +1,6 @@
 //! What an asker sees of what an answer rests on: the names of others' users, documents and accounts are left out.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -32,17 +33,28 @@ impl Sight {
     /// Returns whether the asker sees a user.
     pub(super) fn sees_user(&self, id: UserId) -> bool {
         let world = if self.home.any_user(id).is_some() { &self.home } else { &self.there };
-        sees_user(&self.caller, &self.mine, world, id, self.now)
+        sees_user(&self.caller, &self.mine, &self.beside_mine(world), id, self.now)
     }
 
     /// Returns whether the asker sees an account.
     pub(super) fn sees_account(&self, id: AccountId) -> bool {
-        sees_account(&self.caller, &self.mine, self.world_of(id), id, self.now)
+        let world = self.beside_mine(self.world_of(id));
+        sees_account(&self.caller, &self.mine, &world, id, self.now)
     }
 
     /// Returns whether the asker sees a rights document.
     pub(super) fn sees_document(&self, id: DocId) -> bool {
-        sees_document(&self.caller, &self.mine, &self.home, id, self.now)
+        sees_document(&self.caller, &self.mine, &self.beside_mine(&self.home), id, self.now)
+    }
+
+    /// What the asker may see it may now, and what an answer stands on may be of another time: of other catalogues too.
+    fn beside_mine<'w>(&self, world: &'w Snapshot) -> Cow<'w, Snapshot> {
+        let mine = self.mine.catalogue();
+        if Arc::ptr_eq(mine, world.catalogue()) {
+            Cow::Borrowed(world)
+        } else {
+            Cow::Owned(world.named_by(mine))
+        }
     }
 
     /// Names an account, if the asker sees it.

@@ -14,7 +14,7 @@ use tonic_reflection::server::Builder;
 use super::health::Doctor;
 use super::inspect::{InspectConfig, Inspector};
 use super::open::{Open, OpenStreams};
-use super::phase::Phases;
+use super::phase::{Phase, Phases};
 use super::probe::Probe;
 use super::{Config, Error};
 use crate::admin::{Check, Report};
@@ -38,7 +38,7 @@ use crate::proto::v1::user_service_server::UserServiceServer;
 use crate::proto::{self, DESCRIPTORS};
 use crate::rpc::{
     AccountApi, AuditApi, AuthorizationApi, Heavy, Passwords, Recorder, RightsDocumentApi, RoleApi,
-    SessionApi, Shared, TokenApi, UserApi,
+    SessionApi, Shared, Streams, TokenApi, UserApi,
 };
 use crate::store::Store;
 
@@ -161,6 +161,8 @@ impl House {
                 .decision_log
                 .clone()
                 .map_or_else(Recorder::default, |log| Recorder::new(log, config.remember)),
+            // What streams would keep from ending, they do not.
+            streams: Streams::new(phases.clone().reached(Phase::Closing), config.stall),
         };
         let account = AccountServiceServer::new(AccountApi(shared.clone()));
         let user = UserServiceServer::new(UserApi(shared.clone()));
@@ -168,8 +170,8 @@ impl House {
         let rights = RightsDocumentServiceServer::new(RightsDocumentApi(shared.clone()));
         let session = SessionServiceServer::new(SessionApi(shared.clone()));
         let token = TokenServiceServer::new(TokenApi(shared.clone()));
-        let audit =
-            AuditServiceServer::new(AuditApi::new(shared.clone(), Arc::clone(&self.ledger_key)));
+        let (key, gate) = (Arc::clone(&self.ledger_key), Arc::clone(&self.door.gate));
+        let audit = AuditServiceServer::new(AuditApi::new(shared.clone(), key, gate));
         let authorization = AuthorizationApi(shared, Arc::clone(&self.door.gate));
         // A proxy's question is one of Authorize, asked by the proxy.
         let (gate, mesh) = (Arc::clone(&self.door.gate), Arc::clone(&self.mesh));

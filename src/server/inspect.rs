@@ -14,7 +14,6 @@ use super::phase::{Phase, Phases};
 use crate::admin::Check;
 use crate::crypto::chain::hex;
 use crate::crypto::{Head, LedgerKey};
-use crate::decision::Snapshot;
 use crate::feed::Feed;
 use crate::model::{AccountId, Revision};
 use crate::store::{Store, Stretch, Verified};
@@ -67,6 +66,8 @@ impl Inspector {
 
     /// Looks after them until the server closes.
     pub(super) async fn run(mut self, phases: Phases) {
+        // Shown from the start, so that the first fault is a step.
+        self.sum_up();
         let closing = phases.reached(Phase::Closing);
         tokio::pin!(closing);
         loop {
@@ -85,20 +86,22 @@ impl Inspector {
 
     async fn round(&mut self) {
         for world in self.feed.warm() {
-            self.write_head(&world).await;
-            self.verify(world.tenant()).await;
+            let (account, revision, hash) = (world.tenant(), world.revision(), *world.head());
+            let at = self.store.clock().now().trunc_subsecs(6);
+            self.write_head(Head { account, revision, hash, at }).await;
+            self.verify(account).await;
         }
     }
 
     /// Writes into the log how far a ledger is, if that was not done lately.
-    async fn write_head(&mut self, world: &Snapshot) {
-        let (tenant, revision, now) = (world.tenant(), world.revision(), self.store.clock().now());
-        let ledger = self.ledgers.entry(tenant).or_default();
+    async fn write_head(&mut self, head: Head) {
+        let Head { account, revision, at: now, .. } = head;
+        let ledger = self.ledgers.entry(account).or_default();
         if let Some((written, at)) = ledger.written {
             if written == revision {
                 return;
             }
-            let many = match self.store.entries_behind(tenant, written).await {
+            let many = match self.store.entries_behind(account, written).await {
                 Ok(count) => count >= ENTRIES,
                 Err(error) => return tracing::warn!(%error, "could not count a ledger's entries"),
             };
@@ -106,8 +109,6 @@ impl Inspector {
                 return;
             }
         }
-        let head =
-            Head { account: tenant, revision, hash: *world.head(), at: now.trunc_subsecs(6) };
         match self.key.sign(head) {
             Ok(signed) => {
                 ledger.written = Some((revision, now));

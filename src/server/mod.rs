@@ -23,6 +23,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
 use tokio::task::{JoinError, JoinHandle};
@@ -83,6 +84,8 @@ pub struct Config {
     pub message_bytes: usize,
     /// How long a message may take to arrive, and a connection's first byte.
     pub body_deadline: Duration,
+    /// How long nothing may be read from a stream of changes before it is given up.
+    pub stall: Duration,
     /// How long a request may take.
     pub deadlines: Deadlines,
     /// How what is known keeps up.
@@ -123,6 +126,8 @@ pub struct Config {
     pub remember: usize,
     /// How ledgers are looked after.
     pub inspect: InspectConfig,
+    /// For how long it is known who signed in, and the like.
+    pub keep_activity: TimeDelta,
     /// How long it goes on taking connections after it has said that it stops.
     pub drain: Duration,
     /// When connections are dropped that have not ended, counted from the signal to stop.
@@ -274,7 +279,7 @@ pub async fn start(
     let posting = tokio::spawn(house.post.run(phases.clone().reached(Phase::Closing)));
     let kept = (house.credentials, house.signing, house.issuers);
     let inspecting = tokio::spawn(inspector.run(phases.clone()));
-    let upkeep = tokio::spawn(upkeep::run(house.store, kept, phases));
+    let upkeep = tokio::spawn(upkeep::run(house.store, kept, config.keep_activity, phases));
 
     let (stop, stopped) = oneshot::channel();
     let others = [probing, posting, inspecting, upkeep];

@@ -27,6 +27,7 @@ const ASKED_FOR: TimeDelta = TimeDelta::days(400);
 pub(super) async fn run(
     store: Store,
     (credentials, signing, issuers): (Arc<Credentials>, Signing, Issuers),
+    keep: TimeDelta,
     phases: Phases,
 ) {
     // Whoever signs in first does not wait for them.
@@ -42,6 +43,7 @@ pub(super) async fn run(
         telemetry::figures().gather();
         note_uses(&store, &credentials).await;
         write_uses(&store).await;
+        credentials.doings().write_down(&store).await;
         if let Err(error) = signing.keep().await {
             tracing::warn!(%error, "could not look after the signing keys");
         }
@@ -60,6 +62,11 @@ pub(super) async fn run(
         if let Err(error) = forget_traces(&store, now).await {
             tracing::warn!(%error, "could not forget old sign-ins and messages");
         }
+        match store.forget_activity(now - keep).await {
+            Ok(0) => {}
+            Ok(count) => tracing::debug!(count, "forgot old activity"),
+            Err(error) => tracing::warn!(%error, "could not forget old activity"),
+        }
         match store.forget_requests(before).await {
             Ok(0) => {}
             Ok(count) => tracing::debug!(count, "forgot old requests"),
@@ -68,6 +75,7 @@ pub(super) async fn run(
     }
     note_uses(&store, &credentials).await;
     write_uses(&store).await;
+    credentials.doings().write_down(&store).await;
 }
 
 /// Forgets what sign-ins and messages have left behind once nothing hangs on it any more.

@@ -5,6 +5,7 @@
 //! queries stay inside; nouns go in and come out.
 
 mod accounts;
+mod activity;
 mod assuming;
 mod audit;
 mod batch;
@@ -26,6 +27,7 @@ mod lock;
 mod migrate;
 mod outbox;
 mod passwords;
+mod past;
 mod place;
 mod reads;
 mod refusal;
@@ -62,6 +64,7 @@ use place::Places;
 use rows::{corrupt, service_state};
 
 pub use accounts::{AccountPatch, Edit, NewAccount, UniqueText, crossing};
+pub use activity::{Moment, Sought};
 pub use assuming::Assuming;
 pub use audit::{Accounts, Event, Events, Place, Wanted};
 pub use bootstrap::{Bootstrap, BootstrapError, Bootstrapped};
@@ -77,6 +80,7 @@ pub use etags::{
 pub use hints::{Hint, Listener};
 pub use idempotency::Outcome;
 pub use outbox::{Outgoing, message_token};
+pub use past::{Past, Then};
 pub use reads::{KeptToken, ObjectId};
 pub use refusal::Refusal;
 pub use rights::{Assigned, Assigning, DocumentDeleted, DocumentDone, DocumentFields, Unassigned};

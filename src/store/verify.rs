@@ -347,7 +347,7 @@ fn digest(image: &Image) -> Result<[u8; 32], Error> {
     Ok(chain::digest(&bytes))
 }
 
-fn images(world: World) -> impl Iterator<Item = Image> {
+pub(super) fn images(world: World) -> impl Iterator<Item = Image> {
     let accounts = world.accounts.into_iter().map(Image::Account);
     let users = world.users.into_iter().map(Image::User);
     let grants = world.grants.into_iter().map(Image::RoleGrant);

@@ -192,6 +192,18 @@ impl<'m> Filler<'m> {
     }
 
     async fn done(&self) {
+        let Self { when, .. } = self;
+        let values = format!(
+            "{}, {}, {}, {}, 'DENIED', 'X', 'source', 1, {when}, {when}",
+            self.id(10, "n"),
+            self.tenant("n / 10"),
+            self.id(1, "n / 10"),
+            self.id(2, "n"),
+        );
+        let into =
+            "activity (id, tenant_id, account_id, user_id, kind, what, source, count, at, last_at)";
+        self.rows(20_000, into, &values).await;
+
         let Self { zeroes, when, json, .. } = self;
         let tenant = self.id(1, "n / 100 * 10");
         let values = format!(

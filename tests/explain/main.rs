@@ -38,7 +38,8 @@ use support::{Service, ask, engines};
 const PASSWORD: &str = "kaufhaus tiger lampe";
 
 /// Tables that grow with use.
-const BIG: [&str; 18] = [
+const BIG: [&str; 19] = [
+    "activity",
     "tenants",
     "accounts",
     "users",
@@ -183,10 +184,19 @@ async fn read_everything(service: &Service, tenant: &str) {
             ..Default::default()
         };
         service.audit(by).list_unused_rights(unused).await.unwrap();
+        read_activity(service, by, tenant).await;
         let own = format!("account/{tenant}");
         let mut question = ask(&person.user_id, "read", "account", &own);
         question.consistency =
             Some(pb::Consistency { requirement: Some(pb::consistency::Requirement::Full(true)) });
+        service.authorization(by).authorize(question.clone()).await.unwrap();
+        // Of a time that something has changed since.
+        let now = chancery::model::Clock::now(&*service.clock);
+        let then = prost_types::Timestamp { seconds: now.timestamp(), nanos: 0 };
+        service.advance(1);
+        service.account(tenant, &format!("After {}", then.seconds)).await;
+        let requirement = Some(pb::consistency::Requirement::AsOf(then));
+        question.consistency = Some(pb::Consistency { requirement });
         service.authorization(by).authorize(question).await.unwrap();
     }
 }
@@ -301,12 +311,41 @@ async fn read_audit(service: &Service, by: &support::Person, tenant: &str) {
     }
 }
 
+async fn read_activity(service: &Service, by: &support::Person, tenant: &str) {
+    let plain = pb::ListActivityRequest {
+        account_id: tenant.to_owned(),
+        page_size: 1,
+        ..Default::default()
+    };
+    let at = prost_types::Timestamp { seconds: support::beginning().timestamp() - 60, nanos: 0 };
+    let all = pb::ListActivityRequest {
+        start_time: Some(at),
+        end_time: Some(prost_types::Timestamp { seconds: at.seconds + 86_400 * 365, ..at }),
+        kinds: vec![pb::ActivityKind::TokenUsed.into(), pb::ActivityKind::Denied.into()],
+        user_id: by.user_id.clone(),
+        ..plain.clone()
+    };
+    for request in [plain, all] {
+        for order in [pb::AuditOrder::OldestFirst, pb::AuditOrder::NewestFirst] {
+            let mut request = request.clone();
+            request.set_order(order);
+            let mut audit = service.audit(by);
+            let page = audit.list_activity(request.clone()).await.unwrap().into_inner();
+            let next = pb::ListActivityRequest { page_token: page.next_page_token, ..request };
+            audit.list_activity(next).await.unwrap();
+        }
+    }
+}
+
 /// What happens by itself, and what no RPC does yet.
 async fn keep_up(service: &Service, tenant: AccountId) {
     let (store, now) = (&service.store, service.clock.now());
     let root: AccountId = service.root.account_id.parse().unwrap();
     let uses = [(service.root.token_id.parse().unwrap(), now)];
     store.touch_tokens(&uses).await.unwrap();
+    store.forget_activity(now - TimeDelta::days(90)).await.unwrap();
+    store.entries_behind(tenant, Revision(1)).await.unwrap();
+    store.written(tenant, Revision(1), 1).await.unwrap();
     store.forget_requests(now - TimeDelta::hours(25)).await.unwrap();
     store.forget_sessions().await.unwrap();
     store.forget_assertions().await.unwrap();

@@ -1,5 +1,6 @@
 //! The audit: what the ledgers tell.
 
+mod activity;
 mod exported;
 mod found;
 mod proof;

@@ -85,13 +85,6 @@ impl Told {
         }
     }
 
-    /// The stable reason of a refusal, as the API has it.
-    pub(crate) fn reason(&self) -> String {
-        let code = self.error().1;
-        let words = code.strip_suffix(".exception").unwrap_or(&code);
-        words.replace('.', "_").to_ascii_uppercase()
-    }
-
     fn error(&self) -> (i32, String) {
         let body: Value = serde_json::from_str(&self.body).unwrap();
         assert_eq!(self.headers["content-type"], "application/json");

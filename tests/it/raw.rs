@@ -59,6 +59,11 @@ pub(crate) fn path(method: &MethodDescriptor) -> String {
     format!("/{}/{}", method.parent_service().full_name(), method.name())
 }
 
+/// Whether a method answers with a stream.
+fn streams(of: &str) -> bool {
+    methods().iter().any(|method| method.is_server_streaming() && path(method) == of)
+}
+
 /// Calls a method with bytes.
 pub(crate) async fn call(by: As, path: &str, message: Vec<u8>) -> Result<Bytes, Status> {
     call_with(by, path, Request::new(Bytes::from(message))).await
@@ -72,6 +77,12 @@ pub(crate) async fn call_with(
 ) -> Result<Bytes, Status> {
     let mut client = tonic::client::Grpc::new(by);
     client.ready().await.unwrap();
+    if streams(path) {
+        // Of a stream the first message, which says that it has begun, or why it has not.
+        let response = client.server_streaming(request, path.parse().unwrap(), Raw).await?;
+        let first = response.into_inner().message().await?;
+        return Ok(first.unwrap_or_default());
+    }
     let response = client.unary(request, path.parse().unwrap(), Raw).await?;
     Ok(response.into_inner())
 }

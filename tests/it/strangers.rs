@@ -278,7 +278,7 @@ fn is_of_user(method: &MethodDescriptor) -> bool {
     let named = ["user_id", "old_user_id", "token_id", "user.user_id", "assigned_user_id"];
     let mut message = DynamicMessage::new(method.input());
     named.iter().any(|name| set(&mut message, name, Value::String(String::new())))
-        && !["CreateUser", "ListUsers"].contains(&method.name())
+        && !["CreateUser", "ListUsers", "ListActivity"].contains(&method.name())
 }
 
 /// Every method that names anything: what may not be seen is told in the words for what is not there, also where it is not

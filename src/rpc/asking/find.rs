@@ -98,15 +98,16 @@ impl Asking {
         also: Option<&SubjectName>,
     ) -> Result<Found, Status> {
         let found = match name {
-            SubjectName::Nobody => Found::nobody(&self.by.home),
+            SubjectName::Nobody => Found::nobody(&self.asked(&Arc::clone(&self.by.home)).await?),
             SubjectName::User(id) => self.find_user(*id).await?,
             SubjectName::UserName(name) => {
-                match question::by_name(&self.by.home, self.by.caller.account, name) {
+                let home = self.asked(&Arc::clone(&self.by.home)).await?;
+                match question::by_name(&home, self.by.caller.account, name) {
                     Some(id) => self.find_user(id).await?,
-                    None => Found::nobody(&self.by.home),
+                    None => Found::nobody(&home),
                 }
             }
-            SubjectName::Account(id) => match self.world_of(Anchor::Account(*id)).await? {
+            SubjectName::Account(id) => match self.asked_of(Anchor::Account(*id)).await? {
                 Some(home) => Found {
                     subject: Subject::Account(*id),
                     account: Some(*id),
@@ -115,7 +116,7 @@ impl Asking {
                     actor: None,
                     credential: None,
                 },
-                None => Found::nobody(&self.by.home),
+                None => Found::nobody(&self.asked(&Arc::clone(&self.by.home)).await?),
             },
             SubjectName::Token(text) => self.find_token(text).await?,
         };
@@ -134,8 +135,8 @@ impl Asking {
     }
 
     async fn find_user(&mut self, id: UserId) -> Result<Found, Status> {
-        let Some(home) = self.world_of(Anchor::User(id)).await? else {
-            return Ok(Found::nobody(&self.by.home));
+        let Some(home) = self.asked_of(Anchor::User(id)).await? else {
+            return Ok(Found::nobody(&self.asked(&Arc::clone(&self.by.home)).await?));
         };
         let account = home.user(id).map(|user| user.account);
         let subject = account.map_or(Subject::Unknown, |_| Subject::User(id));
@@ -194,7 +195,10 @@ impl Asking {
         }
         match self.shared.feed.tenant_of(Anchor::Account(account)).await? {
             None => Ok(None),
-            Some(tenant) => self.world(tenant).await.map(Some),
+            Some(tenant) => {
+                let world = self.world(tenant).await?;
+                self.asked(&world).await.map(Some)
+            }
         }
     }
 

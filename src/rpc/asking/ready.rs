@@ -27,6 +27,8 @@ pub(in crate::rpc) struct Ready {
     /// Whether the asker's right covers the resource's account.
     pub(in crate::rpc) covered: bool,
     pub(in crate::rpc) now: DateTime<Utc>,
+    /// Whether that is now.
+    pub(in crate::rpc) live: bool,
     /// What the asker says, for conditions.
     pub(in crate::rpc) asked: Kept,
     /// The id that the subject was named by, where it was.

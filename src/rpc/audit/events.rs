@@ -1,6 +1,10 @@
 //! `ListAuditEvents`: a search in one ledger, cut to the accounts whose audit the caller may read.
 
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
 use prost::Message as _;
+use prost_types::Timestamp;
 use tonic::{Response, Status};
 
 use super::AuditApi;
@@ -25,7 +29,7 @@ impl AuditApi {
         let by = reader(call)?;
         let account = account_of(&call.ask, "account_id")?;
         let page = self.shared.page::<Place>(call, request.page_size, &request.page_token)?;
-        let (start, end) = range(request)?;
+        let (start, end) = range(request.start_time, request.end_time)?;
         let wanted = Wanted {
             tenant: by.there.tenant(),
             accounts: self.accounts(&by, account, request.subtree),
@@ -73,16 +77,18 @@ impl AuditApi {
         };
         let all = there.accounts().count();
         let ids = there.accounts().map(|account| account.id);
-        let these: std::collections::BTreeSet<_> = ids.filter(wanted).filter(read).collect();
+        let these: BTreeSet<_> = ids.filter(wanted).filter(read).collect();
         if these.len() == all { Accounts::All } else { Accounts::These(these) }
     }
 }
 
-type Range = (Option<chrono::DateTime<chrono::Utc>>, Option<chrono::DateTime<chrono::Utc>>);
+/// From when, and until when.
+pub(super) type Range = (Option<DateTime<Utc>>, Option<DateTime<Utc>>);
 
-fn range(request: &pb::ListAuditEventsRequest) -> Result<Range, Status> {
-    let start = time("start_time", request.start_time)?;
-    let end = time("end_time", request.end_time)?;
+/// Reads from when to when something is looked for.
+pub(super) fn range(start: Option<Timestamp>, end: Option<Timestamp>) -> Result<Range, Status> {
+    let start = time("start_time", start)?;
+    let end = time("end_time", end)?;
     if start.zip(end).is_some_and(|(start, end)| end < start) {
         return Err(status::bad_field("INVALID_FIELD", "end_time", "is before `start_time`"));
     }

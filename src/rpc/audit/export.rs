@@ -15,7 +15,7 @@ use crate::decision::{Snapshot, judge};
 use crate::layers::{Call, Seen, status};
 use crate::model::Revision;
 use crate::proto::v1 as pb;
-use crate::rpc::shared::{Reader, reader, with_revision};
+use crate::rpc::shared::{reader, with_revision};
 
 /// Entries read at once.
 const PAGE: u64 = 500;
@@ -47,8 +47,9 @@ impl AuditApi {
         seen: Option<Seen>,
         resume_after: u64,
     ) -> Result<Response<ReceiverStream<Result<pb::ExportLedgerResponse, Status>>>, Status> {
-        let Reader { there, .. } = reader(&call)?;
-        let ledger = ledger_of(&call, &reader(&call)?)?;
+        let by = reader(&call)?;
+        let ledger = ledger_of(&call, &by)?;
+        let there = by.there;
         let done = Revision(resume_after);
         let mut first = String::new();
         if resume_after > 0 {
@@ -89,7 +90,7 @@ impl Export {
     async fn run(mut self, first: String) {
         if let Err(status) = self.write(first).await {
             // Whoever does not read any more is not told.
-            let _ = self.to.try_send(Err(status));
+            let _ = tokio::time::timeout(PATIENCE, self.to.send(Err(status))).await;
         }
     }
 
@@ -99,7 +100,6 @@ impl Export {
         }
         let (tenant, newest) = (self.there.tenant(), self.there.revision());
         while self.done < newest {
-            self.still().await?;
             let mut page = self.of.shared.store.written(tenant, self.done, PAGE).await?;
             page.retain(|entry| entry.revision <= newest);
             if page.is_empty() {
@@ -122,7 +122,6 @@ impl Export {
             self.done = last;
             self.send(lines).await?;
         }
-        self.still().await?;
         // As it is remembered, and not as it was just read: that a row was changed meanwhile shows in the lines.
         let head = self.of.head_line(newest, *self.there.head(), &self.there)?;
         self.send(head).await
@@ -141,7 +140,9 @@ impl Export {
         Ok(())
     }
 
+    /// Sends a part, if its reader may still have it.
     async fn send(&self, lines: String) -> Result<(), Status> {
+        self.still().await?;
         let part = pb::ExportLedgerResponse { lines, revision: self.done.0 };
         let sent = tokio::time::timeout(PATIENCE, self.to.send(Ok(part))).await;
         match sent {

@@ -34,7 +34,7 @@ pub(super) fn event(tenant: AccountId, found: &Event) -> pb::AuditEvent {
 }
 
 /// Shows an entry that is what was written.
-fn sound(entry: &Entry) -> pb::AuditEvent {
+pub(super) fn sound(entry: &Entry) -> pb::AuditEvent {
     let change = &entry.change;
     let text = |id: Option<String>| id.unwrap_or_default();
     let image = change.after.as_ref().or(change.before.as_ref());

@@ -5,11 +5,14 @@ use tonic::Status;
 
 use super::SessionApi;
 use super::issue::no_randomness;
+use super::wire_kind;
 use crate::crypto::secret;
 use crate::crypto::token::{Secret, TokenKind};
 use crate::decision::{Principal, Snapshot};
 use crate::layers::{network, status};
-use crate::model::{AccountId, Session, SessionId, SessionKind, UserKind, fold};
+use crate::model::{
+    AccountId, ActivityKind, Deed, Session, SessionId, SessionKind, UserKind, fold,
+};
 use crate::proto::v1 as pb;
 use crate::rpc::passwords::Sent;
 use crate::rpc::sign_in::Attempt;
@@ -52,7 +55,19 @@ impl SessionApi {
             source: &source,
             password: &password,
         };
-        self.0.check_password(attempt).await?;
+        let failed = home.as_ref().map(|(account, world)| Deed {
+            tenant: world.tenant(),
+            account: *account,
+            user: attempt.user,
+            kind: ActivityKind::SignInFailed,
+            what: word(SessionKind::Password),
+            source: source.clone(),
+        });
+        let checked = self.0.check_password(attempt).await;
+        if let (Err(_), Some(failed)) = (&checked, failed) {
+            self.0.credentials.doings().note(failed);
+        }
+        checked?;
         let found = found.zip(auth_time);
         let ((world, user), auth_time) = found.ok_or_else(status::sign_in_failed)?;
         let opening = Opening {
@@ -95,8 +110,21 @@ impl SessionApi {
         };
         let secret = Secret::mint(TokenKind::Ref, secret::system).map_err(no_randomness)?;
         self.0.store.open_session(session.clone(), secret.digest(&self.0.keys)).await?;
+        self.0.credentials.doings().note(Deed {
+            tenant: session.tenant,
+            account: session.account,
+            user: Some(session.user),
+            kind: ActivityKind::SignIn,
+            what: word(kind),
+            source: session.source.clone(),
+        });
         self.issue(session, Some(secret)).await
     }
+}
+
+/// Returns how somebody signs in, as the list of activity has it.
+fn word(kind: SessionKind) -> String {
+    wire_kind(kind).as_str_name().trim_start_matches("SESSION_KIND_").to_owned()
 }
 
 /// Finds who has a name in an account and may sign in there with a password.

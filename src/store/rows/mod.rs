@@ -3,6 +3,7 @@
 #![expect(unreachable_pub, reason = "SeaORM's derives want public models")]
 
 pub(super) mod account;
+pub(super) mod activity;
 pub(super) mod api_token;
 pub(super) mod assertion;
 pub(super) mod assignment;

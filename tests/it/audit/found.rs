@@ -27,6 +27,7 @@ fn secrets(answer: &DynamicMessage) -> Vec<String> {
     found
 }
 
+/// R65, for each change that there is.
 #[tokio::test]
 async fn every_change_is_told_with_who_from_where_before_and_after_and_no_secret() {
     for engine in engines() {
@@ -94,6 +95,7 @@ async fn rename(service: &Service, by: &Person, user_id: &str, name: &str) {
     service.users(by).update_user(request).await.unwrap();
 }
 
+/// R65.
 #[tokio::test]
 async fn an_update_is_told_field_by_field() {
     for engine in engines() {

@@ -117,6 +117,8 @@ async fn what_a_document_gives_is_listed_and_what_is_of_no_use_now_is_not() {
         let assign = pb::AssignRightsDocumentRequest {
             rights_doc_id: id.clone(),
             user_ids: vec![ann.user_id.clone()],
+            // The first administrator made her token.
+            force: true,
             ..Default::default()
         };
         service.rights(&boss).assign_rights_document(assign).await.unwrap();

@@ -25,7 +25,7 @@ async fn compared(
     other: &str,
 ) -> Result<pb::CompareRightsResponse, Status> {
     let (user_id, other_user_id) = (one.to_owned(), other.to_owned());
-    let request = pb::CompareRightsRequest { user_id, other_user_id };
+    let request = pb::CompareRightsRequest { user_id, other_user_id, as_of: None };
     Ok(acme.service.rights(by).compare_rights(request).await?.into_inner())
 }
 

@@ -100,9 +100,12 @@ async fn seen(service: &Service, shop: &Channel, event: Event, scene: &Scene) ->
     let source = Peer { principal: id_of(event), ..Default::default() };
     held.attributes.as_mut().unwrap().source = Some(source);
     let told = mesh::ask(service, &service.root, held).await.unwrap();
-    let passed = match told.status {
-        200 => Fate::Lives,
-        _ => refusal(&told.reason()),
+    // What a proxy is told for its log says more than what its client is told.
+    let passed = match (told.status, told.metadata["reason"].as_str()) {
+        (200, _) => Fate::Lives,
+        (403, "NO_GRANT") => Fate::Narrowed,
+        (401, _) | (403, "ACCOUNT_NOT_ACTIVE") => Fate::Dead,
+        other => panic!("{other:?} is not expected"),
     };
     let path = format!("account/{}/user/{user_id}", scene.acme);
     let decided = service.decides(&scene.robot.user_id, "read", "user", &path).await;
