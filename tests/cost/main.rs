@@ -107,7 +107,8 @@ fn decisions() -> usize {
 /// Starts a whole service.
 async fn start(stored: &Stored) -> Running {
     let settings = config(&stored.url);
-    let store = Store::open(&settings.store(), Arc::new(SystemClock)).await.unwrap();
+    let store = settings.store();
+    let store = Box::pin(Store::open(&store, Arc::new(SystemClock))).await.unwrap();
     let keys = Arc::new(KeyRing::from_base64(KEY).unwrap());
     let grpc = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let admin = TcpListener::bind("127.0.0.1:0").await.unwrap();
