@@ -166,16 +166,7 @@ async fn read_everything(service: &Service, tenant: &str) {
         service.roles(by).list_user_roles(of).await.unwrap();
         let of = pb::ListRolesRequest { account_id: tenant.to_owned(), ..Default::default() };
         service.roles(by).list_roles(of).await.unwrap();
-        let of = pb::ListApiTokensRequest {
-            user_id: person.user_id.clone(),
-            page_size: 1,
-            ..Default::default()
-        };
-        service.tokens(by).list_api_tokens(of).await.unwrap();
-        let about = pb::IntrospectTokenRequest { token: person.token.clone() };
-        service.tokens(by).introspect_token(about).await.unwrap();
-        let soon = pb::ListExpiringRequest { page_size: 1, ..Default::default() };
-        service.tokens(by).list_expiring(soon).await.unwrap();
+        read_tokens(service, by, &person).await;
         read_documents(service, by, &person.user_id).await;
         read_audit(service, by, tenant).await;
         read_activity(service, by, tenant).await;
@@ -186,6 +177,19 @@ async fn read_everything(service: &Service, tenant: &str) {
         service.authorization(by).authorize(question.clone()).await.unwrap();
         ask_of_then(service, by, tenant, question).await;
     }
+}
+
+async fn read_tokens(service: &Service, by: &support::Person, person: &support::Person) {
+    let of = pb::ListApiTokensRequest {
+        user_id: person.user_id.clone(),
+        page_size: 1,
+        ..Default::default()
+    };
+    service.tokens(by).list_api_tokens(of).await.unwrap();
+    let about = pb::IntrospectTokenRequest { token: person.token.clone() };
+    service.tokens(by).introspect_token(about).await.unwrap();
+    let soon = pb::ListExpiringRequest { page_size: 1, ..Default::default() };
+    service.tokens(by).list_expiring(soon).await.unwrap();
 }
 
 /// Asks of a time that something has changed since.
