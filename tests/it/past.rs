@@ -21,6 +21,7 @@ fn now(service: &Service) -> prost_types::Timestamp {
     prost_types::Timestamp { seconds: now.timestamp(), nanos }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "it is what requests hold")]
 fn at(time: &prost_types::Timestamp) -> Option<pb::Consistency> {
     Some(pb::Consistency { requirement: Some(Requirement::AsOf(*time)) })
 }

@@ -1,6 +1,7 @@
 //! What was done that changed nothing.
 
 use chancery::proto::v1 as pb;
+use pb::ActivityKind as Kind;
 use prost_types::Timestamp;
 use tonic::Code;
 
@@ -56,7 +57,6 @@ async fn sign_ins_failures_denials_and_uses_are_listed_with_who_and_from_where()
             assert_eq!(one.time.unwrap().seconds, beginning().timestamp());
             one.count
         };
-        use pb::ActivityKind as Kind;
         assert_eq!(told(Kind::SignIn, &ann.user_id, "PASSWORD"), 1);
         assert_eq!(told(Kind::SignInFailed, &ann.user_id, "PASSWORD"), 2);
         assert_eq!(told(Kind::SignInFailed, "", "PASSWORD"), 1);
@@ -71,6 +71,41 @@ async fn sign_ins_failures_denials_and_uses_are_listed_with_who_and_from_where()
             assert!(!text.contains(secret), "{text}");
         }
     }
+}
+
+fn ids(of: &[pb::Activity]) -> Vec<String> {
+    of.iter().map(|one| one.activity_id.clone()).collect()
+}
+
+/// Pages join to the whole, and a page's token is good for its own list alone.
+async fn is_paged(service: &Service, boss: &Person, all: &[pb::Activity]) {
+    let acme = &boss.account_id;
+    let mut paged = Vec::new();
+    let mut request = of(acme);
+    request.set_order(pb::AuditOrder::NewestFirst);
+    request.page_size = 2;
+    loop {
+        let page = service.audit(boss).list_activity(request.clone()).await.unwrap().into_inner();
+        assert!(page.activities.len() <= 2);
+        paged.extend(ids(&page.activities));
+        if page.next_page_token.is_empty() {
+            break;
+        }
+        request.page_token = page.next_page_token;
+    }
+    paged.reverse();
+    paged.retain(|id| ids(all).contains(id));
+    assert_eq!(paged, ids(all));
+    let mut other = of(acme);
+    other.page_size = 1;
+    let page = service.audit(boss).list_activity(other.clone()).await.unwrap().into_inner();
+    other.page_token = page.next_page_token;
+    other.user_id.clone_from(&boss.user_id);
+    refused(
+        service.audit(boss).list_activity(other).await,
+        Code::InvalidArgument,
+        "INVALID_PAGE_TOKEN",
+    );
 }
 
 #[tokio::test]
@@ -92,8 +127,6 @@ async fn activity_is_found_by_time_kind_and_user_and_paged_either_way() {
             service.advance(10);
         }
         let all = list(&service, &boss, of(&acme)).await;
-        let ids =
-            |of: &[pb::Activity]| of.iter().map(|one| one.activity_id.clone()).collect::<Vec<_>>();
         let is = async |change: &dyn Fn(&mut pb::ListActivityRequest),
                         keep: &dyn Fn(&pb::Activity) -> bool| {
             let mut request = of(&acme);
@@ -116,33 +149,7 @@ async fn activity_is_found_by_time_kind_and_user_and_paged_either_way() {
         is(&|r| r.start_time = at(10), &|one| when(one) >= 10).await;
         is(&|r| r.end_time = at(10), &|one| when(one) < 10).await;
 
-        let mut paged = Vec::new();
-        let mut request = of(&acme);
-        request.set_order(pb::AuditOrder::NewestFirst);
-        request.page_size = 2;
-        loop {
-            let page =
-                service.audit(&boss).list_activity(request.clone()).await.unwrap().into_inner();
-            assert!(page.activities.len() <= 2);
-            paged.extend(ids(&page.activities));
-            if page.next_page_token.is_empty() {
-                break;
-            }
-            request.page_token = page.next_page_token;
-        }
-        paged.reverse();
-        paged.retain(|id| ids(&all).contains(id));
-        assert_eq!(paged, ids(&all));
-        let mut other = of(&acme);
-        other.page_size = 1;
-        let page = service.audit(&boss).list_activity(other.clone()).await.unwrap().into_inner();
-        other.page_token = page.next_page_token;
-        other.user_id.clone_from(&ann.user_id);
-        refused(
-            service.audit(&boss).list_activity(other).await,
-            Code::InvalidArgument,
-            "INVALID_PAGE_TOKEN",
-        );
+        is_paged(&service, &boss, &all).await;
         let mut turned = of(&acme);
         (turned.start_time, turned.end_time) = (at(2), at(1));
         refused(

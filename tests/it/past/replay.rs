@@ -64,7 +64,7 @@ struct World<'s> {
     count: usize,
 }
 
-fn pick<'t, T>(of: &'t [T], index: &Index) -> &'t T {
+fn pick<T>(of: &[T], index: Index) -> &T {
     &of[index.index(of.len())]
 }
 
@@ -76,7 +76,7 @@ impl World<'_> {
 
     /// Does something; what is refused has not happened.
     async fn go_on(&mut self, happens: &Happens) {
-        let Happens { what, which: [a, b, c] } = happens;
+        let Happens { what, which: [a, b, c] } = *happens;
         let service = self.service;
         let root = service.root.clone();
         let user_id = pick(&self.users, a).user_id.clone();
@@ -92,7 +92,7 @@ impl World<'_> {
                 self.users.push(user);
             }
             2..=5 => {
-                let expire_time = (what == &5).then(|| {
+                let expire_time = (what == 5).then(|| {
                     let mut end = now(service);
                     end.seconds += 7;
                     end
@@ -120,6 +120,23 @@ impl World<'_> {
                 let request = pb::SetUserActiveRequest { user_id, is_active, ..Default::default() };
                 let _ = service.users(&root).set_user_active(request).await;
             }
+            9..=12 => self.document(what, user_id, b).await,
+            13 => self.account(b, c.index(2) == 0).await,
+            14 => {
+                let request = pb::DeleteUserRequest { user_id, ..Default::default() };
+                if self.users.len() > 6 {
+                    let _ = service.users(&root).delete_user(request).await;
+                }
+            }
+            _ => self.catalogue(c.index(2) == 0).await,
+        }
+    }
+
+    /// Does something with a document.
+    async fn document(&mut self, what: u8, user_id: String, b: Index) {
+        let service = self.service;
+        let root = service.root.clone();
+        match what {
             9 => {
                 let document = pb::RightsDocument {
                     rights_doc_name: Some(self.name()),
@@ -152,32 +169,22 @@ impl World<'_> {
                     pb::DeleteRightsDocumentRequest { rights_doc_id, ..Default::default() };
                 let _ = service.rights(&root).delete_rights_document(request).await;
             }
-            13 => {
-                let account_id = pick(&self.accounts, b).clone();
-                let mut accounts = service.accounts(&root);
-                if c.index(2) == 0 {
-                    let _ = accounts
-                        .suspend_account(pb::SuspendAccountRequest {
-                            account_id,
-                            ..Default::default()
-                        })
-                        .await;
-                } else {
-                    let _ = accounts
-                        .resume_account(pb::ResumeAccountRequest {
-                            account_id,
-                            ..Default::default()
-                        })
-                        .await;
-                }
-            }
-            14 => {
-                let request = pb::DeleteUserRequest { user_id, ..Default::default() };
-                if self.users.len() > 6 {
-                    let _ = service.users(&root).delete_user(request).await;
-                }
-            }
-            _ => self.catalogue(c.index(2) == 0).await,
+            _ => {}
+        }
+    }
+
+    /// Suspends or resumes an account.
+    async fn account(&self, b: Index, suspends: bool) {
+        let account_id = pick(&self.accounts, b).clone();
+        let mut accounts = self.service.accounts(&self.service.root);
+        if suspends {
+            let _ = accounts
+                .suspend_account(pb::SuspendAccountRequest { account_id, ..Default::default() })
+                .await;
+        } else {
+            let _ = accounts
+                .resume_account(pb::ResumeAccountRequest { account_id, ..Default::default() })
+                .await;
         }
     }
 
@@ -194,7 +201,7 @@ impl World<'_> {
         self.service.roles(&self.service.root).apply_catalogue(request).await.unwrap();
     }
 
-    fn question(&self, [who, whom, at]: &[Index; 3], about: &Index) -> pb::EvaluationRequest {
+    fn question(&self, [who, whom, at]: [Index; 3], about: Index) -> pb::EvaluationRequest {
         let (action, kind, rest) = *pick(&ABOUT, about);
         let rest = rest.replace("USER", &pick(&self.users, whom).user_id);
         let path = format!("account/{}{rest}", pick(&self.accounts, at));
@@ -245,7 +252,8 @@ async fn what_was_decided_is_decided_again_as_of_its_time() {
             world.go_on(&next).await;
             let asks = prop::collection::vec((any::<[Index; 3]>(), any::<Index>()), EACH);
             let asks = asks.new_tree(&mut runner).unwrap().current();
-            let evaluations = asks.iter().map(|(who, about)| world.question(who, about)).collect();
+            let evaluations =
+                asks.iter().map(|(who, about)| world.question(*who, *about)).collect();
             let request =
                 pb::BatchAuthorizeRequest { evaluations, explain: true, ..Default::default() };
             let time = now(&service);

@@ -120,7 +120,7 @@ async fn seen(service: &Service, shop: &Channel, event: Event, scene: &Scene) ->
 #[tokio::test]
 async fn what_becomes_of_its_user_becomes_of_a_workload_at_every_door_and_replica() {
     for engine in engines() {
-        let column = Column::start(&engine).await;
+        let column = Box::pin(Column::start(&engine)).await;
         for (event, scene) in &column.scenes {
             let own = column.clients.client(&workload(id_of(*event).leak()));
             let [here, there] =
