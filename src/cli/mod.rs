@@ -12,6 +12,7 @@ mod ledger;
 mod mesh;
 mod migrate;
 mod open;
+mod review;
 mod rights;
 mod rules;
 mod serve;
@@ -70,6 +71,8 @@ enum Command {
     Rights(rights::Wanted),
     /// Asks a server who may do something
     WhoCan(who_can::Wanted),
+    /// Writes down who may do what under an account, and why: a page to read, or data
+    Review(review::Wanted),
     /// Shows what a catalogue file would change, or applies it
     #[command(subcommand)]
     Catalogue(catalogue::Wanted),
@@ -117,6 +120,7 @@ async fn dispatch(settings: &Settings, command: Command) -> Outcome {
         Command::Explain(wanted) => explain::run(settings, wanted).await,
         Command::Rights(wanted) => rights::run(settings, wanted).await,
         Command::WhoCan(wanted) => who_can::run(settings, wanted).await,
+        Command::Review(wanted) => review::run(settings, wanted).await,
         Command::Catalogue(wanted) => catalogue::run(settings, wanted).await,
         Command::Ledger(wanted) => ledger::run(settings, wanted).await,
         Command::Mesh(wanted) => mesh::run(&settings.load()?, &wanted),

@@ -34,6 +34,7 @@ mod password;
 mod preview;
 mod proxy;
 mod raw;
+mod review;
 mod rights;
 mod role;
 mod search;
