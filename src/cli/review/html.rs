@@ -14,8 +14,8 @@ use super::model::{Review, Right, Sealed, User};
 use super::words::{Names, day};
 use crate::crypto::chain::digest;
 
-const STYLE: &str = include_str!("review/page.css");
-const SCRIPT: &str = include_str!("review/page.js");
+const STYLE: &str = include_str!("page.css");
+const SCRIPT: &str = include_str!("page.js");
 
 /// Writes the page.
 pub(super) fn page(sealed: &Sealed) -> String {

@@ -53,7 +53,7 @@ impl<'a> Names<'a> {
 
     /// Names a rights document.
     pub(super) fn document(&self, id: &'a str) -> &'a str {
-        match self.documents.get(id) {
+        match self.documents.get(id).copied() {
             Some(name) if !name.is_empty() => name,
             _ if id.is_empty() => "out of sight",
             _ => id,
