@@ -87,7 +87,7 @@ fn summary(html: &mut Html, review: &Review) {
     let disabled = review.users.iter().filter(|user| !user.enabled).count();
     let grave = review.users.iter().filter(|user| is_grave(review, user)).count();
     let ending = rights().filter(|right| right.expires.is_some()).count();
-    let unused = rights().filter(|right| right.unused_whole).count();
+    let unused = grave::unused(review).len();
     let known = rights().any(|right| right.unused_set.is_some());
     html.raw("<dl class=\"figures\">\n");
     let below = review.accounts.iter().filter(|one| !one.above).count();
@@ -95,7 +95,7 @@ fn summary(html: &mut Html, review: &Review) {
         (Some(review.users.len()), "people and programs"),
         (Some(grave), "of them may do grave things"),
         (Some(disabled), "are disabled"),
-        (known.then_some(unused), "rights nobody used"),
+        (known.then_some(unused), "roles and documents unused"),
         (Some(ending), "rights that end by themselves"),
         (Some(below), "accounts"),
     ] {
@@ -206,11 +206,15 @@ mod tests {
     fn it_says_who_may_delete_recordings_and_why() {
         let page = page(&Sealed::new(review()).unwrap());
         let grave = page.split("id=\"look\"").next().unwrap();
-        let question = grave.split("Who may delete things?").nth(1).unwrap();
+        let (_, question) = grave.split_once("Who may delete things?").unwrap();
         let answer = question.split("Who may decide").next().unwrap();
-        for said in
-            ["delete recording", "boss", "role BOSS", "rights document", "inherited from boss"]
-        {
+        for said in [
+            "<b>delete</b> recording <code>",
+            "boss",
+            "role BOSS",
+            "rights document",
+            "inherited from boss",
+        ] {
             assert!(answer.contains(said), "{said}: {answer}");
         }
         assert!(!answer.contains("calc"));

@@ -10,6 +10,8 @@ use crate::cli::review::words::{Names, day, on};
 
 /// So many people stand in a row's cell before the rest is only named.
 const SHOWN: usize = 25;
+/// So many permissions are said in words; more are listed as what they are called.
+const IN_WORDS: usize = 8;
 /// So many rights are listed that nobody uses, or that end.
 const LISTED: usize = 200;
 
@@ -77,27 +79,33 @@ fn group<'a>(
         })
         .collect();
     people.sort_by_key(|(user, _)| (&user.user_name, &user.user_id));
-    let rows = people.len().min(SHOWN) + usize::from(people.len() > SHOWN);
-    html.raw("<tbody class=\"entry\">\n<tr><th scope=\"rowgroup\" rowspan=\"")
-        .number(rows)
-        .raw("\">");
+    let long = permissions.len() > IN_WORDS;
+    html.raw("<tbody class=\"entry\">\n<tr>");
+    if long {
+        // In a column of its own a long list would leave the rest of its row empty.
+        html.raw("<th scope=\"rowgroup\" colspan=\"3\">");
+    } else {
+        let rows = people.len().min(SHOWN) + usize::from(people.len() > SHOWN);
+        html.raw("<th scope=\"rowgroup\" rowspan=\"").number(rows).raw("\">");
+    }
     what(html, permissions);
-    html.raw("</th>");
+    html.raw(if long { "</th></tr>\n" } else { "</th>" });
     let users = permissions.iter().any(|permission| about_users(permission));
     for (at, (user, rights)) in people.iter().take(SHOWN).enumerate() {
-        if at > 0 {
+        if at > 0 || long {
             html.raw("<tr>");
         }
         html.raw("<td class=\"who\">");
         person(html, names, user, &review.account_id);
-        html.raw("</td><td>");
+        html.raw(if long { "</td><td colspan=\"2\">" } else { "</td><td>" });
         for right in rights {
             why(html, names, right, users);
         }
         html.raw("</td></tr>\n");
     }
     if people.len() > SHOWN {
-        html.raw("<tr><td colspan=\"2\"><details><summary>and ").number(people.len() - SHOWN);
+        html.raw(if long { "<tr><td colspan=\"3\">" } else { "<tr><td colspan=\"2\">" });
+        html.raw("<details><summary>and ").number(people.len() - SHOWN);
         html.raw(" more</summary>");
         for (user, _) in people.iter().skip(SHOWN) {
             person(html, names, user, &review.account_id);
@@ -108,8 +116,15 @@ fn group<'a>(
     html.raw("</tbody>\n");
 }
 
-/// Says what a group of permissions is about: a few in words, many by what is done to which kinds of things.
+/// Says what a group of permissions is about.
 fn what(html: &mut Html, permissions: &[&str]) {
+    if permissions.len() > IN_WORDS {
+        html.raw("<div class=\"what\"><b>")
+            .number(permissions.len())
+            .raw(" permissions</b> <code>");
+        html.text(&permissions.join(", ")).raw("</code></div>");
+        return;
+    }
     let mut by_action: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for permission in permissions {
         if let Some((kind, action)) = permission.split_once('.') {
@@ -142,28 +157,29 @@ fn why<'a>(html: &mut Html, names: &Names<'a>, right: &'a Right, users: bool) {
     html.raw("</div>");
 }
 
+/// Lists what could be taken away whole: a role of several parts is one thing.
+pub(super) fn unused(review: &Review) -> Vec<(&User, &Right)> {
+    let mut seen = BTreeSet::new();
+    let all =
+        review.users.iter().flat_map(|user| user.rights.iter().map(move |right| (user, right)));
+    let unused = all.filter(|(_, right)| right.unused_whole);
+    let once = unused.filter(|(user, right)| {
+        seen.insert((&user.user_id, &right.role, &right.rights_doc_id, &right.scope))
+    });
+    once.collect()
+}
+
 /// Writes what could be taken away, and what ends by itself.
 pub(super) fn worth_a_look<'a>(html: &mut Html, review: &'a Review, names: &Names<'a>) {
     html.raw("<section id=\"look\"><h2>Worth a look</h2>\n");
     let all =
         || review.users.iter().flat_map(|user| user.rights.iter().map(move |right| (user, right)));
-    let unused: Vec<_> = all().filter(|(_, right)| right.unused_whole).collect();
     html.raw("<h3>Not used in ").text(&review.unused_days.to_string()).raw(" days</h3>\n");
     if all().all(|(_, right)| right.unused_set.is_none()) {
         html.raw("<p>Not known: whoever made this review may not read it.</p>\n");
     } else {
         html.raw("<p>Nothing that these give was used, as far as uses were noted; they could be taken away whole.</p>\n");
-        // A role of several parts is one thing to take away.
-        let mut seen = BTreeSet::new();
-        let once = unused.into_iter().filter(|(user, right)| {
-            seen.insert((
-                user.user_id.clone(),
-                right.role.clone(),
-                right.rights_doc_id.clone(),
-                right.scope.clone(),
-            ))
-        });
-        list(html, review, names, &once.collect::<Vec<_>>());
+        list(html, review, names, &unused(review));
     }
     html.raw("<h3>Ends by itself</h3>\n");
     let mut ending: Vec<_> = all().filter(|(_, right)| right.expires.is_some()).collect();

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::markup::Html;
 use super::{counts, is_grave, kind, signed_in};
-use crate::cli::review::grave::Grave;
+use crate::cli::review::grave::{Grave, about_users};
 use crate::cli::review::model::{Review, Right, User};
 use crate::cli::review::words::{Names, on};
 
@@ -93,7 +93,8 @@ fn one<'a>(html: &mut Html, review: &'a Review, names: &Names<'a>, user: &'a Use
         for limit in names.limits(right) {
             html.raw(" <span class=\"tag limit\">").text(&limit).raw("</span>");
         }
-        html.raw("</td><td>").text(on(right)).raw("</td><td>");
+        let users = review.permissions(right).iter().any(|permission| about_users(permission));
+        html.raw("</td><td>").text(if users { on(right) } else { "–" }).raw("</td><td>");
         permissions(html, review, right);
         html.raw("</td><td>").text(&used(review, right)).raw("</td></tr>\n");
     }
