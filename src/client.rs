@@ -11,11 +11,13 @@ use tonic_types::StatusExt as _;
 
 use crate::outside::{NoTls, Secure, Trust};
 use crate::proto::v1 as pb;
+use crate::proto::v1::account_service_client::AccountServiceClient;
 use crate::proto::v1::audit_service_client::AuditServiceClient;
 use crate::proto::v1::authorization_service_client::AuthorizationServiceClient;
 use crate::proto::v1::rights_document_service_client::RightsDocumentServiceClient;
 use crate::proto::v1::role_service_client::RoleServiceClient;
 use crate::proto::v1::token_service_client::TokenServiceClient;
+use crate::proto::v1::user_service_client::UserServiceClient;
 
 pub use watch::{Changes, Known, Revisions};
 
@@ -43,6 +45,12 @@ pub enum NoReply {
     /// There was nothing at the time that was asked about.
     #[error("there was nothing yet at that time")]
     NotBegun,
+    /// It is not there, or not for whoever asks.
+    #[error("{0}")]
+    Unseen(String),
+    /// It was asked wrongly, or with the token of a page that is no longer one.
+    #[error("{0}")]
+    Unfit(String),
     /// The server refuses.
     #[error("{0}")]
     Refused(String),
@@ -59,6 +67,8 @@ impl From<Status> for NoReply {
                 Self::Lost(why)
             }
             (Code::OutOfRange, Some("HISTORY_NOT_BEGUN")) => Self::NotBegun,
+            (Code::NotFound | Code::PermissionDenied, _) => Self::Unseen(why),
+            (Code::InvalidArgument, _) => Self::Unfit(why),
             _ => Self::Refused(why),
         }
     }
@@ -79,7 +89,7 @@ pub fn collector(url: &str) -> Result<Channel, NoReply> {
     Ok(endpoint.connect_with_connector_lazy(secure.connector()?))
 }
 
-/// The longest message that is read, in bytes: one entry of a ledger may be longer than others are.
+/// The longest message that is read, in bytes: one entry of a ledger, or a page of rights, may be longer than others are.
 const LONGEST: usize = 64 << 20;
 
 /// A ledger on its way, part by part.
@@ -96,11 +106,13 @@ impl Exported {
 /// A connection to a server, in somebody's name.
 #[derive(Debug, Clone)]
 pub struct Client {
+    accounts: AccountServiceClient<Channel>,
     audit: AuditServiceClient<Channel>,
     authorization: AuthorizationServiceClient<Channel>,
     rights: RightsDocumentServiceClient<Channel>,
     roles: RoleServiceClient<Channel>,
     tokens: TokenServiceClient<Channel>,
+    users: UserServiceClient<Channel>,
     bearer: AsciiMetadataValue,
 }
 
@@ -120,12 +132,15 @@ impl Client {
         let endpoint = endpoint.connect_timeout(patience).timeout(patience);
         let channel = endpoint.connect_with_connector(secure.connector()?).await;
         let channel = channel.map_err(|error| NoReply::Unreachable(url.to_owned(), error))?;
+        let accounts = AccountServiceClient::new(channel.clone());
         let audit = AuditServiceClient::new(channel.clone()).max_decoding_message_size(LONGEST);
         let authorization = AuthorizationServiceClient::new(channel.clone());
         let rights = RightsDocumentServiceClient::new(channel.clone());
-        let roles = RoleServiceClient::new(channel.clone());
-        let tokens = TokenServiceClient::new(channel);
-        Ok(Self { audit, authorization, rights, roles, tokens, bearer })
+        let rights = rights.max_decoding_message_size(LONGEST);
+        let roles = RoleServiceClient::new(channel.clone()).max_decoding_message_size(LONGEST);
+        let tokens = TokenServiceClient::new(channel.clone());
+        let users = UserServiceClient::new(channel).max_decoding_message_size(LONGEST);
+        Ok(Self { accounts, audit, authorization, rights, roles, tokens, users, bearer })
     }
 
     /// Asks why a question is decided as it is.
@@ -207,6 +222,60 @@ impl Client {
     ) -> Result<Exported, NoReply> {
         let request = self.signed(request);
         Ok(Exported(self.audit.export_ledger(request).await?.into_inner()))
+    }
+
+    /// Asks for an account.
+    pub async fn account(
+        &mut self,
+        request: pb::GetAccountRequest,
+    ) -> Result<pb::GetAccountResponse, NoReply> {
+        let request = self.signed(request);
+        Ok(self.accounts.get_account(request).await?.into_inner())
+    }
+
+    /// Asks for accounts below one: a page of them.
+    pub async fn accounts(
+        &mut self,
+        request: pb::ListAccountsRequest,
+    ) -> Result<pb::ListAccountsResponse, NoReply> {
+        let request = self.signed(request);
+        Ok(self.accounts.list_accounts(request).await?.into_inner())
+    }
+
+    /// Asks for users of an account: a page of them.
+    pub async fn users(
+        &mut self,
+        request: pb::ListUsersRequest,
+    ) -> Result<pb::ListUsersResponse, NoReply> {
+        let request = self.signed(request);
+        Ok(self.users.list_users(request).await?.into_inner())
+    }
+
+    /// Asks for roles of an account: a page of them.
+    pub async fn roles(
+        &mut self,
+        request: pb::ListRolesRequest,
+    ) -> Result<pb::ListRolesResponse, NoReply> {
+        let request = self.signed(request);
+        Ok(self.roles.list_roles(request).await?.into_inner())
+    }
+
+    /// Asks for a rights document.
+    pub async fn rights_document(
+        &mut self,
+        request: pb::GetRightsDocumentRequest,
+    ) -> Result<pb::GetRightsDocumentResponse, NoReply> {
+        let request = self.signed(request);
+        Ok(self.rights.get_rights_document(request).await?.into_inner())
+    }
+
+    /// Asks which rights nobody uses: a page of users.
+    pub async fn unused_rights(
+        &mut self,
+        request: pb::ListUnusedRightsRequest,
+    ) -> Result<pb::ListUnusedRightsResponse, NoReply> {
+        let request = self.signed(request);
+        Ok(self.audit.list_unused_rights(request).await?.into_inner())
     }
 
     fn signed<R>(&self, message: R) -> Request<R> {

@@ -19,8 +19,15 @@ pub(super) struct Server {
     #[arg(long = "server", value_name = "URL")]
     url: Option<String>,
     /// The API token to ask with; better said in the environment
-    #[arg(long, value_name = "TOKEN", env = "CHANCERY_TOKEN", hide_env_values = true)]
-    token: String,
+    // An option, so that a command whose subcommand asks nobody can do without.
+    #[arg(
+        long,
+        value_name = "TOKEN",
+        env = "CHANCERY_TOKEN",
+        hide_env_values = true,
+        required = true
+    )]
+    token: Option<String>,
     #[command(flatten)]
     secure: SecureFlags,
     /// How long to wait for an answer, in seconds
@@ -43,7 +50,8 @@ impl Server {
             (url, self.secure.of(config.tls.cert_file))
         };
         let patience = Duration::from_secs(self.timeout);
-        Ok(Client::connect(&url, &secure, &self.token, patience).await?)
+        let token = self.token.as_deref().unwrap_or_default();
+        Ok(Client::connect(&url, &secure, token, patience).await?)
     }
 }
 

@@ -12,6 +12,7 @@ mod ledger;
 mod mesh;
 mod migrate;
 mod open;
+mod review;
 mod rights;
 mod rules;
 mod serve;
@@ -76,6 +77,8 @@ enum Command {
     WhoChanged(who_changed::Wanted),
     /// Prints what changes, as it is changed
     Watch(watch::Wanted),
+    /// Writes down who may do what under an account, and why: a page to read, or data
+    Review(review::Wanted),
     /// Shows what a catalogue file would change, or applies it
     #[command(subcommand)]
     Catalogue(catalogue::Wanted),
@@ -125,6 +128,7 @@ async fn dispatch(settings: &Settings, command: Command) -> Outcome {
         Command::WhoCan(wanted) => who_can::run(settings, wanted).await,
         Command::WhoChanged(wanted) => who_changed::run(settings, wanted).await,
         Command::Watch(wanted) => watch::run(settings, wanted).await,
+        Command::Review(wanted) => review::run(settings, wanted).await,
         Command::Catalogue(wanted) => catalogue::run(settings, wanted).await,
         Command::Ledger(wanted) => ledger::run(settings, wanted).await,
         Command::Mesh(wanted) => mesh::run(&settings.load()?, &wanted),

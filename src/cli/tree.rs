@@ -18,6 +18,10 @@ impl Tree {
         self.below.push(Self::new(line));
     }
 
+    pub(super) fn hang(&mut self, tree: Self) {
+        self.below.push(tree);
+    }
+
     /// Hangs some trees below a line of their own; nothing where there are none.
     pub(super) fn branch(&mut self, line: &str, below: impl IntoIterator<Item = Self>) {
         let below: Vec<Self> = below.into_iter().collect();

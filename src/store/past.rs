@@ -109,13 +109,17 @@ async fn head_at(
             _ => not_yet = middle,
         }
     }
-    let before = Revision(by_then.0.saturating_sub(1));
-    let entries = read(db, tenant, before, 1).await?;
-    let last = entries.into_iter().rfind(|entry| entry.revision == by_then);
-    Ok(last.map_or(Then::Pruned, |entry| {
-        let head = Head { tenant, revision: by_then, hash: entry.hash };
-        Then::At(head, entry.platform_revision)
-    }))
+    // Its last alone: one write may have made very many.
+    let last = ledger::Entity::find()
+        .filter(ledger::Column::TenantId.eq(tenant.0))
+        .filter(ledger::Column::Revision.eq(number(by_then)?))
+        .order_by_desc(ledger::Column::Ordinal)
+        .limit(1)
+        .one(db)
+        .await?;
+    let Some(entry) = last.map(Entry::try_from).transpose()? else { return Ok(Then::Pruned) };
+    let head = Head { tenant, revision: by_then, hash: entry.hash };
+    Ok(Then::At(head, entry.platform_revision))
 }
 
 /// Finds the first revision from one on that the ledger holds, and when it was made.

@@ -35,6 +35,7 @@ mod past;
 mod preview;
 mod proxy;
 mod raw;
+mod review;
 mod rights;
 mod role;
 mod search;
