@@ -40,9 +40,6 @@ async fn a_time_that_takes_too_much_is_refused() {
         };
         let then = told.service.rights(&told.boss).get_effective_rights(request).await;
         refused(then, Code::OutOfRange, "HISTORY_TOO_FAR");
-        // What is as it was is known.
-        let then = asked(&told.service, &told.boss, &told.question(), &told.times[2]).await;
-        assert!(!then.unwrap().decision);
     }
 }
 
