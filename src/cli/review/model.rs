@@ -40,6 +40,7 @@ pub(super) struct Review {
 
 /// A signed head of a ledger.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::struct_field_names, reason = "the names of the API")]
 pub(super) struct Head {
     pub(super) account_id: String,
     pub(super) revision: u64,
@@ -52,6 +53,7 @@ pub(super) struct Head {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::struct_field_names, reason = "the names of the API")]
 pub(super) struct Account {
     pub(super) account_id: String,
     pub(super) parent_account_id: String,
@@ -65,6 +67,7 @@ pub(super) struct Account {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::struct_field_names, reason = "the names of the API")]
 pub(super) struct User {
     pub(super) user_id: String,
     pub(super) account_id: String,
@@ -127,6 +130,7 @@ pub(super) struct Limit {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::struct_field_names, reason = "the names of the API")]
 pub(super) struct Role {
     /// As rights name it.
     pub(super) role: String,

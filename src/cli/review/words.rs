@@ -106,7 +106,7 @@ impl<'a> Names<'a> {
                 _ => "",
             };
             let kind = right.resource_type.to_lowercase();
-            text.push_str(&format!(", only on {depth}{kind} {}", right.resource_id));
+            text = format!("{text}, only on {depth}{kind} {}", right.resource_id);
         }
         text
     }

@@ -124,12 +124,14 @@ fn of_user<'a>(
     html.raw("</li>\n");
 }
 
+/// Type, then actions with the same numbers, then the numbers.
+type Rows = BTreeMap<String, Vec<(Vec<String>, Vec<usize>)>>;
+
 /// For each permission, how many users have it by each role or document.
 struct Heat {
     columns: Vec<String>,
     left_out: usize,
-    /// Type, then actions with the same numbers, then the numbers.
-    rows: BTreeMap<String, Vec<(Vec<String>, Vec<usize>)>>,
+    rows: Rows,
     most: usize,
 }
 
@@ -162,7 +164,7 @@ impl Heat {
             .filter_map(|name| holders.get(name))
             .flat_map(|by| by.keys().copied())
             .collect();
-        let mut rows: BTreeMap<String, Vec<(Vec<String>, Vec<usize>)>> = BTreeMap::new();
+        let mut rows = Rows::new();
         for (kind, action) in permissions.iter().filter_map(|one| one.split_once('.')) {
             let permission = format!("{kind}.{action}");
             let of = |name: &String| {
