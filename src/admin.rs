@@ -132,21 +132,26 @@ where
     }
 }
 
-/// Shows the figures; those of the memory are taken now.
+/// Takes the figures of what is in memory.
 #[expect(
     clippy::cast_precision_loss,
     reason = "a gauge is a double; 2^53 users are not to be expected"
 )]
-async fn metrics(State(shown): State<Shown>) -> impl IntoResponse {
-    let (tenants, users) = shown.feed.size();
+pub fn measure(feed: &Feed, signing: &Signing) {
+    let (tenants, users) = feed.size();
     metrics::gauge!("chancery_tenants").set(tenants as f64);
     metrics::gauge!("chancery_users").set(users as f64);
-    metrics::gauge!("chancery_head_age_seconds").set(shown.feed.age());
-    let (age, life) = shown.signing.age();
+    metrics::gauge!("chancery_head_age_seconds").set(feed.age());
+    let (age, life) = signing.age();
     if let Some(age) = age {
         metrics::gauge!("chancery_signing_key_age_seconds").set(age.as_seconds_f64());
     }
     metrics::gauge!("chancery_signing_key_life_seconds").set(life.as_seconds_f64());
+}
+
+/// Shows the figures; those of the memory are taken now.
+async fn metrics(State(shown): State<Shown>) -> impl IntoResponse {
+    measure(&shown.feed, &shown.signing);
     typed("text/plain; version=0.0.4; charset=utf-8", shown.figures.render())
 }
 

@@ -5,6 +5,7 @@
 
 mod events;
 mod export;
+mod figures;
 mod held;
 mod traces;
 
@@ -23,6 +24,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer, Registry};
 
 pub use events::{Event, Events, NotTaken};
+use figures::SendingFigures;
 use traces::Sending;
 pub use traces::{BadEndpoint, SPANS, Traced, TracesConfig, is_on, join, keep, note, pass_on};
 
@@ -100,19 +102,23 @@ pub enum Silent {
 /// What goes on speaking until it is ended.
 #[derive(Debug, Default)]
 #[must_use = "the last spans are sent when it is ended"]
-pub struct Telemetry(Option<(Sending, Events)>);
+pub struct Telemetry(Option<(Sending, Events, Option<SendingFigures>)>);
 
 impl Telemetry {
     /// Returns what sends events; `None` = there is no collector.
     pub fn events(&self) -> Option<Events> {
-        self.0.as_ref().map(|(_, events)| events.clone())
+        self.0.as_ref().map(|(_, events, _)| events.clone())
     }
 
     /// Sends the last spans, and waits for that no longer than `within`.
     pub async fn end(self, within: Duration) {
-        if let Some((sending, _)) = self.0 {
-            sending.end(within).await;
-        }
+        let Some((sending, _, figures)) = self.0 else { return };
+        let figures = async {
+            if let Some(figures) = figures {
+                figures.end(within).await;
+            }
+        };
+        futures::future::join(sending.end(within), figures).await;
     }
 }
 
@@ -134,6 +140,8 @@ pub fn start(
         return Ok(Telemetry::default());
     };
     let events = Events::start(collector.clone())?;
+    let every = Duration::from_secs(traces.otlp_figures_seconds);
+    let figures = (!every.is_zero()).then(|| SendingFigures::start(collector.clone(), every));
     let sending = Sending::start(collector, traces)?;
     // Each has a filter of its own: what is traced does not hang on what is logged, nor the other way.
     let spans = tracing_opentelemetry::layer()
@@ -151,7 +159,7 @@ pub fn start(
     if Registry::default().with(lines).with(spans).try_init().is_ok() {
         traces::turn_on();
     }
-    Ok(Telemetry(Some((sending, events))))
+    Ok(Telemetry(Some((sending, events, figures))))
 }
 
 /// Writes the log's lines.

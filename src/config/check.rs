@@ -47,7 +47,7 @@ impl Config {
         problems
     }
 
-    fn bounded(&self) -> [Bounded; 35] {
+    fn bounded(&self) -> [Bounded; 36] {
         let (limits, store, passwords) = (&self.limits, &self.store, &self.passwords);
         let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
         [
@@ -78,6 +78,7 @@ impl Config {
             ("store.credential_connections", store.credential_connections.into(), 1, 1_000),
             ("store.acquire_timeout_ms", store.acquire_timeout_ms, 100, 60_000),
             ("telemetry.slow_ms", self.telemetry.slow_ms, 0, 3_600_000),
+            ("telemetry.otlp_figures_seconds", self.telemetry.otlp_figures_seconds, 0, 3_600),
             ("decision_log.file_bytes", self.decision_log.file_bytes, 4 << 10, 1 << 40),
             ("decision_log.file_keep", self.decision_log.file_keep.into(), 0, 1_000),
             ("decision_log.remember", count(self.decision_log.remember), 0, 1_000_000),

@@ -128,7 +128,7 @@ impl House {
     /// Returns what looks whether the house can serve.
     pub(super) fn probe(&self, ledgers: watch::Receiver<Check>) -> Probe {
         let (store, feed, keys) = (self.store.clone(), self.feed.clone(), Arc::clone(&self.keys));
-        Probe { store, feed, keys, ledgers }
+        Probe { store, feed, signing: self.signing.clone(), keys, ledgers }
     }
 
     /// Returns what looks after the ledgers, and what tells how they are.

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 use super::phase::{Phase, Phases};
-use crate::admin::{Check, Checks, Report};
+use crate::admin::{self, Check, Checks, Report};
 use crate::crypto::KeyRing;
-use crate::feed::Feed;
+use crate::feed::{Feed, Signing};
 use crate::store::{Error, Store};
 
 const EVERY: Duration = Duration::from_secs(1);
@@ -20,6 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 pub(super) struct Probe {
     pub(super) store: Store,
     pub(super) feed: Feed,
+    pub(super) signing: Signing,
     pub(super) keys: Arc<KeyRing>,
     /// What was last found of the ledgers.
     pub(super) ledgers: watch::Receiver<Check>,
@@ -78,6 +79,8 @@ impl Probe {
         let began = Instant::now();
         let found = tokio::time::timeout(PATIENCE, self.look()).await;
         metrics::histogram!("chancery_probe_seconds").record(began.elapsed());
+        // The page takes them anew; what is sent by itself is as old as this.
+        admin::measure(&self.feed, &self.signing);
         let checks = found.unwrap_or_else(|_| Checks {
             store: Check::Bad("the database does not answer in time".to_owned()),
             schema: Check::Unknown,

@@ -52,11 +52,13 @@ pub struct TracesConfig {
     /// A request that takes so long is told in the log, with where its time went, in milliseconds, and its spans are kept whoever
     /// decided otherwise; so are those of one that the server failed. 0 = none is.
     pub slow_ms: u64,
+    /// How often the figures are sent there as well, in seconds. 0 = never: they are on the page for Prometheus.
+    pub otlp_figures_seconds: u64,
 }
 
 impl Default for TracesConfig {
     fn default() -> Self {
-        Self { otlp_endpoint: None, sample: 1.0, slow_ms: 1_000 }
+        Self { otlp_endpoint: None, sample: 1.0, slow_ms: 1_000, otlp_figures_seconds: 0 }
     }
 }
 
@@ -124,11 +126,12 @@ pub fn is_on() -> bool {
 }
 
 /// Who speaks, of all that goes out.
+pub(super) const SPEAKER: [(&str, &str); 2] =
+    [("service.name", "chancery"), ("service.version", env!("CARGO_PKG_VERSION"))];
+
+/// Returns who speaks.
 pub(super) fn resource() -> Resource {
-    let attributes = [
-        KeyValue::new("service.name", "chancery"),
-        KeyValue::new("service.version", env!("CARGO_PKG_VERSION")),
-    ];
+    let attributes = SPEAKER.map(|(key, value)| KeyValue::new(key, value));
     Resource::builder_empty().with_attributes(attributes).build()
 }
 

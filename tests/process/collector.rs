@@ -8,6 +8,12 @@ use opentelemetry_proto::tonic::collector::logs::v1::logs_service_server::{
 use opentelemetry_proto::tonic::collector::logs::v1::{
     ExportLogsServiceRequest, ExportLogsServiceResponse,
 };
+use opentelemetry_proto::tonic::collector::metrics::v1::metrics_service_server::{
+    MetricsService, MetricsServiceServer,
+};
+use opentelemetry_proto::tonic::collector::metrics::v1::{
+    ExportMetricsServiceRequest, ExportMetricsServiceResponse,
+};
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{
     TraceService, TraceServiceServer,
 };
@@ -17,6 +23,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::{
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 use opentelemetry_proto::tonic::logs::v1::LogRecord;
+use opentelemetry_proto::tonic::metrics::v1::Metric;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use serde_json::Value as Json;
 use tokio::net::TcpListener;
@@ -33,6 +40,7 @@ pub(crate) struct Collector {
     pub(crate) url: String,
     spans: watch::Receiver<Vec<ExportTraceServiceRequest>>,
     logs: watch::Receiver<Vec<ExportLogsServiceRequest>>,
+    figures: watch::Receiver<Vec<Metric>>,
 }
 
 /// A collector that stands still: whoever connects waits.
@@ -45,6 +53,7 @@ pub(crate) struct Still {
 struct Taking {
     spans: Arc<watch::Sender<Vec<ExportTraceServiceRequest>>>,
     logs: Arc<watch::Sender<Vec<ExportLogsServiceRequest>>>,
+    figures: Arc<watch::Sender<Vec<Metric>>>,
 }
 
 #[tonic::async_trait]
@@ -69,6 +78,20 @@ impl LogsService for Taking {
     }
 }
 
+#[tonic::async_trait]
+impl MetricsService for Taking {
+    /// Keeps the newest: each sending is of all.
+    async fn export(
+        &self,
+        request: Request<ExportMetricsServiceRequest>,
+    ) -> Result<Response<ExportMetricsServiceResponse>, Status> {
+        let of = request.into_inner().resource_metrics.into_iter();
+        let all = of.flat_map(|of| of.scope_metrics).flat_map(|of| of.metrics).collect();
+        self.figures.send_replace(all);
+        Ok(Response::new(ExportMetricsServiceResponse::default()))
+    }
+}
+
 impl Still {
     pub(crate) async fn new() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -81,16 +104,22 @@ impl Still {
         let Self { listener, url } = self;
         let (tell_spans, spans) = watch::channel(Vec::new());
         let (tell_logs, logs) = watch::channel(Vec::new());
-        let taking = Taking { spans: Arc::new(tell_spans), logs: Arc::new(tell_logs) };
+        let (tell_figures, figures) = watch::channel(Vec::new());
+        let taking = Taking {
+            spans: Arc::new(tell_spans),
+            logs: Arc::new(tell_logs),
+            figures: Arc::new(tell_figures),
+        };
         tokio::spawn(async move {
             Server::builder()
                 .add_service(TraceServiceServer::new(taking.clone()))
+                .add_service(MetricsServiceServer::new(taking.clone()))
                 .add_service(LogsServiceServer::new(taking))
                 .serve_with_incoming(TcpListenerStream::new(listener))
                 .await
                 .unwrap();
         });
-        Collector { url, spans, logs }
+        Collector { url, spans, logs, figures }
     }
 }
 
@@ -113,6 +142,13 @@ impl Collector {
 
     pub(crate) fn spans(&self) -> Vec<Span> {
         spans(&self.spans.borrow())
+    }
+
+    /// Waits until figures have come that are as wanted.
+    pub(crate) async fn wait_for_figures(&self, wanted: impl Fn(&[Metric]) -> bool) {
+        let mut taken = self.figures.clone();
+        let found = timeout(PATIENCE, taken.wait_for(|taken| wanted(taken))).await;
+        found.expect("the figures did not come").unwrap();
     }
 
     /// Waits until logs have come that are as wanted, and returns all there are.

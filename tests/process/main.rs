@@ -19,6 +19,7 @@ mod meddle;
 #[path = "../it/raw.rs"]
 mod raw;
 mod secrets;
+mod sent_figures;
 mod server;
 #[expect(dead_code, reason = "shared with the tests of the service")]
 #[path = "../it/password/sinks.rs"]
