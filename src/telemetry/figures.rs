@@ -53,11 +53,11 @@ impl SendingFigures {
 
 async fn run(collector: Channel, every: Duration, mut stopped: oneshot::Receiver<()>) {
     let mut client = MetricsServiceClient::new(collector);
-    let began = nanos(SystemTime::now());
+    let began = nanos();
     let mut is_told = false;
     loop {
         let last = tokio::time::timeout(every, &mut stopped).await.is_ok();
-        let now = nanos(SystemTime::now());
+        let now = nanos();
         let request = request(&super::figures().render(), began, now);
         let sent = tokio::time::timeout(PATIENCE, client.export(request)).await;
         match sent {
@@ -79,8 +79,10 @@ async fn run(collector: Channel, every: Duration, mut stopped: oneshot::Receiver
     }
 }
 
-fn nanos(at: SystemTime) -> u64 {
-    let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
+/// Returns the machine's time, in nanoseconds since 1970.
+#[expect(clippy::disallowed_methods, reason = "when a figure was taken decides nothing")]
+fn nanos() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }
 
