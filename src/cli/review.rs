@@ -91,6 +91,12 @@ pub(super) async fn run(settings: &Settings, wanted: Wanted) -> Outcome {
         Format::Json => sealed.text()?,
         Format::Html => html::page(&sealed),
     };
+    if matches!(wanted.format, Format::Csv) {
+        // The other forms say it themselves.
+        for what in &sealed.review.missing {
+            eprintln!("not in this review: {what}");
+        }
+    }
     match &wanted.out {
         None => say(&text)?,
         // What is there already may be what somebody relies on.

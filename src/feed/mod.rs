@@ -25,7 +25,7 @@ use tracing::Instrument as _;
 use crate::crypto::ConsistencyToken;
 use crate::decision::{Anchor, BrokenWorld, Snapshot};
 use crate::model::catalogue::{Catalogue, CatalogueError};
-use crate::model::{AccountId, TokenId};
+use crate::model::{AccountId, Revision, TokenId};
 use crate::store::{self, ObjectId, Progress, Store};
 use crate::telemetry::SPANS;
 use skew::Skew;
@@ -204,6 +204,7 @@ impl Feed {
             Error::NoTenant => Error::OtherHistory,
             error => error,
         };
+        self.platform_at_least(token).await?;
         let mut snapshot = self.tenant(token.tenant).await.map_err(other)?;
         if snapshot.revision() < token.revision {
             snapshot = self.fresh(token.tenant).await?;
@@ -220,6 +221,15 @@ impl Feed {
             Some(hash) if hash.starts_with(&token.hash8) => Ok(snapshot),
             _ => Err(Error::OtherHistory),
         }
+    }
+
+    /// Brings the platform to what a token says of it: decisions stand at both revisions (`edges.md` §4).
+    async fn platform_at_least(&self, token: &ConsistencyToken) -> Result<Revision, Error> {
+        let mut known = self.platform().await?.revision();
+        if known < token.platform {
+            known = self.fresh(self.inner.root).await?.revision();
+        }
+        if known < token.platform { Err(Error::OtherHistory) } else { Ok(known) }
     }
 
     /// Shows a snapshot that this process has just committed, so that it holds here at once.

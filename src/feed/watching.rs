@@ -50,8 +50,13 @@ impl Feed {
                 ring
             })
         };
-        let platform = self.platform().await?.revision();
-        let platform = after.map_or(platform, |token| platform.max(token.platform));
+        let platform = match after {
+            None => self.platform().await?.revision(),
+            Some(token) => self.platform_at_least(token).await.map_err(|error| match error {
+                Error::OtherHistory => Error::Lost,
+                error => error,
+            })?,
+        };
         let watching = Watching { feed: self.clone(), tenant, ring, place, platform, moved };
         // Whether there is a way on from there, is known at once.
         watching.behind(&newest).await?;

@@ -327,6 +327,10 @@ impl From<feed::Error> for Status {
             feed::Error::Stale | feed::Error::Slow | feed::Error::NoTenant | feed::Error::Newer => {
                 unavailable()
             }
+            // It will not be mended by trying again.
+            feed::Error::Store(inner) if matches!(**inner, store::Error::Corrupt { .. }) => {
+                broke(&error)
+            }
             feed::Error::Store(_) => {
                 tracing::warn!(error = &error as &dyn std::error::Error, "the store is away");
                 unavailable()

@@ -12,11 +12,10 @@ use tokio::sync::watch;
 
 use super::phase::{Phase, Phases};
 use crate::admin::Check;
-use crate::crypto::chain::hex;
 use crate::crypto::{Head, LedgerKey};
 use crate::feed::Feed;
 use crate::model::{AccountId, Revision};
-use crate::store::{Store, Stretch, Verified};
+use crate::store::{Store, Stretch};
 
 /// A head is written after so many entries.
 const ENTRIES: u64 = 1_000;
@@ -60,7 +59,7 @@ impl Inspector {
         (store, feed, key): (Store, Feed, Arc<LedgerKey>),
         config: InspectConfig,
     ) -> (Self, watch::Receiver<Check>) {
-        let (found, seen) = watch::channel(Check::Good);
+        let (found, seen) = watch::channel(Check::Unknown);
         (Self { store, feed, key, config, found, ledgers: HashMap::new() }, seen)
     }
 
@@ -135,7 +134,7 @@ impl Inspector {
             Ok(verified) => {
                 metrics::counter!("chancery_ledger_verifications_total").increment(1);
                 (ledger.verified, ledger.faults) = (Some(now), verified.fault_count);
-                told(tenant, &verified);
+                verified.tell(tenant);
             }
             // It is tried again with the next look.
             Err(error) => tracing::warn!(%error, %tenant, "a ledger could not be verified"),
@@ -148,7 +147,9 @@ impl Inspector {
         let faults: u64 = self.ledgers.values().map(|ledger| ledger.faults).sum();
         metrics::gauge!("chancery_ledger_faults").set(faults as f64);
         let wrong = self.ledgers.values().filter(|ledger| ledger.faults > 0).count();
-        let check = if wrong == 0 {
+        let check = if self.ledgers.values().all(|ledger| ledger.verified.is_none()) {
+            Check::Unknown
+        } else if wrong == 0 {
             Check::Good
         } else {
             Check::Bad(format!("faults: {faults}, in ledgers: {wrong}; the log names them"))
@@ -159,19 +160,4 @@ impl Inspector {
             changed
         });
     }
-}
-
-/// Raises the alarm where something is wrong.
-fn told(tenant: AccountId, verified: &Verified) {
-    let Some(first) = verified.faults.first() else {
-        let (entries, revision, hash) = (verified.entries, verified.revision, hex(&verified.head));
-        return tracing::debug!(%tenant, entries, %revision, hash, "a ledger is whole");
-    };
-    let count = verified.fault_count;
-    tracing::error!(
-        %tenant,
-        count,
-        %first,
-        "ALARM: a ledger, or what it speaks of, is not what was written"
-    );
 }

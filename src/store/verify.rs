@@ -77,6 +77,21 @@ pub struct Stretch {
     pub gently: bool,
 }
 
+impl Verified {
+    /// Raises the alarm where something is wrong, and names each place.
+    pub fn tell(&self, tenant: AccountId) {
+        if self.fault_count == 0 {
+            let (entries, revision) = (self.entries, self.revision);
+            return tracing::debug!(%tenant, entries, %revision, "a ledger is whole");
+        }
+        let count = self.fault_count;
+        tracing::error!(%tenant, count, "ALARM: a ledger, or what it speaks of, is not what was written");
+        for fault in &self.faults {
+            tracing::error!(%tenant, %fault, "what is not what was written");
+        }
+    }
+}
+
 impl Store {
     /// Recomputes a tenant's chain from the bytes that were hashed, folds the entries into state, and
     /// compares that with the rows; all as of one revision (`edges.md` §4).

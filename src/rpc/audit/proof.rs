@@ -30,9 +30,14 @@ impl AuditApi {
         if from.zip(to).is_some_and(|(from, to)| to < from) {
             return Err(status::bad_field("INVALID_FIELD", "to", "is before `from`"));
         }
+        let end = self.shared.feed.fresh(ledger).await?.revision().next();
+        if from.is_some_and(|from| from > end) {
+            return Err(status::bad_field("INVALID_FIELD", "from", "is no revision of the ledger"));
+        }
         let _place = self.shared.heavy.place(ledger)?;
         let stretch = Stretch { from, to, gently: false };
         let verified = self.shared.store.verify_stretch(ledger, stretch).await?;
+        verified.tell(ledger);
         let reply = pb::VerifyLedgerResponse {
             entries: verified.entries,
             revision: verified.revision.0,

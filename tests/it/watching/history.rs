@@ -22,6 +22,7 @@ async fn a_state_that_never_was_is_not_gone_on_from() {
             ConsistencyToken { hash8: other, ..old },
             ConsistencyToken { hash8: other, ..new },
             ConsistencyToken { revision: new.revision.next(), ..new },
+            ConsistencyToken { platform: new.platform.next(), ..new },
             ConsistencyToken { revision: Revision(u64::MAX >> 1), ..new },
         ] {
             let opened = Watch::open(&service, &eve, behind(&token)).await;
