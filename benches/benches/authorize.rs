@@ -22,7 +22,7 @@ use prost::Message as _;
 
 const BENCH: &str = env!("CARGO_BIN_EXE_bench");
 /// How long a server is called at a time.
-const TURN: Duration = Duration::from_millis(2000);
+const TURN: Duration = Duration::from_secs(2);
 /// How the program that we ship spreads its work.
 const OURS: Shape = Shape::Stealing;
 /// Of what it can do, where latency is looked at.
@@ -49,7 +49,7 @@ impl Side {
         let before = self.program.cpu();
         let outcome = self.load.closed(IN_FLIGHT, TURN);
         assert_eq!(outcome.refused, 0);
-        let used = self.program.cpu() - before;
+        let used = self.program.cpu().saturating_sub(before);
         if counts {
             self.rates.push(outcome.rate());
             self.cpu.push(used.as_secs_f64() * 1e6 / outcome.done as f64);
@@ -106,12 +106,16 @@ fn main() {
 
 fn measure(sides: &mut [Side]) {
     for round in 0..=ROUNDS {
-        sides.iter_mut().for_each(|side| side.closed(round > 0));
+        for side in sides.iter_mut() {
+            side.closed(round > 0);
+        }
     }
     // As many for all as ours can have: who can do more has it easier.
     let rate = PART * Spread::of(sides[0].rates.iter().copied()).median;
     for round in 0..=ROUNDS {
-        sides.iter_mut().for_each(|side| side.open(rate, round > 0));
+        for side in sides.iter_mut() {
+            side.open(rate, round > 0);
+        }
     }
 }
 

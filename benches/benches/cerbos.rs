@@ -24,9 +24,9 @@ use tempfile::TempDir;
 
 const BENCH: &str = env!("CARGO_BIN_EXE_bench");
 /// How long a server is called at a time.
-const TURN: Duration = Duration::from_millis(2000);
+const TURN: Duration = Duration::from_secs(2);
 /// How long Cerbos may take to listen.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The messages of Cerbos, as far as they are used here.
 #[derive(Clone, PartialEq, Message)]

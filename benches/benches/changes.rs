@@ -1,7 +1,7 @@
 //! Durable changes of rights, each with its lock, its entry in the ledger and its hash in one transaction, against the simple
 //! update of `pgbench` on the same Postgres with as many at once. The disk is waited for in both.
 
-#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a bench may panic")]
+#![expect(clippy::unwrap_used, reason = "a bench may panic")]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -63,6 +63,7 @@ impl Call {
 
 /// Why a call did not come to the right answer.
 #[derive(Debug)]
+#[expect(dead_code, reason = "what is wrong is shown by `Debug`")]
 enum Failed {
     /// The server said so, with a status of gRPC.
     Refused(String),
@@ -164,12 +165,12 @@ impl Load {
                 callers.spawn(async move {
                     let mut outcome = Outcome::new();
                     for call in plan.iter().cycle().skip(from) {
-                        let sent = Instant::now();
-                        if sent.duration_since(began) > during {
+                        let at = Instant::now();
+                        if at.duration_since(began) > during {
                             break;
                         }
                         let ended = one(&send, call).await;
-                        outcome.note(ended, sent.elapsed());
+                        outcome.note(ended, at.elapsed());
                     }
                     outcome
                 });

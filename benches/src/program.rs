@@ -13,7 +13,7 @@ use crate::echo::Shape;
 use crate::stored::{KEY, Stored};
 
 /// How long a server may take to begin.
-const PATIENCE: Duration = Duration::from_secs(300);
+const PATIENCE: Duration = Duration::from_mins(5);
 
 /// A server. It ends with this.
 #[derive(Debug)]
