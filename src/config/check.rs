@@ -47,7 +47,7 @@ impl Config {
         problems
     }
 
-    fn bounded(&self) -> [Bounded; 36] {
+    fn bounded(&self) -> [Bounded; 37] {
         let (limits, store, passwords) = (&self.limits, &self.store, &self.passwords);
         let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
         [
@@ -61,6 +61,7 @@ impl Config {
             ("limits.user_depth", count(limits.user_depth), 1, 256),
             ("limits.documents_per_user", count(limits.documents_per_user), 1, 100_000),
             ("limits.message_bytes", count(limits.message_bytes), 4 << 10, 64 << 20),
+            ("limits.answering_threads", count(limits.answering_threads), 0, 1_024),
             ("limits.in_flight", count(limits.in_flight), 1, 1_000_000),
             ("limits.request_seconds", limits.request_seconds, 1, 3_600),
             ("limits.request_max_seconds", limits.request_max_seconds, 1, 3_600),

@@ -8,6 +8,7 @@ mod check;
 mod decision_log;
 mod doors;
 mod ledger;
+mod limits;
 mod mail;
 mod mesh;
 mod read;
@@ -38,6 +39,7 @@ pub use activity::Activity;
 pub use decision_log::{DecisionLog, DecisionSink};
 pub use doors::{Authzen, Browsers};
 pub use ledger::Ledger;
+pub use limits::Limits;
 pub use mail::{Mail, MailSender};
 pub use mesh::{Mesh, MeshRoute};
 pub use read::{Problem, Problems, Sources};
@@ -144,38 +146,6 @@ pub struct Tokens {
     pub algorithm: SigningAlgorithm,
     /// How long a key signs before another takes its place, in days.
     pub key_days: u32,
-}
-
-/// What a caller may use up.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Limits {
-    /// Changes a principal a minute; 0 = as many as it likes.
-    pub changes_per_minute: u32,
-    /// Sign-ins from one source a minute; 0 = as many as come, as where changes are not limited.
-    pub sign_ins_per_minute: u32,
-    /// Levels of the account tree; the root is the first.
-    pub account_depth: usize,
-    /// Levels of a forest of users.
-    pub user_depth: usize,
-    /// The most rights documents that are assigned to one user.
-    pub documents_per_user: usize,
-    /// The longest message, in bytes.
-    pub message_bytes: usize,
-    /// Requests worked on at once.
-    pub in_flight: usize,
-    /// How long a request may take that names no `grpc-timeout`, in seconds.
-    pub request_seconds: u64,
-    /// How long a request may take whatever it names, in seconds.
-    pub request_max_seconds: u64,
-    /// How long a request's body may take to arrive, and a new connection's first byte, in seconds.
-    pub body_seconds: u64,
-    /// How long nothing may be read from a stream of changes before it is given up, in seconds.
-    pub stall_seconds: u64,
-    /// Requests at once on one connection.
-    pub streams_per_connection: u32,
-    /// Connections at once from one address (IPv6: from one /64).
-    pub connections_per_source: usize,
 }
 
 /// Connections to the database, by what they are for (`edges.md` §7). Numbers are a process.
@@ -285,26 +255,6 @@ impl Default for Tokens {
     }
 }
 
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            changes_per_minute: 120,
-            sign_ins_per_minute: 60,
-            account_depth: 8,
-            user_depth: 32,
-            documents_per_user: 1000,
-            message_bytes: 4 << 20,
-            in_flight: 1024,
-            request_seconds: 10,
-            request_max_seconds: 60,
-            body_seconds: 5,
-            stall_seconds: 60,
-            streams_per_connection: 100,
-            connections_per_source: 64,
-        }
-    }
-}
-
 impl Default for Pools {
     fn default() -> Self {
         let StoreConfig {
@@ -368,6 +318,7 @@ impl Config {
         server::Config {
             streams_per_connection: limits.streams_per_connection,
             connections_per_source: limits.connections_per_source,
+            answering_threads: limits.answering_threads,
             in_flight: limits.in_flight,
             changes_per_minute: limits.changes_per_minute,
             sign_ins_per_minute: if unlimited { 0 } else { limits.sign_ins_per_minute },

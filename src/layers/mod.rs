@@ -6,6 +6,7 @@
 mod access;
 mod activity;
 mod authn;
+mod behind;
 mod deadline;
 mod form;
 mod forwarded;
@@ -22,12 +23,12 @@ mod trace;
 mod web;
 
 use std::convert::Infallible;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::{Request, Response};
+use tokio::runtime::Handle;
 use tonic::Status;
 use tonic::body::Body;
 use tower::{Layer, Service};
@@ -37,6 +38,7 @@ use crate::telemetry::SPANS;
 
 pub use access::{ACCESS, Access, Seen};
 pub use activity::Doings;
+pub use behind::Doing;
 pub use authn::{
     BadCredential, CredentialForm, Credentials, Gone, Owner, Source, Strangers, bearer, network,
 };
@@ -67,6 +69,8 @@ pub struct Door {
     pub deadlines: Deadlines,
     /// How long a request may take before it is told in the log; `None` = as long as it likes.
     pub slow: Option<Duration>,
+    /// Where what has to wait goes on.
+    pub behind: Handle,
 }
 
 impl Door {
@@ -120,7 +124,7 @@ where
 {
     type Response = Response<Body>;
     type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+    type Future = Doing<Result<Self::Response, Infallible>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         self.inner.poll_ready(context)
@@ -133,7 +137,8 @@ where
         std::mem::swap(&mut inner, &mut self.inner);
         // Before anything waits: work that nobody will wait for is neither started nor read.
         let until = door.deadlines.of(&request);
-        Box::pin(async move {
+        let behind = door.behind.clone();
+        let work = Box::pin(async move {
             let steps = trace::Steps::default();
             let slow = door.slow;
             let answered = async |request: Request<Body>| {
@@ -155,6 +160,7 @@ where
             };
             // Outermost: everything below has a request id, is counted, timed, and its panics end here.
             Ok(trace::traced(request, &steps, slow, answered).await)
-        })
+        });
+        Doing::new(work, behind)
     }
 }

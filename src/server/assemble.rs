@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use envoy_types::pb::envoy::service::auth::v3::authorization_server::AuthorizationServer;
 use prost_reflect::DescriptorPool;
+use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
 use tonic::server::NamedService;
 use tonic::service::Routes;
@@ -101,6 +102,8 @@ pub(super) async fn house(
         places: Places::new(config.in_flight),
         deadlines: config.deadlines,
         slow: config.slow,
+        // Where the house is put together.
+        behind: Handle::current(),
     };
     let ledger_key = Arc::new(LedgerKey::of(&keys)?);
     let events = config.events.clone();

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::io::{self, IoSlice};
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{self, IpAddr, Ipv6Addr, SocketAddr};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
@@ -17,6 +17,7 @@ use tokio_rustls::server::TlsStream;
 use tonic::body::Body;
 use tonic::transport::server::{Connected, TcpConnectInfo};
 
+use super::cores::{Cores, OnCore};
 use super::phase::{Phase, Phases};
 use super::tls::{self, Tls};
 use crate::layers::Peer;
@@ -41,26 +42,36 @@ pub(super) struct Listening {
     pub(super) tls: Option<Arc<Tls>>,
 }
 
-/// Takes connections in a task of its own, until the listener's phase is reached or nobody receives them.
-pub(super) fn connections(listening: Listening, phases: Phases) -> mpsc::Receiver<Conn> {
-    let (found, taken) = mpsc::channel(64);
+/// Takes connections in a task of its own, until the listener's phase is reached or nobody receives them. Each goes to one of
+/// `cores`, in the order of which what receives them is returned.
+pub(super) fn connections(
+    listening: Listening,
+    cores: Arc<Cores>,
+    phases: Phases,
+) -> Vec<mpsc::Receiver<Conn>> {
+    let (found, taken) = cores.runtimes().map(|_| mpsc::channel(64)).unzip();
     tokio::spawn(async move {
         let until = phases.clone().reached(listening.until);
         tokio::select! {
             () = until => {}
-            () = take(&listening, &phases, &found) => {}
+            () = take(&listening, &cores, &phases, found) => {}
         }
     });
     taken
 }
 
-async fn take(listening: &Listening, phases: &Phases, found: &mpsc::Sender<Conn>) {
+async fn take(
+    listening: &Listening,
+    cores: &Cores,
+    phases: &Phases,
+    found: Vec<mpsc::Sender<Conn>>,
+) {
     let sources = Sources { name: listening.name, most: listening.per_source, ..Sources::new() };
     // Those that have not said anything yet; dropped, and so closed, with the listener.
     let mut silent = JoinSet::new();
-    while !found.is_closed() {
+    while !found.iter().any(mpsc::Sender::is_closed) {
         while silent.try_join_next().is_some() {}
-        let (io, peer) = match listening.listener.accept().await {
+        let (io, peer) = match listening.accept().await {
             Ok(accepted) => accepted,
             Err(error) => {
                 tracing::debug!(%error, "no connection could be taken");
@@ -72,11 +83,11 @@ async fn take(listening: &Listening, phases: &Phases, found: &mpsc::Sender<Conn>
             refused("source");
             continue;
         };
-        // Answers are small: waiting to fill a packet costs two thirds of the throughput.
-        let _ = io.set_nodelay(true);
-        let (found, patience) = (found.clone(), listening.first_byte);
-        let (tls, phases) = (listening.tls.clone(), phases.clone());
-        silent.spawn(async move {
+        let Some((nth, runtime, core)) = cores.take() else { return };
+        let Some(found) = found.get(nth).cloned() else { return };
+        let (patience, tls, phases) = (listening.first_byte, listening.tls.clone(), phases.clone());
+        let place = (place, core);
+        let beginning = async move {
             match tokio::time::timeout(patience, begun(io, tls)).await {
                 Ok(Ok(Some(io))) => drop(found.send(Conn::new(io, peer, place, phases)).await),
                 Ok(Ok(None)) => {}
@@ -87,12 +98,25 @@ async fn take(listening: &Listening, phases: &Phases, found: &mpsc::Sender<Conn>
                 }
                 Err(_) => refused("silent"),
             }
-        });
+        };
+        silent.spawn_on(beginning, &runtime);
+    }
+}
+
+impl Listening {
+    /// Takes a connection that belongs to no runtime yet.
+    async fn accept(&self) -> io::Result<(net::TcpStream, SocketAddr)> {
+        let (io, peer) = self.listener.accept().await?;
+        // Answers are small: waiting to fill a packet costs two thirds of the throughput.
+        let _ = io.set_nodelay(true);
+        Ok((io.into_std()?, peer))
     }
 }
 
 /// Waits for the first byte, and does the handshake where there is to be one; `None` for whoever has gone.
-async fn begun(io: TcpStream, tls: Option<Arc<Tls>>) -> io::Result<Option<Io>> {
+async fn begun(io: net::TcpStream, tls: Option<Arc<Tls>>) -> io::Result<Option<Io>> {
+    // From here on it belongs to the runtime that this runs on.
+    let io = TcpStream::from_std(io)?;
     // Looked at and not taken: that a socket *may* be readable is not enough.
     let Ok(1..) = io.peek(&mut [0]).await else { return Ok(None) };
     Ok(Some(match tls {
@@ -202,12 +226,15 @@ pub(super) struct Conn {
     io: Io,
     peer: SocketAddr,
     dead: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
-    _place: Place,
+    _places: Places,
 }
 
+/// A connection's place among those of its source, and on the thread that answers it.
+type Places = (Place, OnCore);
+
 impl Conn {
-    fn new(io: Io, peer: SocketAddr, place: Place, phases: Phases) -> Self {
-        Self { io, peer, dead: Some(Box::pin(phases.reached(Phase::Dead))), _place: place }
+    fn new(io: Io, peer: SocketAddr, places: Places, phases: Phases) -> Self {
+        Self { io, peer, dead: Some(Box::pin(phases.reached(Phase::Dead))), _places: places }
     }
 
     /// Fails instead of waiting, once the server is dead. Asked only where there would be a wait, so that it costs

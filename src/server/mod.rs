@@ -6,6 +6,7 @@
 
 mod assemble;
 mod check;
+mod cores;
 mod health;
 mod inspect;
 mod listen;
@@ -26,7 +27,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
-use tokio::task::{JoinError, JoinHandle};
+use tokio::task::{JoinError, JoinHandle, JoinSet};
 use tokio::time::Instant;
 use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::ReceiverStream;
@@ -49,6 +50,7 @@ use crate::model::{Clock, SystemClock};
 use crate::post::{BadSender, SenderConfig};
 use crate::store::Store;
 use crate::{feed, rpc, telemetry};
+use cores::Cores;
 use listen::{ConnInfo, Listening, connections};
 use phase::{Phase, Phases};
 use tls::Tls;
@@ -74,6 +76,8 @@ pub struct Config {
     pub streams_per_connection: u32,
     /// Connections at once from one source.
     pub connections_per_source: usize,
+    /// Threads that answer; 0 = one for each processor.
+    pub answering_threads: usize,
     /// Requests worked on at once.
     pub in_flight: usize,
     /// Changes a principal a minute; 0 = as many as it likes.
@@ -311,11 +315,11 @@ async fn serve_grpc(
     listening: Listening,
     phases: Phases,
 ) -> Result<(), Error> {
-    let taken = connections(listening, phases.clone());
-    let incoming = ReceiverStream::new(taken).map(Ok::<_, Infallible>);
+    let cores = Arc::new(Cores::start(config.answering_threads)?);
+    let taken = connections(listening, Arc::clone(&cores), phases.clone());
     let cors = option_layer(layers::cors(&config.browsers)?);
     let authzen = Authzen::new(Arc::clone(&door.gate), config.authzen);
-    Server::builder()
+    let mut server = Server::builder()
         // For AuthZEN and gRPC-Web; the door refuses gRPC that comes so.
         .accept_http1(true)
         .max_concurrent_streams(config.streams_per_connection)
@@ -330,16 +334,25 @@ async fn serve_grpc(
         // What was found out of the connection, for everybody behind.
         .layer(MapRequestLayer::new(ConnInfo::tell))
         // Every listener and route goes through the same door (`edges.md` §6).
-        .layer(door)
-        .add_routes(routes)
-        .serve_with_incoming_shutdown(incoming, phases.reached(Phase::Closing))
-        .await?;
+        .layer(door);
+    let mut serving = JoinSet::new();
+    for (runtime, taken) in cores.runtimes().zip(taken) {
+        let incoming = ReceiverStream::new(taken).map(Ok::<_, Infallible>);
+        let closing = phases.clone().reached(Phase::Closing);
+        let one = server.add_routes(routes.clone()).serve_with_incoming_shutdown(incoming, closing);
+        serving.spawn_on(one, runtime);
+    }
+    while let Some(ended) = serving.join_next().await {
+        ended??;
+    }
     Ok(())
 }
 
 async fn serve_pages(shown: Shown, listening: Listening, phases: Phases) -> Result<(), Error> {
-    let taken = connections(listening, phases.clone());
-    admin::serve(shown, taken, phases.reached(Phase::Dead)).await?;
+    let mut taken = connections(listening, Arc::new(Cores::here()), phases.clone());
+    if let Some(taken) = taken.pop() {
+        admin::serve(shown, taken, phases.reached(Phase::Dead)).await?;
+    }
     Ok(())
 }
 

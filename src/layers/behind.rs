@@ -1,0 +1,121 @@
+//! What a request waits for, it waits for elsewhere.
+//!
+//! The first step of its work is taken where its bytes have arrived, on a thread that answers. Mostly that is all there is to do,
+//! since what it needs is in memory. Work that has to wait, for the store or for others, goes on where there are more threads
+//! (`edges.md` §7): what answers at once never stands in line behind it.
+
+use std::future::pending;
+use std::panic::resume_unwind;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
+
+/// What a request has to do.
+pub(super) type Work<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// Work whose first step is done here, and what is left of it on a runtime behind, which from the beginning is the one that owns
+/// whatever the work sets in motion. It ends where nobody waits for it any more.
+pub struct Doing<T> {
+    stage: Stage<T>,
+    behind: Handle,
+}
+
+enum Stage<T> {
+    Here(Work<T>),
+    Behind(JoinHandle<T>),
+}
+
+impl<T> Doing<T> {
+    pub(super) const fn new(work: Work<T>, behind: Handle) -> Self {
+        Self { stage: Stage::Here(work), behind }
+    }
+}
+
+impl<T: Send + 'static> Future for Doing<T> {
+    type Output = T;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T> {
+        let Self { stage, behind } = &mut *self;
+        if let Stage::Here(work) = stage {
+            let on = behind.enter();
+            if let Poll::Ready(done) = work.as_mut().poll(context) {
+                return Poll::Ready(done);
+            }
+            drop(on);
+            let waits: Work<T> = std::mem::replace(work, Box::pin(pending()));
+            *stage = Stage::Behind(behind.spawn(waits));
+        }
+        let Stage::Behind(task) = stage else { return Poll::Pending };
+        match ready!(Pin::new(task).poll(context)) {
+            Ok(done) => Poll::Ready(done),
+            Err(ended) => match ended.try_into_panic() {
+                Ok(panic) => resume_unwind(panic),
+                // The runtime ends, and this with it.
+                Err(_) => Poll::Pending,
+            },
+        }
+    }
+}
+
+impl<T> Drop for Doing<T> {
+    fn drop(&mut self) {
+        if let Stage::Behind(task) = &self.stage {
+            task.abort();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    fn name() -> String {
+        thread::current().name().unwrap_or_default().to_owned()
+    }
+
+    #[test]
+    fn what_waits_goes_on_behind_and_what_does_not_stays() {
+        let here = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let behind = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("behind")
+            .build()
+            .unwrap();
+        let handle = behind.handle().clone();
+        let (tell, told) = oneshot::channel::<()>();
+        here.block_on(async {
+            let mine = name();
+            assert_eq!(Doing::new(Box::pin(async { name() }), handle.clone()).await, mine);
+            let waits = async {
+                // What it sets in motion belongs there from the beginning.
+                let set_in_motion = tokio::spawn(async { name() });
+                told.await.unwrap();
+                (name(), set_in_motion.await.unwrap())
+            };
+            let (names, ()) = futures::join!(Doing::new(Box::pin(waits), handle), async {
+                tell.send(()).unwrap();
+            });
+            assert_eq!(names, ("behind".to_owned(), "behind".to_owned()));
+        });
+    }
+
+    #[tokio::test]
+    async fn work_that_nobody_waits_for_any_more_ends() {
+        let (held, mut dropped) = oneshot::channel::<()>();
+        let work = async move {
+            let _held = held;
+            std::future::pending::<()>().await;
+        };
+        let mut waiting = Doing::new(Box::pin(work), Handle::current());
+        assert!(futures::poll!(&mut waiting).is_pending());
+        assert!(dropped.try_recv().is_err());
+        drop(waiting);
+        assert!(dropped.await.is_err());
+    }
+}
