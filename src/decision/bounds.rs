@@ -38,7 +38,9 @@ pub(super) fn status_denies(
         return true;
     }
     let at = question.resource.account;
-    let Some(there) = worlds.there else { return false };
+    let Some(there) = worlds.there.filter(|_| at != account || !worlds.is_one()) else {
+        return false;
+    };
     match there.effective_status(at) {
         None | Some(EffectiveStatus::Active) => false,
         // By the catalogue that the permission is a number of, which is the subject's.

@@ -49,7 +49,8 @@ pub(super) fn evaluate<W: Watch>(
         Subject::Unknown => unknown,
         Subject::User(id) => worlds.home.user(id).map_or(unknown, |user| {
             let conditions = Conditions::new(worlds, question);
-            Case { worlds, question, user, conditions }.evaluate(watch)
+            let here = question.resource.account == user.account && worlds.is_one();
+            Case { worlds, question, user, here, conditions }.evaluate(watch)
         }),
         Subject::Account(id) => match worlds.home.account(id) {
             None => unknown,
@@ -102,6 +103,8 @@ struct Case<'a> {
     worlds: Worlds<'a>,
     question: &'a Question<'a>,
     user: &'a Principal,
+    /// Whether the resource lies in the user's own account, which then is there and in everybody's reach.
+    here: bool,
     conditions: Conditions<'a>,
 }
 
@@ -211,7 +214,8 @@ impl Case<'_> {
         sifting: &mut Sifting<'_, W>,
     ) -> bool {
         let mut look = |place: usize, held: &Held| {
-            let widened = self.is_widened(held);
+            // Only on users is there anything to widen.
+            let widened = target != Target::Nobody && self.is_widened(held);
             let counts = self.question.limits.is_none_or(|limits| limits.counts(&held.role));
             let because = || {
                 let custom = match &held.role {
@@ -261,6 +265,9 @@ impl Case<'_> {
         target: Target,
         sifting: &mut Sifting<'_, W>,
     ) -> bool {
+        if self.user.documents.is_empty() && !self.worlds.home.is_cascading() {
+            return false;
+        }
         let by_document = self.by_document();
         let about_user = target != Target::Nobody;
         // A credential that names roles is good for the grants of those roles alone.
@@ -325,7 +332,7 @@ impl Case<'_> {
         if !part.permissions.contains(self.permission()) {
             return Err(Missing::NotGranted);
         }
-        if !reaches(there, part.reach, self.user.account, self.question) {
+        if !self.here && !reaches(there, part.reach, self.user.account, self.question) {
             return Err(Missing::OutOfReach);
         }
         let scope = held.and_then(|held| held.scope.as_ref());

@@ -31,6 +31,13 @@ pub struct Worlds<'a> {
     pub there: Option<&'a Snapshot>,
 }
 
+impl Worlds<'_> {
+    /// Tells whether they are one and the same.
+    pub(super) fn is_one(&self) -> bool {
+        self.there.is_some_and(|there| std::ptr::eq(self.home, there))
+    }
+}
+
 /// What the asker says of the parts of a question, for conditions.
 #[derive(Debug, Clone, Default)]
 pub struct Properties {

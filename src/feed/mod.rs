@@ -13,7 +13,6 @@ mod skew;
 mod slot;
 mod watching;
 
-use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -25,7 +24,7 @@ use tracing::Instrument as _;
 use crate::crypto::ConsistencyToken;
 use crate::decision::{Anchor, BrokenWorld, Snapshot};
 use crate::model::catalogue::{Catalogue, CatalogueError};
-use crate::model::{AccountId, Revision, TokenId};
+use crate::model::{AccountId, Revision, Swift, TokenId};
 use crate::store::{self, ObjectId, Progress, Store};
 use crate::telemetry::SPANS;
 use skew::Skew;
@@ -129,7 +128,7 @@ struct Inner {
     config: Config,
     root: AccountId,
     catalogue: ArcSwapOption<Catalogue>,
-    tenants: RwLock<HashMap<AccountId, Arc<Slot>>>,
+    tenants: RwLock<Swift<AccountId, Arc<Slot>>>,
     /// Whose an object is. It never changes, so it is never dropped for being old.
     directory: Cache<ObjectId, AccountId>,
     skew: Skew,

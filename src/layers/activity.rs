@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use tonic::{Code, Status};
 
 use super::gate::Call;
+use super::noted::Noted;
 use crate::decision::Caller;
 use crate::model::{Activity, ActivityId, ActivityKind, Clock, Deed, TokenId};
 use crate::store::Store;
@@ -18,6 +19,7 @@ const MOST: usize = 10_000;
 #[derive(Debug, Clone)]
 pub struct Doings {
     clock: Arc<dyn Clock>,
+    noted: Arc<Noted>,
     held: Arc<Mutex<Held>>,
 }
 
@@ -37,7 +39,7 @@ struct Times {
 
 impl Doings {
     pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, held: Arc::default() }
+        Self { clock, noted: Arc::default(), held: Arc::default() }
     }
 
     fn held(&self) -> MutexGuard<'_, Held> {
@@ -48,6 +50,16 @@ impl Doings {
     pub fn note(&self, deed: Deed) {
         let now = self.clock.now();
         self.held().note(deed, now);
+    }
+
+    /// Tells whether a use of a caller's credential was not noted this second, and takes it for noted.
+    pub(super) fn is_new(&self, caller: &Caller, source: &str) -> bool {
+        caller.token.is_some_and(|token| self.noted.is_new(token, source, self.clock.now()))
+    }
+
+    /// Has what was noted noted anew: it has been written down.
+    pub(super) fn forget(&self) {
+        self.noted.forget();
     }
 
     /// Notes that a caller's token was used.
@@ -80,6 +92,7 @@ impl Doings {
 
     /// Writes down what is held. What cannot be written is lost, and counted.
     pub async fn write_down(&self, store: &Store) {
+        self.forget();
         let Held { done, .. } = std::mem::take(&mut *self.held());
         if done.is_empty() {
             return;

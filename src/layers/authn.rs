@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use foldhash::fast::RandomState;
 use http::HeaderMap;
 use moka::future::Cache;
 
@@ -150,7 +151,7 @@ pub struct Credentials {
     pub(super) feed: Feed,
     pub(super) access: Access,
     pub(super) clock: Arc<dyn Clock>,
-    known: Cache<[u8; 32], Known>,
+    known: Cache<[u8; 32], Known, RandomState>,
     unknown: Cache<[u8; 32], ()>,
     ended: Cache<TokenId, ()>,
     /// Assumed sessions that were begun elsewhere, or have ended: it was looked.
@@ -175,7 +176,8 @@ impl Credentials {
             feed,
             access,
             clock,
-            known: Cache::new(200_000),
+            // What it is found by is a keyed hash already.
+            known: Cache::builder().max_capacity(200_000).build_with_hasher(RandomState::default()),
             unknown: Cache::builder().max_capacity(100_000).time_to_live(REMEMBERED).build(),
             ended: Cache::builder().max_capacity(100_000).time_to_live(REMEMBERED).build(),
             looked: Cache::builder().max_capacity(100_000).time_to_live(REMEMBERED).build(),
@@ -196,8 +198,10 @@ impl Credentials {
         source: &str,
     ) -> Result<Caller, BadCredential> {
         let caller = self.stands(bearer(headers)?, Source::Address(source)).await?;
-        self.note_use(&caller);
-        self.doings.used(&caller, source);
+        if self.doings.is_new(&caller, source) {
+            self.note_use(&caller);
+            self.doings.used(&caller, source);
+        }
         Ok(caller)
     }
 
@@ -340,6 +344,7 @@ impl Credentials {
 
     /// Takes what was used since it was last asked: the upkeep writes it down, off the path of requests.
     pub fn take_used(&self) -> Vec<(TokenId, DateTime<Utc>)> {
+        self.doings.forget();
         std::mem::take(&mut *self.uses()).into_iter().collect()
     }
 

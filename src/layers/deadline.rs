@@ -1,5 +1,7 @@
 //! How long a request may take: what its caller grants, capped.
 
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use http::{Request, Response};
@@ -64,10 +66,19 @@ pub(super) async fn within(
 ) -> Response<Body> {
     match until {
         None => work.await,
-        Some(until) => match tokio::time::timeout_at(until, work).await {
-            Ok(response) => response,
-            Err(_) => status::deadline().into_http(),
+        Some(until) => match by(until, work).await {
+            Some(response) => response,
+            None => status::deadline().into_http(),
         },
+    }
+}
+
+/// Waits for work no longer than until then. Work that need not wait costs no timer.
+pub(super) async fn by<T>(until: Instant, work: impl Future<Output = T>) -> Option<T> {
+    let mut work = pin!(work);
+    match futures::poll!(work.as_mut()) {
+        Poll::Ready(done) => Some(done),
+        Poll::Pending => tokio::time::timeout_at(until, work).await.ok(),
     }
 }
 

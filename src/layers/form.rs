@@ -19,11 +19,10 @@ mod sample;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
-
 use prost_reflect::DescriptorPool;
 
 use crate::decision::Fields;
+use crate::model::Swift;
 use schema::{Names, Table, Tables};
 use walk::Walk;
 
@@ -35,7 +34,7 @@ const PAGE: &str = "page_token";
 pub struct Forms {
     tables: Vec<Table>,
     /// By path, `/package.Service/Method`.
-    methods: HashMap<String, Method>,
+    methods: Swift<String, Method>,
 }
 
 #[derive(Debug)]

@@ -9,10 +9,12 @@ use std::time::Duration;
 use bytes::{Buf as _, Bytes};
 use http::{HeaderMap, Request};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use tokio::time::Instant;
 use tonic::Status;
 use tonic::body::Body;
 
 use super::authn::{Credentials, Owner, Source};
+use super::deadline;
 use super::form::{Form, Forms};
 use super::peer::Proxies;
 use super::rate::Rate;
@@ -116,6 +118,13 @@ pub(super) struct Origin {
     workload: Option<SpiffeId>,
 }
 
+impl Origin {
+    /// Returns the workload that it is, if one is known.
+    pub(super) const fn workload(&self) -> Option<&SpiffeId> {
+        self.workload.as_ref()
+    }
+}
+
 impl Call {
     /// Says where it comes from, for the ledger: the address and, behind a space, the workload if one is known.
     pub fn origin(&self) -> String {
@@ -142,11 +151,9 @@ impl Gate {
     /// Reads a whole body, within the limits of a message: no longer than that, and not for long.
     pub async fn collected(&self, body: Body) -> Result<Bytes, Status> {
         let most = self.message_bytes + PREFIX;
-        let collected =
-            tokio::time::timeout(self.body_deadline, Limited::new(body, most).collect())
-                .await
-                .map_err(|_| status::slow_body())?;
-        let collected = collected.map_err(|error| {
+        let until = Instant::now() + self.body_deadline;
+        let collected = deadline::by(until, Limited::new(body, most).collect()).await;
+        let collected = collected.ok_or_else(status::slow_body)?.map_err(|error| {
             if error.is::<LengthLimitError>() {
                 status::large_body(self.message_bytes)
             } else {
@@ -159,9 +166,6 @@ impl Gate {
     /// Finds out where a request comes from.
     pub(super) fn origin(&self, request: &Request<Body>) -> Origin {
         let workload = self.proxies.workload(request, self.clock.now());
-        if let Some(workload) = &workload {
-            tracing::Span::current().record("peer", workload.as_str());
-        }
         Origin { source: self.sources.of(request), workload }
     }
 

@@ -11,6 +11,7 @@ mod deadline;
 mod form;
 mod forwarded;
 mod gate;
+mod noted;
 mod peer;
 mod plain;
 mod rate;
@@ -84,8 +85,10 @@ impl Door {
         // credential is looked at: what was good when the sending began may have been ended since.
         let request = self.gate.read(request).await;
         steps.is_read();
-        // In the request's own span, which is told of it.
         let origin = self.gate.origin(&request);
+        if let Some(workload) = origin.workload() {
+            steps.comes_from(workload);
+        }
         let passing = async {
             // Before a place is taken: that the house is full is told to those alone who may come in. A credential that
             // has been seen costs a look into memory; one that has not waits for a pool of its own.

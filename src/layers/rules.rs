@@ -1,11 +1,12 @@
 //! The rule of every RPC, read from the descriptors. A method without one stops the start.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use prost_reflect::{DescriptorPool, DynamicMessage, MethodDescriptor, ServiceDescriptor, Value};
 
 use crate::decision::{Access, BadRule, Check, Rule, When};
+use crate::model::Swift;
 use crate::model::catalogue::Catalogue;
 use crate::proto;
 
@@ -24,6 +25,13 @@ const PUBLIC: &[&str] = &[
 
 /// The mesh's door, which is Envoy's to declare; the catalogue `core` lists its rule.
 const CHECK: &str = "/envoy.service.auth.v3.Authorization/Check";
+
+/// The methods that are nearly always answered from memory, and at once.
+const ANSWERS: [&str; 3] = [
+    "/chancery.v1.AuthorizationService/Authorize",
+    "/chancery.v1.AuthorizationService/BatchAuthorize",
+    CHECK,
+];
 
 /// Why the rules could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -110,18 +118,23 @@ impl Rules {
     }
 }
 
+/// Tells whether a method is one of those that are nearly always answered at once.
+pub(super) fn answers(path: &str) -> bool {
+    ANSWERS.contains(&path)
+}
+
 /// Returns the path of a method that exists, for labels.
 pub fn known_method(path: &str) -> Option<&'static str> {
-    methods().get(path).map(String::as_str)
+    methods().get_key_value(path).map(|(known, ())| known.as_str())
 }
 
 /// Walks the paths of all methods that exist.
 pub(super) fn known_methods() -> impl Iterator<Item = &'static str> {
-    methods().iter().map(String::as_str)
+    methods().keys().map(String::as_str)
 }
 
-fn methods() -> &'static HashSet<String> {
-    static METHODS: OnceLock<HashSet<String>> = OnceLock::new();
+fn methods() -> &'static Swift<String, ()> {
+    static METHODS: OnceLock<Swift<String, ()>> = OnceLock::new();
     METHODS.get_or_init(|| {
         let ours = proto::pool().ok().into_iter().flat_map(|pool| {
             let services: Vec<_> = pool.services().collect();
@@ -129,7 +142,8 @@ fn methods() -> &'static HashSet<String> {
                 .into_iter()
                 .flat_map(|s| s.methods().map(|m| path_of(&s, &m)).collect::<Vec<_>>())
         });
-        ours.chain(PUBLIC.iter().chain([&CHECK]).map(|path| (*path).to_owned())).collect()
+        let others = PUBLIC.iter().chain([&CHECK]).map(|path| (*path).to_owned());
+        ours.chain(others).map(|path| (path, ())).collect()
     })
 }
 

@@ -1,22 +1,25 @@
 //! The outermost layer: a request id, a span, the figures, and an end to panics.
 
 use std::any::Any;
-use std::collections::HashMap;
+use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::OnceLock;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use futures::FutureExt as _;
-use http::{HeaderValue, Request, Response};
+use http::{HeaderMap, HeaderValue, Request, Response};
 use metrics::{Counter, Histogram};
 use tonic::Status;
 use tonic::body::Body;
 use tonic_types::StatusExt as _;
 use tracing::field::Empty;
-use tracing::{Instrument as _, Span};
-use uuid::Uuid;
+use tracing::{Instrument as _, Level, Span, enabled};
+use uuid::fmt::Hyphenated;
 
 use super::status;
+use crate::model::{Clock as _, SpiffeId, Swift, SystemClock, unasked_v7};
 use crate::telemetry;
 
 const REQUEST_ID: &str = "x-request-id";
@@ -32,12 +35,19 @@ const FAILED: [&str; 4] = ["UNKNOWN", "DEADLINE_EXCEEDED", "INTERNAL", "UNAVAILA
 pub(super) struct Steps {
     read: OnceLock<Instant>,
     let_in: OnceLock<Instant>,
+    peer: OnceLock<String>,
 }
 
 impl Steps {
     /// All of the request has arrived.
     pub(super) fn is_read(&self) {
         let _ = self.read.set(Instant::now());
+    }
+
+    /// It comes from a workload.
+    pub(super) fn comes_from(&self, workload: &SpiffeId) {
+        Span::current().record("peer", workload.as_str());
+        let _ = self.peer.set(workload.as_str().to_owned());
     }
 
     /// It is known who calls, and that it may.
@@ -63,36 +73,53 @@ where
     let id = request_id(&request);
     request.headers_mut().insert(REQUEST_ID, id.clone());
     let method = method_label(request.uri().path());
-    let span = tracing::info_span!(
-        "rpc",
-        method,
-        request_id = id.to_str().unwrap_or_default(),
-        trace_id = Empty,
-        span_id = Empty,
-        // The workload that it comes from, once it is known.
-        peer = Empty,
-    );
-    telemetry::join(&span, request.headers());
-    let work = AssertUnwindSafe(next(request)).catch_unwind().instrument(span.clone());
-    let mut response = match work.await {
-        Ok(response) => response,
-        Err(panic) => span.in_scope(|| panicked(&*panic)),
+    let above = request.headers().contains_key("traceparent").then(|| request.headers().clone());
+    let naming = || {
+        let span = tracing::info_span!(
+            "rpc",
+            method,
+            request_id = id.to_str().unwrap_or_default(),
+            trace_id = Empty,
+            span_id = Empty,
+            // The workload that it comes from, once it is known.
+            peer = steps.peer.get().map(String::as_str),
+        );
+        telemetry::join(&span, above.as_ref().unwrap_or(&HeaderMap::new()));
+        span
     };
-    response.headers_mut().insert(REQUEST_ID, id);
-    let code = code_label(&response);
-    let seconds = began.elapsed().as_secs_f64();
-    counted(method, code, seconds);
-    let took = began.elapsed();
-    span.in_scope(|| {
-        told(code, &response, took);
-        if slow.is_some_and(|slow| took >= slow) {
-            slowly(code, steps, began, took);
-            telemetry::keep(&span, "slow");
-        } else if FAILED.contains(&code) {
-            telemetry::keep(&span, "failed");
-        }
+    // A span costs more than a decision. What is answered at once says nothing in the log that it would be needed for.
+    let quiet = !telemetry::is_on() && !enabled!(Level::DEBUG) && super::rules::answers(method);
+    let mut span = (!quiet).then(naming);
+    let mut work = pin!(AssertUnwindSafe(next(request)).catch_unwind());
+    let first = poll_fn(|context| {
+        let _in = span.as_ref().map(Span::enter);
+        Poll::Ready(work.as_mut().poll(context))
     });
-    noted(&span, &response);
+    let done = match first.await {
+        Poll::Ready(done) => done,
+        Poll::Pending => work.instrument(span.get_or_insert_with(naming).clone()).await,
+    };
+    let mut response = done.unwrap_or_else(|panic| {
+        span.get_or_insert_with(naming).in_scope(|| panicked(&*panic))
+    });
+    let code = code_label(&response);
+    let took = began.elapsed();
+    counted(method, code, took.as_secs_f64());
+    let is_slow = slow.is_some_and(|slow| took >= slow);
+    if span.is_some() || is_slow || code != OK {
+        let span = span.get_or_insert_with(naming);
+        span.in_scope(|| {
+            told(code, &response, took);
+            if is_slow {
+                slowly(code, steps, began, took);
+                telemetry::keep(span, "slow");
+            } else if FAILED.contains(&code) {
+                telemetry::keep(span, "failed");
+            }
+        });
+        noted(span, &response);
+    }
+    response.headers_mut().insert(REQUEST_ID, id);
     response
 }
 
@@ -106,7 +133,7 @@ struct Measured {
 
 /// Counts and times a request.
 fn counted(method: &'static str, code: &'static str, seconds: f64) {
-    static METHODS: OnceLock<HashMap<&'static str, OnceLock<Measured>>> = OnceLock::new();
+    static METHODS: OnceLock<Swift<&'static str, OnceLock<Measured>>> = OnceLock::new();
     let counter = |code: &'static str| metrics::counter!("chancery_rpc_requests_total", "method" => method, "code" => code);
     let histogram = || metrics::histogram!("chancery_rpc_duration_seconds", "method" => method);
     let methods = METHODS.get_or_init(|| {
@@ -185,8 +212,9 @@ fn request_id(request: &Request<Body>) -> HeaderValue {
         (1..=128).contains(&bytes.len()) && bytes.iter().all(u8::is_ascii_graphic)
     });
     sent.cloned().unwrap_or_else(|| {
-        HeaderValue::try_from(Uuid::new_v4().to_string())
-            .unwrap_or(HeaderValue::from_static("none"))
+        let mut text = [0; Hyphenated::LENGTH];
+        let text = unasked_v7(SystemClock.now()).hyphenated().encode_lower(&mut text);
+        HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static("none"))
     })
 }
 

@@ -26,14 +26,29 @@ pub struct BadId {
     text: String,
 }
 
-fn write_base32(id: Uuid, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let bits = id.as_u128();
-    for place in (0..LENGTH).rev() {
-        let five = usize::try_from((bits >> (place * 5)) & 31).unwrap_or_default();
-        let letter = ALPHABET.get(five).copied().unwrap_or(b'0');
-        fmt::Write::write_char(f, char::from(letter))?;
+/// By byte, what a letter stands for; what is none is above 31.
+const VALUES: [u8; 256] = values();
+
+#[expect(clippy::indexing_slicing, clippy::as_conversions, reason = "worked out by the compiler")]
+const fn values() -> [u8; 256] {
+    let mut values = [u8::MAX; 256];
+    let mut five = 0;
+    while five < ALPHABET.len() {
+        values[ALPHABET[five] as usize] = five as u8;
+        five += 1;
     }
-    Ok(())
+    values
+}
+
+fn write_base32(id: Uuid, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let mut bits = id.as_u128();
+    let mut text = [b'0'; LENGTH];
+    for letter in text.iter_mut().rev() {
+        let five = usize::try_from(bits & 31).unwrap_or_default();
+        *letter = ALPHABET.get(five).copied().unwrap_or(b'0');
+        bits >>= 5;
+    }
+    f.write_str(std::str::from_utf8(&text).unwrap_or_default())
 }
 
 fn read_base32(text: &str) -> Option<Uuid> {
@@ -44,8 +59,8 @@ fn read_base32(text: &str) -> Option<Uuid> {
     }
     let mut bits = 0_u128;
     for byte in bytes {
-        let five = ALPHABET.iter().position(|letter| letter == byte)?;
-        bits = (bits << 5) | u128::try_from(five).ok()?;
+        let five = VALUES.get(usize::from(*byte)).copied().filter(|five| *five < 32)?;
+        bits = (bits << 5) | u128::from(five);
     }
     Some(Uuid::from_u128(bits))
 }
@@ -138,20 +153,24 @@ ids! {
 
 impl DecisionId {
     /// Makes the id of a decision at an instant; it sorts by that, and within a process by the order of answers.
-    ///
-    /// Without asking the machine for chance each time: what tells processes apart is drawn once.
     pub fn at(now: DateTime<Utc>) -> Self {
-        static COUNT: AtomicU64 = AtomicU64::new(0);
-        static PROCESS: OnceLock<u32> = OnceLock::new();
-        let process = PROCESS.get_or_init(|| Uuid::new_v4().as_fields().0);
-        let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let millis = now.timestamp_millis().unsigned_abs();
-        // The 74 bits that a version 7 UUID has to give: 42 count, and 32 are the process's.
-        let (high, low) = ((count >> 30) & 0xfff, count & 0x3fff_ffff);
-        let first = (millis << 16) | 0x7000 | high;
-        let second = (1 << 63) | (low << 32) | u64::from(*process);
-        Self(Uuid::from_u64_pair(first, second))
+        Self(unasked_v7(now))
     }
+}
+
+/// Makes a version 7 UUID without asking the machine for chance each time: what tells processes apart is drawn once. Nobody else
+/// makes the same one, and anybody may guess it.
+pub fn unasked_v7(now: DateTime<Utc>) -> Uuid {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    static PROCESS: OnceLock<u32> = OnceLock::new();
+    let process = PROCESS.get_or_init(|| Uuid::new_v4().as_fields().0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let millis = now.timestamp_millis().unsigned_abs();
+    // The 74 bits that a version 7 UUID has to give: 42 count, and 32 are the process's.
+    let (high, low) = ((count >> 30) & 0xfff, count & 0x3fff_ffff);
+    let first = (millis << 16) | 0x7000 | high;
+    let second = (1 << 63) | (low << 32) | u64::from(*process);
+    Uuid::from_u64_pair(first, second)
 }
 
 /// How much of a tenant's history a reader has seen: the number of its newest ledger entry. Gapless, from 1.

@@ -27,7 +27,7 @@ pub use condition::{BadCondition, Condition, Fault, View};
 pub use fold::{BadName, Folded, fold};
 pub use id::{
     AccountId, ActivityId, BadId, DecisionId, DocId, KeyId, MessageId, Revision, RoleId, SessionId,
-    SigningKeyId, TokenId, UserId,
+    SigningKeyId, TokenId, UserId, unasked_v7,
 };
 pub use ledger::{Change, ChangeKind, EntityKind, Image};
 pub use message::{Message, MessageKind};
@@ -43,3 +43,6 @@ pub use spiffe::{BadSpiffeId, SpiffeId};
 pub use token::ApiToken;
 pub use user::{Identity, RegionalSettings, User, UserKind};
 pub use user_filter::UserFilter;
+
+/// A map whose hash is seeded anew by each process, and costs less than the look that it is for.
+pub type Swift<K, V> = std::collections::HashMap<K, V, foldhash::fast::RandomState>;

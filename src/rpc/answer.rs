@@ -1,6 +1,5 @@
 //! How an answer looks on the wire.
 
-use std::collections::HashMap;
 use std::sync::OnceLock;
 
 use metrics::Counter;
@@ -12,7 +11,7 @@ use super::recording::reason_name;
 use super::sight::Sight;
 use super::wire::timestamp;
 use crate::decision::{Because, Missing, Reason, Snapshot, Untold};
-use crate::model::{Fault, RoleRef};
+use crate::model::{Fault, RoleRef, Swift};
 use crate::proto::v1 as pb;
 use crate::telemetry;
 
@@ -104,7 +103,7 @@ pub(super) fn role_name(world: &Snapshot, role: &RoleRef) -> String {
 /// Counts a decision by its reason. One about another time is no decision: nobody is let in by it.
 pub(super) fn count(reason: Reason, live: bool) {
     // What counts is looked up once, not at each decision.
-    static COUNTERS: OnceLock<HashMap<Reason, Counter>> = OnceLock::new();
+    static COUNTERS: OnceLock<Swift<Reason, Counter>> = OnceLock::new();
     if !live {
         metrics::counter!("chancery_past_decisions_total").increment(1);
         return;

@@ -1,5 +1,6 @@
 //! What every service is given, and the one way that a service writes.
 
+use std::ops::Deref;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Instant;
@@ -49,9 +50,28 @@ pub struct Settings {
     pub return_uris: Vec<String>,
 }
 
-/// The parts of the program that services share. Cheap to copy.
+/// What services share. Cheap to copy; all copies are one.
 #[derive(Debug, Clone)]
-pub struct Shared {
+pub struct Shared(Arc<Parts>);
+
+impl Shared {
+    /// Shares the parts.
+    pub fn new(parts: Parts) -> Self {
+        Self(Arc::new(parts))
+    }
+}
+
+impl Deref for Shared {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+/// The parts of the program that services share.
+#[derive(Debug)]
+pub struct Parts {
     /// What is kept.
     pub store: Store,
     /// What is known.

@@ -38,7 +38,7 @@ use crate::proto::v1::token_service_server::TokenServiceServer;
 use crate::proto::v1::user_service_server::UserServiceServer;
 use crate::proto::{self, DESCRIPTORS};
 use crate::rpc::{
-    AccountApi, AuditApi, AuthorizationApi, Heavy, Passwords, Recorder, RightsDocumentApi, RoleApi,
+    AccountApi, AuditApi, AuthorizationApi, Heavy, Parts, Passwords, Recorder, RightsDocumentApi, RoleApi,
     SessionApi, Shared, Streams, TokenApi, UserApi,
 };
 use crate::store::Store;
@@ -148,7 +148,7 @@ impl House {
         phases: &Phases,
     ) -> Result<Routes, Error> {
         let most = config.message_bytes;
-        let shared = Shared {
+        let shared = Shared::new(Parts {
             store: self.store.clone(),
             feed: self.feed.clone(),
             clock: Arc::clone(self.store.clock()),
@@ -166,7 +166,7 @@ impl House {
                 .map_or_else(Recorder::default, |log| Recorder::new(log, config.remember)),
             // What streams would keep from ending, they do not.
             streams: Streams::new(phases.clone().reached(Phase::Closing), config.stall),
-        };
+        });
         let account = AccountServiceServer::new(AccountApi(shared.clone()));
         let user = UserServiceServer::new(UserApi(shared.clone()));
         let role = RoleServiceServer::new(RoleApi(shared.clone()));

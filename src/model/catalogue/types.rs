@@ -6,6 +6,7 @@ use super::Loaded;
 use super::error::{CatalogueError, ProductFault, TypeFault};
 use super::file::{ProductForm, TypeForm};
 use super::set::{Permission, PermissionSet};
+use crate::model::Swift;
 
 /// The most permissions of all catalogues together; a set of them is then at most 1 KiB.
 const MOST_PERMISSIONS: usize = 8192;
@@ -43,7 +44,7 @@ pub struct Type {
 #[derive(Debug, Default)]
 pub(super) struct Types {
     list: Vec<Type>,
-    by_name: HashMap<String, usize>,
+    by_name: Swift<String, usize>,
     /// By type, the places of those that may lie directly in it.
     children: HashMap<String, Vec<usize>>,
     by_action: HashMap<String, PermissionSet>,
@@ -242,7 +243,7 @@ fn check_parents(files: &[Loaded]) -> Result<(), CatalogueError> {
 #[derive(Default)]
 struct Merging {
     types: Vec<Type>,
-    by_name: HashMap<String, usize>,
+    by_name: Swift<String, usize>,
     /// Actions, by type, that some file withholds from rights documents.
     withheld: HashSet<(usize, String)>,
     /// Types of which some file says `documents`.
