@@ -24,7 +24,7 @@ const BENCH: &str = env!("CARGO_BIN_EXE_bench");
 /// How long a server is called at a time.
 const TURN: Duration = Duration::from_secs(2);
 /// How the program that we ship spreads its work.
-const OURS: Shape = Shape::Stealing;
+const OURS: Shape = Shape::Apart;
 /// Of what it can do, where latency is looked at.
 const PART: f64 = 0.7;
 

@@ -4,6 +4,7 @@
 //! since what it needs is in memory. Work that has to wait, for the store or for others, goes on where there are more threads
 //! (`edges.md` §7): what answers at once never stands in line behind it.
 
+use std::fmt;
 use std::future::pending;
 use std::panic::resume_unwind;
 use std::pin::Pin;
@@ -25,6 +26,12 @@ pub struct Doing<T> {
 enum Stage<T> {
     Here(Work<T>),
     Behind(JoinHandle<T>),
+}
+
+impl<T> fmt::Debug for Doing<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Doing").finish_non_exhaustive()
+    }
 }
 
 impl<T> Doing<T> {
@@ -98,9 +105,9 @@ mod tests {
                 told.await.unwrap();
                 (name(), set_in_motion.await.unwrap())
             };
-            let (names, ()) = futures::join!(Doing::new(Box::pin(waits), handle), async {
-                tell.send(()).unwrap();
-            });
+            let telling = async { tell.send(()).unwrap() };
+            let (names, ()) =
+                futures::future::join(Doing::new(Box::pin(waits), handle), telling).await;
             assert_eq!(names, ("behind".to_owned(), "behind".to_owned()));
         });
     }
@@ -113,7 +120,7 @@ mod tests {
             std::future::pending::<()>().await;
         };
         let mut waiting = Doing::new(Box::pin(work), Handle::current());
-        assert!(futures::poll!(&mut waiting).is_pending());
+        assert!(futures::future::poll_immediate(&mut waiting).await.is_none());
         assert!(dropped.try_recv().is_err());
         drop(waiting);
         assert!(dropped.await.is_err());

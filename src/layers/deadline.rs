@@ -1,7 +1,6 @@
 //! How long a request may take: what its caller grants, capped.
 
 use std::pin::pin;
-use std::task::Poll;
 use std::time::Duration;
 
 use http::{Request, Response};
@@ -76,9 +75,9 @@ pub(super) async fn within(
 /// Waits for work no longer than until then. Work that need not wait costs no timer.
 pub(super) async fn by<T>(until: Instant, work: impl Future<Output = T>) -> Option<T> {
     let mut work = pin!(work);
-    match futures::poll!(work.as_mut()) {
-        Poll::Ready(done) => Some(done),
-        Poll::Pending => tokio::time::timeout_at(until, work).await.ok(),
+    match futures::future::poll_immediate(work.as_mut()).await {
+        None => tokio::time::timeout_at(until, work).await.ok(),
+        done => done,
     }
 }
 

@@ -39,10 +39,10 @@ use crate::telemetry::SPANS;
 
 pub use access::{ACCESS, Access, Seen};
 pub use activity::Doings;
-pub use behind::Doing;
 pub use authn::{
     BadCredential, CredentialForm, Credentials, Gone, Owner, Source, Strangers, bearer, network,
 };
+pub use behind::Doing;
 pub use deadline::Deadlines;
 pub use form::{FormError, Forms};
 pub use gate::{Call, Gate, Part, said};

@@ -99,9 +99,8 @@ where
         Poll::Ready(done) => done,
         Poll::Pending => work.instrument(span.get_or_insert_with(naming).clone()).await,
     };
-    let mut response = done.unwrap_or_else(|panic| {
-        span.get_or_insert_with(naming).in_scope(|| panicked(&*panic))
-    });
+    let mut response =
+        done.unwrap_or_else(|panic| span.get_or_insert_with(naming).in_scope(|| panicked(&*panic)));
     let code = code_label(&response);
     let took = began.elapsed();
     counted(method, code, took.as_secs_f64());

@@ -40,7 +40,7 @@ pub use recording::Recorder;
 pub use rights::RightsDocumentApi;
 pub use role::RoleApi;
 pub use session::SessionApi;
-pub use shared::{Settings, Shared};
+pub use shared::{Parts, Settings, Shared};
 pub use streams::{Streams, Told};
 pub use token::TokenApi;
 pub use user::UserApi;

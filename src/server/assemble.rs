@@ -38,8 +38,8 @@ use crate::proto::v1::token_service_server::TokenServiceServer;
 use crate::proto::v1::user_service_server::UserServiceServer;
 use crate::proto::{self, DESCRIPTORS};
 use crate::rpc::{
-    AccountApi, AuditApi, AuthorizationApi, Heavy, Parts, Passwords, Recorder, RightsDocumentApi, RoleApi,
-    SessionApi, Shared, Streams, TokenApi, UserApi,
+    AccountApi, AuditApi, AuthorizationApi, Heavy, Parts, Passwords, Recorder, RightsDocumentApi,
+    RoleApi, SessionApi, Shared, Streams, TokenApi, UserApi,
 };
 use crate::store::Store;
 
