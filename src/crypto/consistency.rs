@@ -15,6 +15,7 @@ use uuid::Uuid;
 use crate::model::{AccountId, Revision};
 
 const VERSION: u8 = 1;
+const LENGTH: usize = 45;
 const TEXT_LENGTH: usize = 60;
 
 /// The text is not a consistency token that this program knows.
@@ -37,15 +38,21 @@ pub struct ConsistencyToken {
 
 impl fmt::Display for ConsistencyToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut bytes = Vec::with_capacity(45);
-        bytes.push(VERSION);
-        bytes.extend_from_slice(self.tenant.0.as_bytes());
-        bytes.extend_from_slice(&self.revision.0.to_be_bytes());
-        bytes.extend_from_slice(&self.hash8);
-        bytes.extend_from_slice(&self.platform.0.to_be_bytes());
-        let checksum = crc32fast::hash(&bytes).to_be_bytes();
-        bytes.extend_from_slice(&checksum);
-        f.write_str(&URL_SAFE_NO_PAD.encode(bytes))
+        let mut bytes = [0; LENGTH];
+        let (head, checksum) = bytes.split_at_mut(LENGTH - 4);
+        let parts: [&[u8]; 5] = [
+            &[VERSION],
+            self.tenant.0.as_bytes(),
+            &self.revision.0.to_be_bytes(),
+            &self.hash8,
+            &self.platform.0.to_be_bytes(),
+        ];
+        head.iter_mut().zip(parts.into_iter().flatten()).for_each(|(place, byte)| *place = *byte);
+        checksum.copy_from_slice(&crc32fast::hash(head).to_be_bytes());
+        // Without an allocation: every answer carries one.
+        let mut text = [0; TEXT_LENGTH];
+        URL_SAFE_NO_PAD.encode_slice(bytes, &mut text).map_err(|_| fmt::Error)?;
+        f.write_str(std::str::from_utf8(&text).map_err(|_| fmt::Error)?)
     }
 }
 

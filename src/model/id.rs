@@ -16,6 +16,7 @@ use super::Clock;
 
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 const LENGTH: usize = 26;
+const PREFIX: usize = 3;
 
 /// The text is not an id of the kind wanted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -40,10 +41,13 @@ const fn values() -> [u8; 256] {
     values
 }
 
-fn write_base32(id: Uuid, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+/// Writes an id in one go: a text that grows bit by bit is given room more than once.
+fn write(prefix: [u8; PREFIX], id: Uuid, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let mut bits = id.as_u128();
-    let mut text = [b'0'; LENGTH];
-    for letter in text.iter_mut().rev() {
+    let mut text = [b'_'; PREFIX + 1 + LENGTH];
+    let (head, tail) = text.split_at_mut(PREFIX + 1);
+    head.iter_mut().zip(prefix).for_each(|(place, letter)| *place = letter);
+    for letter in tail.iter_mut().rev() {
         let five = usize::try_from(bits & 31).unwrap_or_default();
         *letter = ALPHABET.get(five).copied().unwrap_or(b'0');
         bits >>= 5;
@@ -91,8 +95,8 @@ macro_rules! ids {
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(concat!($prefix, "_"))?;
-                write_base32(self.0, f)
+                let Some(prefix) = Self::PREFIX.as_bytes().first_chunk() else { return Err(fmt::Error) };
+                write(*prefix, self.0, f)
             }
         }
 

@@ -173,9 +173,7 @@ impl<T> Done<T> {
 
 /// Puts the revision that an answer stands at beside it.
 pub(super) fn with_revision<R>(mut response: Response<R>, world: &Snapshot) -> Response<R> {
-    if let Ok(revision) = world.revision().to_string().parse() {
-        response.metadata_mut().insert("chancery-revision", revision);
-    }
+    response.metadata_mut().insert("chancery-revision", world.revision().0.into());
     response
 }
 

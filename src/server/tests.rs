@@ -37,6 +37,7 @@ fn config() -> Config {
         hard: Duration::from_secs(1),
         streams_per_connection: 100,
         connections_per_source: 64,
+        answering_threads: 2,
         in_flight: 64,
         changes_per_minute: 0,
         sign_ins_per_minute: 0,
