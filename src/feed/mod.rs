@@ -181,18 +181,20 @@ impl Feed {
         if let Some(snapshot) = slot.newest(self.inner.config.staleness) {
             return Ok(snapshot);
         }
+        // Boxed, as all that is seldom done: what a request carries along for it would be moved with each request.
+        let refreshing = Box::pin(self.inner.refresh(&slot));
         if slot.held().is_none() {
-            return self.inner.refresh(&slot).await;
+            return refreshing.await;
         }
         // What is held is too old, so the store is away; the poll goes on looking, and callers are told soon.
-        let found = tokio::time::timeout(AWAY, self.inner.refresh(&slot)).await;
+        let found = tokio::time::timeout(AWAY, refreshing).await;
         found.unwrap_or(Err(Error::Stale))
     }
 
     /// Returns a tenant's snapshot after having read its head once more (`Consistency.full`).
     pub async fn fresh(&self, tenant: AccountId) -> Result<Arc<Snapshot>, Error> {
         let slot = self.inner.slot(tenant);
-        self.inner.refresh(&slot).await
+        Box::pin(self.inner.refresh(&slot)).await
     }
 
     /// Returns a snapshot that shows everything up to a consistency token.
@@ -214,7 +216,7 @@ impl Feed {
         let hash = if snapshot.revision() == token.revision {
             Some(*snapshot.head())
         } else {
-            self.inner.store.hash_at(token.tenant, token.revision).await?
+            Box::pin(self.inner.store.hash_at(token.tenant, token.revision)).await?
         };
         match hash {
             Some(hash) if hash.starts_with(&token.hash8) => Ok(snapshot),
@@ -260,7 +262,7 @@ impl Feed {
         if let Some(tenant) = self.inner.directory.get(&id).await {
             return Ok(Some(tenant));
         }
-        let found = self.inner.store.tenant_of(id).await?;
+        let found = Box::pin(self.inner.store.tenant_of(id)).await?;
         if let Some(tenant) = found {
             self.inner.directory.insert(id, tenant).await;
         }

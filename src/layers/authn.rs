@@ -210,7 +210,7 @@ impl Credentials {
     /// This is the one predicate.
     pub async fn stands(&self, text: &str, source: Source<'_>) -> Result<Caller, BadCredential> {
         if jwt::is_jwt(text) {
-            return self.stands_by_access(text).await;
+            return Box::pin(self.stands_by_access(text)).await;
         }
         let known = self.look_up(text, source).await?.ok_or(BadCredential::Invalid)?;
         self.stands_by(known).await
@@ -225,7 +225,7 @@ impl Credentials {
             world = self.feed.fresh(known.tenant).await?;
         }
         let Some(facts) = world.token(known.token) else {
-            self.ended.insert(known.token, ()).await;
+            Box::pin(self.ended.insert(known.token, ())).await;
             return Err(Gone::Ended.into());
         };
         let user = world.user(known.user).filter(|user| user.enabled);
@@ -252,7 +252,7 @@ impl Credentials {
         source: Source<'_>,
     ) -> Result<Option<Owner>, BadCredential> {
         if jwt::is_jwt(text) {
-            return self.owner_of_access(text).await;
+            return Box::pin(self.owner_of_access(text)).await;
         }
         let Some(Known { token, user, tenant }) = self.look_up(text, source).await? else {
             return Ok(None);
@@ -291,14 +291,16 @@ impl Credentials {
             return Ok(None);
         }
         let sent = self.strangers(source)?;
-        let found = self.store.token_by_digest(&digest).await.map_err(feed::Error::from)?;
+        // Boxed, since it is seldom done and would be moved with each request.
+        let found =
+            Box::pin(self.store.token_by_digest(&digest)).await.map_err(feed::Error::from)?;
         let Some((token, user, tenant)) = found else {
-            self.unknown.insert(digest, ()).await;
+            Box::pin(self.unknown.insert(digest, ())).await;
             sent.one_more();
             return Ok(None);
         };
         let known = Known { token, user, tenant };
-        self.known.insert(digest, known).await;
+        Box::pin(self.known.insert(digest, known)).await;
         Ok(Some(known))
     }
 
@@ -307,7 +309,7 @@ impl Credentials {
         if let Some(known) = self.known.get(digest).await {
             return Ok(Some(known));
         }
-        let found = self.store.token_by_digest(digest).await?;
+        let found = Box::pin(self.store.token_by_digest(digest)).await?;
         Ok(found.map(|(token, user, tenant)| Known { token, user, tenant }))
     }
 

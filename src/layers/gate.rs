@@ -279,7 +279,8 @@ impl Gate {
         let mut ask = Ask::new(rule, form.fields, caller);
         let secret = ask.fields().text("token").map(str::to_owned);
         if let (Some(secret), Some(caller)) = (secret, caller) {
-            let owner = self.credentials.owner(&secret, Source::User(caller.user)).await?;
+            let owner =
+                Box::pin(self.credentials.owner(&secret, Source::User(caller.user))).await?;
             if let Some(Owner { token: Some(token), user, tenant, .. }) = owner {
                 let world = self.feed.tenant(tenant).await?;
                 if let Some(user) = world.user(user) {
@@ -310,7 +311,7 @@ impl Gate {
                 )
             })?;
             // What is shown from here on is at least as new.
-            self.feed.at_least(&token).await?;
+            Box::pin(self.feed.at_least(&token)).await?;
         }
         let home = self.feed.tenant(caller.tenant).await?;
         let there = self.there(ask.anchor(), caller, &home).await?;

@@ -116,7 +116,9 @@ impl Credentials {
         workload: Option<&SpiffeId>,
     ) -> Result<Caller, BadCredential> {
         match (self.of_headers(headers, source).await, workload) {
-            (Err(BadCredential::Missing), Some(workload)) => self.of_peer(workload.as_str()).await,
+            (Err(BadCredential::Missing), Some(workload)) => {
+                Box::pin(self.of_peer(workload.as_str())).await
+            }
             (found, _) => found,
         }
     }

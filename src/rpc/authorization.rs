@@ -145,7 +145,7 @@ impl AuthorizationApi {
                     let why = "must be a consistency token as a change answered it";
                     status::bad_field("INVALID_FIELD", "consistency.at_least", why)
                 })?;
-                feed.at_least(&token).await?;
+                Box::pin(feed.at_least(&token)).await?;
                 by.home = feed.tenant(by.caller.tenant).await?;
             }
         }
@@ -153,7 +153,7 @@ impl AuthorizationApi {
         let asking = Asking::new(self.0.clone(), by, explain, false, platform);
         match as_of {
             None => Ok(asking),
-            Some(at) => asking.about(at).await,
+            Some(at) => Box::pin(asking.about(at)).await,
         }
     }
 }

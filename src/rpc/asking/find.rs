@@ -121,7 +121,7 @@ impl Asking {
                 },
                 None => Found::nobody(&self.asked(&Arc::clone(&self.by.home)).await?),
             },
-            SubjectName::Token(text) => self.find_token(text).await?,
+            SubjectName::Token(text) => Box::pin(self.find_token(text)).await?,
         };
         if let Some(also) = also {
             let other = Box::pin(self.find(also, None)).await?;
