@@ -66,7 +66,9 @@ pub use search::{Known, known, possible_users};
 pub use sight::{
     may, may_be_shown, may_by_role, owns_document, sees_account, sees_document, sees_user,
 };
-pub use snapshot::{BrokenWorld, CompiledRole, Facts, Held, Principal, Set, Snapshot, TokenFacts};
+pub use snapshot::{
+    BrokenWorld, CompiledRole, Facts, Held, Map, Principal, Set, Snapshot, TokenFacts,
+};
 pub use stock::Stock;
 pub use suggest::{Suggestion, Viewer, suggest};
 pub use suppose::Proposed;

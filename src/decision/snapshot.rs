@@ -25,7 +25,7 @@ use crate::model::{
 /// A persistent ordered set.
 pub type Set<T> = GenericOrdSet<T, DefaultSharedPtr>;
 /// A persistent map. Its hash is seeded anew by each process, and costs less than the look that it is for.
-pub(super) type Map<K, V> = GenericHashMap<K, V, foldhash::fast::RandomState, DefaultSharedPtr>;
+pub type Map<K, V> = GenericHashMap<K, V, foldhash::fast::RandomState, DefaultSharedPtr>;
 
 /// What a tenant's snapshot is built from.
 #[derive(Debug, Clone, Default)]

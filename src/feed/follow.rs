@@ -1,7 +1,7 @@
 //! Following the store: the poll over all warm tenants, and how one of them catches up.
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::slot::Slot;
@@ -37,7 +37,7 @@ impl Inner {
     /// Reads the heads of all warm tenants in one statement and brings those that moved up to date.
     async fn poll(self: &Arc<Self>) -> Result<(), Error> {
         let warm: Vec<(Arc<Slot>, Arc<Snapshot>)> = {
-            let tenants = self.tenants.read().unwrap_or_else(PoisonError::into_inner);
+            let tenants = self.tenants.all();
             tenants.values().filter_map(|slot| Some((Arc::clone(slot), slot.held()?))).collect()
         };
         let ids: Vec<AccountId> = warm.iter().map(|(slot, _)| slot.tenant).collect();
@@ -132,7 +132,7 @@ impl Inner {
     async fn new_catalogue(&self, platform: &Slot) -> Result<Arc<Snapshot>, Error> {
         let snapshot = self.load(platform).await?;
         let others: Vec<Arc<Slot>> = {
-            let tenants = self.tenants.read().unwrap_or_else(PoisonError::into_inner);
+            let tenants = self.tenants.all();
             tenants.values().filter(|slot| slot.tenant != platform.tenant).cloned().collect()
         };
         for slot in others {

@@ -1,6 +1,6 @@
 //! Hearing what other processes say they changed: what is held is brought up to date before the next poll would.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -55,7 +55,7 @@ impl Inner {
 
     /// Finds those that are in memory and older than somebody says they are.
     fn behind(&self, moved: &[(AccountId, Revision)]) -> Vec<Arc<Slot>> {
-        let tenants = self.tenants.read().unwrap_or_else(PoisonError::into_inner);
+        let tenants = self.tenants.all();
         let behind = moved.iter().filter_map(|(tenant, revision)| {
             let slot = tenants.get(tenant)?;
             (slot.held()?.revision() < *revision).then(|| Arc::clone(slot))

@@ -11,9 +11,10 @@ mod ring;
 mod signing;
 mod skew;
 mod slot;
+mod tenants;
 mod watching;
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
@@ -24,11 +25,12 @@ use tracing::Instrument as _;
 use crate::crypto::ConsistencyToken;
 use crate::decision::{Anchor, BrokenWorld, Snapshot};
 use crate::model::catalogue::{Catalogue, CatalogueError};
-use crate::model::{AccountId, Revision, Swift, TokenId};
+use crate::model::{AccountId, Revision, TokenId};
 use crate::store::{self, ObjectId, Progress, Store};
 use crate::telemetry::SPANS;
 use skew::Skew;
 use slot::Slot;
+use tenants::Tenants;
 
 pub use itself::{Acting, NotDone};
 pub use past::AsOf;
@@ -128,7 +130,7 @@ struct Inner {
     config: Config,
     root: AccountId,
     catalogue: ArcSwapOption<Catalogue>,
-    tenants: RwLock<Swift<AccountId, Arc<Slot>>>,
+    tenants: Tenants,
     /// Whose an object is. It never changes, so it is never dropped for being old.
     directory: Cache<ObjectId, AccountId>,
     skew: Skew,
@@ -146,7 +148,7 @@ impl Feed {
             config,
             root,
             catalogue: ArcSwapOption::empty(),
-            tenants: RwLock::default(),
+            tenants: Tenants::default(),
             directory: Cache::new(1_000_000),
             skew: Skew::default(),
             made: past::Made::default(),
@@ -177,10 +179,11 @@ impl Feed {
 
     /// Returns a tenant's newest snapshot: at once where it is in memory, else when it is loaded.
     pub async fn tenant(&self, tenant: AccountId) -> Result<Arc<Snapshot>, Error> {
-        let slot = self.inner.slot(tenant);
-        if let Some(snapshot) = slot.newest(self.inner.config.staleness) {
+        let newest = |slot: &Slot| slot.newest(self.inner.config.staleness);
+        if let Some(snapshot) = self.inner.tenants.look(tenant, newest).flatten() {
             return Ok(snapshot);
         }
+        let slot = self.inner.slot(tenant);
         // Boxed, as all that is seldom done: what a request carries along for it would be moved with each request.
         let refreshing = Box::pin(self.inner.refresh(&slot));
         if slot.held().is_none() {
@@ -276,45 +279,39 @@ impl Feed {
 
     /// Tells whether all that was met in the store can be read (`edges.md` §7).
     pub fn readable(&self) -> Result<(), Error> {
-        let tenants = self.inner.tenants.read().unwrap_or_else(PoisonError::into_inner);
+        let tenants = self.inner.tenants.all();
         if tenants.values().any(|slot| slot.is_given_up()) { Err(Error::Newer) } else { Ok(()) }
     }
 
     /// Returns the newest snapshots of all tenants that are in memory.
     pub fn warm(&self) -> Vec<Arc<Snapshot>> {
-        let tenants = self.inner.tenants.read().unwrap_or_else(PoisonError::into_inner);
+        let tenants = self.inner.tenants.all();
         tenants.values().filter_map(|slot| slot.held()).collect()
     }
 
     /// Returns how many tenants and users are in memory, for the metrics.
     pub fn size(&self) -> (usize, usize) {
-        let tenants = self.inner.tenants.read().unwrap_or_else(PoisonError::into_inner);
+        let tenants = self.inner.tenants.all();
         let users = tenants.values().filter_map(|slot| slot.held()).map(|s| s.user_count()).sum();
         (tenants.len(), users)
     }
 
     /// Returns how long ago the store confirmed what is in memory, of the tenant where that is longest ago.
     pub fn age(&self) -> Duration {
-        let tenants = self.inner.tenants.read().unwrap_or_else(PoisonError::into_inner);
+        let tenants = self.inner.tenants.all();
         tenants.values().filter_map(|slot| slot.age()).max().unwrap_or_default()
     }
 }
 
 impl Inner {
     fn slot(&self, tenant: AccountId) -> Arc<Slot> {
-        let tenants = self.tenants.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(slot) = tenants.get(&tenant) {
-            return Arc::clone(slot);
-        }
-        drop(tenants);
-        let mut tenants = self.tenants.write().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(tenants.entry(tenant).or_insert_with(|| Arc::new(Slot::new(tenant))))
+        self.tenants.slot(tenant)
     }
 
     fn forget(&self, tenant: AccountId) {
         // A store that has lost a tenant was turned back: whose the objects are is to be asked anew.
         self.directory.invalidate_all();
-        self.tenants.write().unwrap_or_else(PoisonError::into_inner).remove(&tenant);
+        self.tenants.forget(tenant);
     }
 
     /// Brings a slot to its tenant's head. One does it at a time; the others get what that one found.

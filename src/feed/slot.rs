@@ -1,7 +1,7 @@
 //! One tenant's place in memory.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
@@ -29,10 +29,22 @@ pub(super) struct Slot {
     too_new: AtomicBool,
     /// Guards swaps, so that an older snapshot never replaces a newer one.
     confirmed: Mutex<Option<Instant>>,
+    /// The same for those who only look, in nanoseconds since there are slots; 0 = never. On a thread that answers nobody waits, nor
+    /// has anything written that others read.
+    seen: AtomicU64,
+}
+
+/// Counts the nanoseconds since there are slots; never 0.
+fn nanos(at: Instant) -> u64 {
+    static BEGAN: OnceLock<Instant> = OnceLock::new();
+    let began = BEGAN.get_or_init(Instant::now);
+    u64::try_from(at.saturating_duration_since(*began).as_nanos()).unwrap_or(u64::MAX).max(1)
 }
 
 impl Slot {
     pub(super) fn new(tenant: AccountId) -> Self {
+        // Counted from here on at the latest: nothing is read for a slot that is not there.
+        let _ = nanos(Instant::now());
         Self {
             tenant,
             turn: Arc::default(),
@@ -42,6 +54,7 @@ impl Slot {
             snapshot: ArcSwapOption::empty(),
             too_new: AtomicBool::new(false),
             confirmed: Mutex::new(None),
+            seen: AtomicU64::new(0),
         }
     }
 
@@ -74,8 +87,11 @@ impl Slot {
 
     /// Returns the snapshot if it was confirmed within `staleness`.
     pub(super) fn newest(&self, staleness: Duration) -> Option<Arc<Snapshot>> {
-        let confirmed = *self.confirmed.lock().unwrap_or_else(PoisonError::into_inner);
-        confirmed.filter(|at| at.elapsed() <= staleness)?;
+        let seen = self.seen.load(Ordering::Acquire);
+        let age = Duration::from_nanos(nanos(Instant::now()).saturating_sub(seen));
+        if seen == 0 || age > staleness {
+            return None;
+        }
         self.held()
     }
 
@@ -90,6 +106,7 @@ impl Slot {
     pub(super) fn confirm(&self, read: Instant) {
         let mut confirmed = self.confirmed.lock().unwrap_or_else(PoisonError::into_inner);
         *confirmed = (*confirmed).max(Some(read));
+        self.show(*confirmed);
     }
 
     /// Shows a newer snapshot; an older one is dropped. Returns whether it is of the catalogue that is shown: of another, it
@@ -113,6 +130,7 @@ impl Slot {
         let mut confirmed = self.confirmed.lock().unwrap_or_else(PoisonError::into_inner);
         self.snapshot.store(Some(snapshot));
         *confirmed = Some(read);
+        self.show(*confirmed);
         self.moved.send_replace(());
     }
 
@@ -121,5 +139,11 @@ impl Slot {
         let mut confirmed = self.confirmed.lock().unwrap_or_else(PoisonError::into_inner);
         self.snapshot.store(None);
         *confirmed = None;
+        self.show(None);
+    }
+
+    /// Shows those who only look what the guard says, which the caller has.
+    fn show(&self, confirmed: Option<Instant>) {
+        self.seen.store(confirmed.map_or(0, nanos), Ordering::Release);
     }
 }
