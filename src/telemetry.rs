@@ -332,7 +332,7 @@ const GAUGES: [(&str, &str); 15] = [
     ("chancery_clock_skew_seconds", "How far this machine's clock is from the store's."),
     (
         "chancery_ledger_faults",
-        "What was found wrong with the ledgers, and with the rows that they speak of, when they were last verified: an alarm.",
+        "What was found wrong with the ledgers, and with the rows that they speak of, when they were last verified, by the server or because somebody asked: an alarm.",
     ),
     ("chancery_password_queue", "Passwords that wait to be hashed."),
     ("chancery_outbox_messages", "Messages to users that are to be sent and have not been."),

@@ -21,6 +21,7 @@ mod hints;
 mod history;
 mod idempotency;
 mod identities;
+mod inspected;
 mod keys;
 mod last_super_user;
 mod lock;
@@ -79,6 +80,7 @@ pub use etags::{
 };
 pub use hints::{Hint, Listener};
 pub use idempotency::Outcome;
+pub use inspected::{Inspected, Tally};
 pub use outbox::{Outgoing, message_token};
 pub use past::{Past, Then};
 pub use reads::{KeptToken, ObjectId};
@@ -117,6 +119,7 @@ struct Inner {
     places: Places,
     root: OnceLock<AccountId>,
     uses: Arc<Uses>,
+    inspected: Arc<Inspected>,
     clock: Arc<dyn Clock>,
 }
 
@@ -136,6 +139,7 @@ impl Store {
             places: Places::default(),
             root: OnceLock::new(),
             uses: Arc::default(),
+            inspected: Arc::default(),
             clock,
         })))
     }
