@@ -6,6 +6,7 @@
 
 mod assemble;
 mod check;
+mod expiring;
 mod health;
 mod inspect;
 mod listen;

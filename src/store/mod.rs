@@ -16,6 +16,7 @@ mod config;
 mod entries;
 mod error;
 mod etags;
+mod expiring;
 mod first;
 mod hints;
 mod history;
@@ -78,6 +79,7 @@ pub use etags::{
     account_etag, catalogue_etag, document_etag, role_etag, session_etag, signing_keys_etag,
     token_etag, user_etag,
 };
+pub use expiring::Ends;
 pub use hints::{Hint, Listener};
 pub use idempotency::Outcome;
 pub use inspected::{Inspected, Tally};
