@@ -35,6 +35,7 @@ mod search;
 mod sight;
 mod snapshot;
 mod stock;
+mod stops;
 mod suggest;
 mod sums;
 mod suppose;
@@ -68,6 +69,7 @@ pub use sight::{
 };
 pub use snapshot::{BrokenWorld, CompiledRole, Facts, Held, Principal, Set, Snapshot, TokenFacts};
 pub use stock::Stock;
+pub use stops::{Stops, quarantine_stops};
 pub use suggest::{Suggestion, Viewer, suggest};
 pub use suppose::Proposed;
 pub use watch::{Bar, Looked};

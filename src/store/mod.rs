@@ -97,7 +97,7 @@ pub use sign_ins::BackOff;
 pub use signing::{Due, NewKey, due};
 pub use tokens::{Digests, Minted, NewToken};
 pub use tx::{Begun, Opening, Tx};
-pub use users::{Below, NewUser, UserDone, UserEdit};
+pub use users::{Below, Listed, NewUser, Offboarded, UserDone, UserEdit};
 pub use uses::Uses;
 pub use verify::{Fault, Stretch, Verified};
 pub use world::{Head, Progress, Pulse, World};
