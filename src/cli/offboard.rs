@@ -74,7 +74,12 @@ fn tree(wanted: &Wanted, user: &pb::User, effect: &pb::OffboardEffect) -> Tree {
             "that it owned, handed on",
             effect.handed_on.iter().map(heir).collect(),
         ),
-        (effect.child_count, "user", "below it, who stay where they are", ids(&effect.child_user_ids)),
+        (
+            effect.child_count,
+            "user",
+            "below it, who stay where they are",
+            ids(&effect.child_user_ids),
+        ),
     ];
     for (count, one, what, lines) in lists {
         tree.hang(counted(count, one, what, lines));
@@ -87,9 +92,7 @@ fn tree(wanted: &Wanted, user: &pb::User, effect: &pb::OffboardEffect) -> Tree {
 
 fn as_json(wanted: &Wanted, user: &pb::User, effect: &pb::OffboardEffect) -> Value {
     let role = |role: &pb::TakenRole| json!({ "roleType": role.role_type, "scope": role.scope });
-    let heir = |one: &pb::HandedOnDocument| {
-        json!({ "rightsDocId": one.rights_doc_id, "ownerId": one.owner_id })
-    };
+    let heir = |one: &pb::HandedOnDocument| json!({ "rightsDocId": one.rights_doc_id, "ownerId": one.owner_id });
     json!({
         "userId": wanted.user, "dryRun": wanted.dry_run, "disabled": effect.disabled,
         "enabled": user.enabled(),

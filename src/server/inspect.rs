@@ -7,12 +7,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
 use super::phase::{Phase, Phases};
 use crate::crypto::{Head, LedgerKey};
 use crate::feed::Feed;
 use crate::model::{AccountId, Revision};
 use crate::store::{Store, Stretch};
+use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
 
 /// A head is written after so many entries.
 const ENTRIES: u64 = 1_000;

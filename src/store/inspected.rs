@@ -61,10 +61,7 @@ impl Inspected {
     }
 
     /// Shows the figure; from the start, so that the first fault is a step.
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "a gauge is a double; 2^53 faults are enough"
-    )]
+    #[expect(clippy::cast_precision_loss, reason = "a gauge is a double; 2^53 faults are enough")]
     pub fn show(&self) {
         metrics::gauge!("chancery_ledger_faults").set(self.tally().faults as f64);
     }

@@ -59,7 +59,8 @@ impl AccountApi {
         let Some((Told { effect, stops }, eye)) = told else { return Ok(None) };
         let some: Vec<UserId> = stops.users.iter().copied().take(SESSIONS).collect();
         let sessions = self.0.store.sessions_of_all(&some, SESSIONS).await?;
-        let partial = effect.partial || some.len() < stops.users.len() || sessions.len() >= SESSIONS;
+        let partial =
+            effect.partial || some.len() < stops.users.len() || sessions.len() >= SESSIONS;
         let effect = eye.with_sessions(effect, &stops, sessions);
         Ok(Some(pb::QuarantineEffect { changed, partial, ..effect }))
     }
@@ -76,9 +77,8 @@ impl Eye {
         let users: Vec<_> = stops.users.iter().filter(user).collect();
         let tokens: Vec<_> =
             stops.tokens.iter().filter_map(|id| self.seen_token(&stops, *id)).collect();
-        let sessions = |user: &UserId| {
-            self.may(&stops, *user, "session.read", ("session", Named::Any))
-        };
+        let sessions =
+            |user: &UserId| self.may(&stops, *user, "session.read", ("session", Named::Any));
         let all_sessions = stops.users.iter().all(sessions);
         let seen = (accounts.len(), others.len(), users.len(), tokens.len());
         let all = (stops.accounts.len(), stops.others.len(), stops.users.len(), stops.tokens.len());

@@ -173,7 +173,8 @@ async fn an_account_is_stopped_and_let_go_on_the_command_line() {
             told
         };
         let told = by(&["quarantine", left, "--dry-run"]).await;
-        let first = format!("{left} “Left” would be in quarantine\n├─ 2 accounts stopped\n│  ├─ {left}\n");
+        let first =
+            format!("{left} “Left” would be in quarantine\n├─ 2 accounts stopped\n│  ├─ {left}\n");
         assert!(told.starts_with(&first), "{told}");
         for line in [
             "├─ 3 users who can do nothing, nor sign in\n",
@@ -192,7 +193,10 @@ async fn an_account_is_stopped_and_let_go_on_the_command_line() {
         let told = by(&["quarantine", left]).await;
         assert!(told.starts_with(&format!("{left} “Left” was in quarantine already\n")), "{told}");
         let told = by(&["release", left]).await;
-        assert!(told.contains("is out of quarantine now\n├─ 2 accounts that work again\n"), "{told}");
+        assert!(
+            told.contains("is out of quarantine now\n├─ 2 accounts that work again\n"),
+            "{told}"
+        );
         let told = by(&["release", left]).await;
         assert!(told.contains("was in no quarantine\n├─ no account that works again\n"), "{told}");
         let (good, _, said) = asked(service, &tree.reader.token, &["quarantine", left]).await;

@@ -287,7 +287,10 @@ async fn a_user_is_offboarded_on_the_command_line() {
             told
         };
         let dry = by(&["offboard", id, "--dry-run"]).await;
-        assert!(dry.starts_with(&format!("{id} “who” would be disabled\n├─ 2 roles taken\n")), "{dry}");
+        assert!(
+            dry.starts_with(&format!("{id} “who” would be disabled\n├─ 2 roles taken\n")),
+            "{dry}"
+        );
         let heir = &effect.handed_on[0];
         for line in [
             format!("MANAGE_USERS on account/{}\n", acme.account),
@@ -305,7 +308,10 @@ async fn a_user_is_offboarded_on_the_command_line() {
         assert_eq!(json["handedOn"][0]["ownerId"], heir.owner_id.as_str());
         assert_eq!(json["sessionCount"], 2);
         let again = by(&["offboard", id]).await;
-        assert!(again.starts_with(&format!("{id} “who” was disabled already\n├─ no role taken\n")), "{again}");
+        assert!(
+            again.starts_with(&format!("{id} “who” was disabled already\n├─ no role taken\n")),
+            "{again}"
+        );
         let (good, _, said) = crate::cli::asked(service, &who.token, &["offboard", id]).await;
         assert!(!good && said.contains("Unauthenticated"), "{said}");
     }
