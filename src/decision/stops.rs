@@ -50,10 +50,12 @@ pub fn quarantine_stops(
             Some(_) => others.push(id),
         }
     }
-    let mut members = accounts.iter().flat_map(|id| working.members(*id, None));
-    let users: Vec<UserId> = members.by_ref().take(most).collect();
-    let complete = members.next().is_none();
-    let users: Vec<UserId> = users.into_iter().filter(|id| stands(&working, *id)).collect();
+    let members = accounts.iter().flat_map(|id| working.members(*id, None));
+    // One more than are looked at tells whether there are others.
+    let mut users: Vec<UserId> = members.take(most.saturating_add(1)).collect();
+    let complete = users.len() <= most;
+    users.truncate(most);
+    users.retain(|id| stands(&working, *id));
     let held = users.iter().filter_map(|id| working.user(*id)).flat_map(|user| &user.tokens);
     let live = |id: &&TokenId| working.token(**id).is_some_and(|token| token.is_live(now));
     let tokens = held.filter(live).copied().collect();

@@ -1,7 +1,6 @@
 //! What ends by its time, whosesoever it is: for the figures, which name nobody.
 
 use chrono::{DateTime, Utc};
-use sea_orm::sea_query::ExprTrait as _;
 use sea_orm::{
     ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
 };

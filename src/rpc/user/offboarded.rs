@@ -1,5 +1,6 @@
 //! What offboarding came to, on the wire.
 
+use crate::model::RoleRef;
 use crate::proto::v1 as pb;
 use crate::rpc::answer::role_name;
 use crate::rpc::shared::Done;
@@ -9,7 +10,7 @@ use crate::store::{Listed, UserDone};
 pub(super) fn effect(done: &Done<UserDone>) -> Option<pb::OffboardEffect> {
     let told = done.outcome.offboarded.as_deref().filter(|_| !done.hidden)?;
     let role = |(name, scope): &(String, Option<String>)| {
-        let Ok(role) = name.parse();
+        let Ok(role) = name.parse::<RoleRef>();
         let role_type = role_name(&done.world, &role);
         pb::TakenRole { role_type, scope: scope.clone().unwrap_or_default() }
     };

@@ -103,37 +103,9 @@ impl Tx {
     fn told(&self, caller: &Caller, id: UserId, sessions: &[Session]) -> Offboarded {
         let eye = Eye { caller, home: self.home(), world: self.found(), id, now: self.now() };
         let mut told = Offboarded::default();
-        let reads_roles = eye.may("role.read", None);
         for change in self.changes() {
-            told.others |= !match (&change.before, &change.after) {
-                (Some(Image::User(_)), _) => {
-                    told.disabled = true;
-                    true
-                }
-                (Some(Image::RoleGrant(grant)), None) => {
-                    if reads_roles {
-                        told.roles.add((grant.role.to_string(), grant.scope.clone()));
-                    }
-                    reads_roles
-                }
-                (Some(Image::Assignment(one)), None) => {
-                    let seen = eye.document(one.document);
-                    if seen {
-                        told.documents.add(one.document);
-                    }
-                    seen
-                }
-                (Some(Image::ApiToken(token)), None) => told.token(&eye, token),
-                (_, Some(Image::Document(document))) => {
-                    let seen = eye.document(document.id);
-                    let owner = Some(document.owner).filter(|owner| eye.user(*owner));
-                    if seen {
-                        told.handed_on.add((document.id, owner));
-                    }
-                    seen
-                }
-                _ => true,
-            };
+            let seen = told.takes(&eye, change);
+            told.others |= !seen;
         }
         for session in sessions.iter().filter(|one| self.ends(one)) {
             let name = session.id.to_string();
@@ -160,6 +132,40 @@ impl Tx {
 }
 
 impl Offboarded {
+    /// Notes what a change has taken, if it is seen; returns whether it is.
+    fn takes(&mut self, eye: &Eye<'_>, change: &Change) -> bool {
+        match (&change.before, &change.after) {
+            (Some(Image::User(_)), _) => {
+                self.disabled = true;
+                true
+            }
+            (Some(Image::RoleGrant(grant)), None) => {
+                let seen = eye.may("role.read", None);
+                if seen {
+                    self.roles.add((grant.role.to_string(), grant.scope.clone()));
+                }
+                seen
+            }
+            (Some(Image::Assignment(one)), None) => {
+                let seen = eye.document(one.document);
+                if seen {
+                    self.documents.add(one.document);
+                }
+                seen
+            }
+            (Some(Image::ApiToken(token)), None) => self.token(eye, token),
+            (_, Some(Image::Document(document))) => {
+                let seen = eye.document(document.id);
+                if seen {
+                    let owner = Some(document.owner).filter(|owner| eye.user(*owner));
+                    self.handed_on.add((document.id, owner));
+                }
+                seen
+            }
+            _ => true,
+        }
+    }
+
     /// Notes a token or key that ended, if it is seen; returns whether it is.
     fn token(&mut self, eye: &Eye<'_>, token: &ApiToken) -> bool {
         let (kind, name) = token.named();
