@@ -251,6 +251,33 @@ impl Client {
         Ok(self.users.list_users(request).await?.into_inner())
     }
 
+    /// Puts an account into quarantine, or rehearses it.
+    pub async fn quarantine_account(
+        &mut self,
+        request: pb::QuarantineAccountRequest,
+    ) -> Result<pb::QuarantineAccountResponse, NoReply> {
+        let request = self.signed(request);
+        Ok(self.accounts.quarantine_account(request).await?.into_inner())
+    }
+
+    /// Lifts a quarantine, or rehearses it.
+    pub async fn release_account(
+        &mut self,
+        request: pb::ReleaseAccountRequest,
+    ) -> Result<pb::ReleaseAccountResponse, NoReply> {
+        let request = self.signed(request);
+        Ok(self.accounts.release_account(request).await?.into_inner())
+    }
+
+    /// Ends all that a user may do, or rehearses it.
+    pub async fn offboard_user(
+        &mut self,
+        request: pb::OffboardUserRequest,
+    ) -> Result<pb::OffboardUserResponse, NoReply> {
+        let request = self.signed(request);
+        Ok(self.users.offboard_user(request).await?.into_inner())
+    }
+
     /// Asks for roles of an account: a page of them.
     pub async fn roles(
         &mut self,

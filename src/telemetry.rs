@@ -314,7 +314,7 @@ const COUNTERS: [(&str, &str); 24] = [
     ("chancery_probe_failures_total", "Probes of the store that failed."),
 ];
 
-const GAUGES: [(&str, &str); 15] = [
+const GAUGES: [(&str, &str); 19] = [
     ("chancery_build_info", "1, with the version of the program."),
     ("chancery_ready", "1 while the server can serve, else 0."),
     ("chancery_connections", "Connections open now, by listener."),
@@ -332,7 +332,23 @@ const GAUGES: [(&str, &str); 15] = [
     ("chancery_clock_skew_seconds", "How far this machine's clock is from the store's."),
     (
         "chancery_ledger_faults",
-        "What was found wrong with the ledgers, and with the rows that they speak of, when they were last verified: an alarm.",
+        "What was found wrong with the ledgers, and with the rows that they speak of, when they were last verified, by the server or because somebody asked: an alarm.",
+    ),
+    (
+        "chancery_credentials_expiring",
+        "API tokens and service keys that end by their time within so long, by kind; of ten thousand, those that end first.",
+    ),
+    (
+        "chancery_credentials_expired",
+        "API tokens and service keys that have ended by their time in the last day, by kind; ten thousand at most.",
+    ),
+    (
+        "chancery_grants_expiring",
+        "Roles on users that end by their time within so long; of ten thousand, those that end first.",
+    ),
+    (
+        "chancery_grants_expired",
+        "Roles on users that have ended by their time in the last day; ten thousand at most.",
     ),
     ("chancery_password_queue", "Passwords that wait to be hashed."),
     ("chancery_outbox_messages", "Messages to users that are to be sent and have not been."),

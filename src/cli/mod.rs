@@ -11,7 +11,9 @@ mod healthcheck;
 mod ledger;
 mod mesh;
 mod migrate;
+mod offboard;
 mod open;
+mod quarantine;
 mod review;
 mod rights;
 mod rules;
@@ -79,6 +81,12 @@ enum Command {
     Watch(watch::Wanted),
     /// Writes down who may do what under an account, and why: a page to read, or data
     Review(review::Wanted),
+    /// Stops an account and all below it at once, and prints what that stops
+    Quarantine(quarantine::Wanted),
+    /// Lets an account go on that was in quarantine, and prints what goes on
+    Release(quarantine::Wanted),
+    /// Ends all that a user may do, and prints what that was and what is left
+    Offboard(offboard::Wanted),
     /// Shows what a catalogue file would change, or applies it
     #[command(subcommand)]
     Catalogue(catalogue::Wanted),
@@ -129,6 +137,9 @@ async fn dispatch(settings: &Settings, command: Command) -> Outcome {
         Command::WhoChanged(wanted) => who_changed::run(settings, wanted).await,
         Command::Watch(wanted) => watch::run(settings, wanted).await,
         Command::Review(wanted) => review::run(settings, wanted).await,
+        Command::Quarantine(wanted) => quarantine::order(settings, wanted).await,
+        Command::Release(wanted) => quarantine::lift(settings, wanted).await,
+        Command::Offboard(wanted) => offboard::run(settings, wanted).await,
         Command::Catalogue(wanted) => catalogue::run(settings, wanted).await,
         Command::Ledger(wanted) => ledger::run(settings, wanted).await,
         Command::Mesh(wanted) => mesh::run(&settings.load()?, &wanted),

@@ -42,6 +42,28 @@ impl Tree {
     }
 }
 
+/// Says how many there are of something, with those below it that are named.
+pub(super) fn counted(
+    count: u32,
+    one: &str,
+    what: &str,
+    named: impl IntoIterator<Item = String>,
+) -> Tree {
+    let many = match count {
+        0 => return Tree::new(format!("no {one} {what}")),
+        1 => one.to_owned(),
+        // Of several words the last is counted, but of `a or b` both are.
+        _ => one.split(" or ").map(|one| format!("{one}s")).collect::<Vec<_>>().join(" or "),
+    };
+    let mut tree = Tree::new(format!("{count} {many} {what}"));
+    named.into_iter().for_each(|line| tree.leaf(line));
+    let left = usize::try_from(count).unwrap_or(usize::MAX).saturating_sub(tree.below.len());
+    if left > 0 {
+        tree.leaf(format!("and {left} more"));
+    }
+    tree
+}
+
 impl fmt::Display for Tree {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.write(f, "")
@@ -51,6 +73,18 @@ impl fmt::Display for Tree {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_counted_is_said_in_one_line_and_named_below() {
+        let said = |count, named: &[&str]| {
+            let named = named.iter().map(|name| (*name).to_owned());
+            counted(count, "API token or service key", "ended", named).to_string()
+        };
+        assert_eq!(said(0, &[]), "no API token or service key ended\n");
+        assert_eq!(said(1, &["a"]), "1 API token or service key ended\n└─ a\n");
+        let many = "7 API tokens or service keys ended\n├─ a\n└─ and 6 more\n";
+        assert_eq!(said(7, &["a"]), many);
+    }
 
     #[test]
     fn branches_hang_together() {

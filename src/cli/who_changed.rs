@@ -58,13 +58,15 @@ struct Write {
 struct Walk {
     client: Client,
     question: pb::ExplainAuthorizationRequest,
+    /// What is answered now.
+    now: Answer,
     /// What was answered behind the last write that was looked at.
     later: Answer,
     seen: usize,
     found: usize,
 }
 
-/// Prints the writes at which an answer changed; 1 where there is none among those that were looked at.
+/// Prints the writes at which an answer changed; says so and ends with 1 where there is none among those that were looked at.
 pub(super) async fn run(settings: &Settings, wanted: Wanted) -> Outcome {
     let client = wanted.server.connect(settings).await?;
     let kind = if wanted.subject.starts_with("acc_") { "account" } else { "user" };
@@ -79,8 +81,9 @@ pub(super) async fn run(settings: &Settings, wanted: Wanted) -> Outcome {
         ..Default::default()
     };
     let now = Answer { decision: false, reason: "" };
-    let mut walk = Walk { client, question, later: now, seen: 0, found: 0 };
-    walk.later = walk.answer(None).await?;
+    let mut walk = Walk { client, question, later: now.clone(), now, seen: 0, found: 0 };
+    walk.now = walk.answer(None).await?;
+    walk.later = walk.now.clone();
     let mut request = pb::ListAuditEventsRequest {
         account_id: wanted.account.clone().unwrap_or_default(),
         subtree: true,
@@ -97,13 +100,13 @@ pub(super) async fn run(settings: &Settings, wanted: Wanted) -> Outcome {
             }
             write.events.push(event);
             if walk.is_over(&wanted) {
-                return Ok(walk.end());
+                return walk.end(&wanted, false);
             }
         }
         request.page_token = page.next_page_token;
         if request.page_token.is_empty() {
             walk.look(&write, &wanted).await?;
-            return Ok(walk.end());
+            return walk.end(&wanted, true);
         }
     }
 }
@@ -113,8 +116,21 @@ impl Walk {
         self.seen >= wanted.writes || (self.found > 0 && !wanted.all)
     }
 
-    fn end(&self) -> ExitCode {
-        if self.found > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    /// Ends, having looked at all that there is or at so much as was wanted. Programs are told of no change by no line.
+    fn end(&self, wanted: &Wanted, whole: bool) -> Outcome {
+        if self.found > 0 {
+            return Ok(ExitCode::SUCCESS);
+        }
+        let (now, seen) = (word(&self.now), self.seen);
+        let among = if whole {
+            format!("in all the writes that you may read ({seen})")
+        } else {
+            format!("among the newest writes ({seen}; `--writes` looks further back)")
+        };
+        if !wanted.json {
+            say(&format!("no change found {among}: {now} now\n"))?;
+        }
+        Ok(ExitCode::FAILURE)
     }
 
     /// Asks as of a time; now where none is named. Where there was nothing yet, nothing was permitted.

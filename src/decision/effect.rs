@@ -108,7 +108,7 @@ pub fn lives(world: &Snapshot, session: &Session, now: DateTime<Utc>) -> bool {
 }
 
 /// Returns whether a user may use what it holds.
-fn stands(world: &Snapshot, user: UserId) -> bool {
+pub(super) fn stands(world: &Snapshot, user: UserId) -> bool {
     world.user(user).is_some_and(|user| {
         user.enabled && world.effective_status(user.account) == Some(EffectiveStatus::Active)
     })

@@ -35,6 +35,7 @@ mod search;
 mod sight;
 mod snapshot;
 mod stock;
+mod stops;
 mod suggest;
 mod sums;
 mod suppose;
@@ -70,6 +71,7 @@ pub use snapshot::{
     BrokenWorld, CompiledRole, Facts, Held, Map, Principal, Set, Snapshot, TokenFacts,
 };
 pub use stock::Stock;
+pub use stops::{Stops, quarantine_stops};
 pub use suggest::{Suggestion, Viewer, suggest};
 pub use suppose::Proposed;
 pub use watch::{Bar, Looked};

@@ -2,6 +2,7 @@
 
 mod edit;
 mod list;
+mod quarantine;
 mod show;
 
 use tonic::{Request, Response, Status};
@@ -181,13 +182,17 @@ impl pb::account_service_server::AccountService for AccountApi {
     ) -> Result<Response<pb::QuarantineAccountResponse>, Status> {
         let (call, request) = open(request)?;
         let id = field("account_id", &request.account_id)?;
-        let (done, account) = self
-            .act(call, move |tx, caller| {
-                Box::pin(std::future::ready(tx.quarantine_account(caller, id, &request.etag)))
-            })
-            .await?;
+        let by = reader(&call)?;
+        let done = self.0.change(call, move |tx, caller| {
+            Box::pin(std::future::ready(tx.quarantine_account(caller, id, &request.etag)))
+        });
+        let done = done.await?;
+        let effect = self.quarantined(&by, &done, false).await?;
+        let done = done.map(|(id, _)| id);
+        let account = self.show_changed(by, &done).await?;
         Ok(done.respond(pb::QuarantineAccountResponse {
             account,
+            effect,
             consistency_token: done.consistency_token(),
             preview: done.preview(),
         }))
@@ -199,13 +204,17 @@ impl pb::account_service_server::AccountService for AccountApi {
     ) -> Result<Response<pb::ReleaseAccountResponse>, Status> {
         let (call, request) = open(request)?;
         let id = field("account_id", &request.account_id)?;
-        let (done, account) = self
-            .act(call, move |tx, caller| {
-                Box::pin(std::future::ready(tx.release_account(caller, id, &request.etag)))
-            })
-            .await?;
+        let by = reader(&call)?;
+        let done = self.0.change(call, move |tx, caller| {
+            Box::pin(std::future::ready(tx.release_account(caller, id, &request.etag)))
+        });
+        let done = done.await?;
+        let effect = self.quarantined(&by, &done, true).await?;
+        let done = done.map(|(id, _)| id);
+        let account = self.show_changed(by, &done).await?;
         Ok(done.respond(pb::ReleaseAccountResponse {
             account,
+            effect,
             consistency_token: done.consistency_token(),
             preview: done.preview(),
         }))

@@ -125,6 +125,12 @@ pub(super) struct Done<T> {
 }
 
 impl<T> Done<T> {
+    /// Takes of what the act said of itself what is to be gone on with.
+    pub(super) fn map<U>(self, take: impl FnOnce(T) -> U) -> Done<U> {
+        let Self { outcome, repeat, hidden, dry_run, token, world, changes, effects } = self;
+        Done { outcome: take(outcome), repeat, hidden, dry_run, token, world, changes, effects }
+    }
+
     /// Returns whether a secret that was just made may be shown: once, and only if it is one.
     pub(super) const fn shows_secret(&self) -> bool {
         !self.repeat && !self.dry_run

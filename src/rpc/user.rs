@@ -1,6 +1,7 @@
 //! The User service: the users of an account, each RPC from wire to store and back.
 
 mod list;
+mod offboarded;
 mod request;
 mod view;
 
@@ -18,6 +19,8 @@ use view::Eye;
 
 /// The most users that one answer holds.
 const MOST: usize = 1000;
+/// So many sessions of one user are looked at to tell which end.
+const SESSIONS: u64 = 10_000;
 
 /// Answers for users.
 #[derive(Debug, Clone)]
@@ -246,15 +249,18 @@ impl pb::user_service_server::UserService for UserApi {
         let by = reader(&call)?;
         let id: UserId = field("user_id", &request.user_id)?;
         let etag = request.etag;
+        // Before others have to wait for it: sessions come and go without a change.
+        let sessions = self.0.store.sessions_of(id, None, SESSIONS).await?;
         let done = self
             .0
             .change(call, move |tx, caller| {
-                Box::pin(async move { tx.offboard_user(caller, id, &etag).await })
+                Box::pin(async move { tx.offboard_user(caller, id, &sessions, &etag).await })
             })
             .await?;
         let user = self.answer(by, &done, false).await?;
         Ok(done.respond(pb::OffboardUserResponse {
             user,
+            effect: offboarded::effect(&done),
             consistency_token: done.consistency_token(),
             preview: preview(&done),
         }))

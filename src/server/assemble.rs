@@ -18,7 +18,7 @@ use super::open::{Open, OpenStreams};
 use super::phase::{Phase, Phases};
 use super::probe::Probe;
 use super::{Config, Error};
-use crate::admin::{Check, Report};
+use crate::admin::Report;
 use crate::crypto::{KeyRing, LedgerKey};
 use crate::decision_log::DecisionLog;
 use crate::feed::{Feed, Signing};
@@ -129,13 +129,13 @@ pub(super) async fn house(
 
 impl House {
     /// Returns what looks whether the house can serve.
-    pub(super) fn probe(&self, ledgers: watch::Receiver<Check>) -> Probe {
+    pub(super) fn probe(&self) -> Probe {
         let (store, feed, keys) = (self.store.clone(), self.feed.clone(), Arc::clone(&self.keys));
-        Probe { store, feed, signing: self.signing.clone(), keys, ledgers }
+        Probe { store, feed, signing: self.signing.clone(), keys }
     }
 
-    /// Returns what looks after the ledgers, and what tells how they are.
-    pub(super) fn inspector(&self, config: InspectConfig) -> (Inspector, watch::Receiver<Check>) {
+    /// Returns what looks after the ledgers.
+    pub(super) fn inspector(&self, config: InspectConfig) -> Inspector {
         let (store, feed) = (self.store.clone(), self.feed.clone());
         Inspector::new((store, feed, Arc::clone(&self.ledger_key)), config)
     }

@@ -7,15 +7,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
-use tokio::sync::watch;
-
 use super::phase::{Phase, Phases};
-use crate::admin::Check;
 use crate::crypto::{Head, LedgerKey};
 use crate::feed::Feed;
 use crate::model::{AccountId, Revision};
 use crate::store::{Store, Stretch};
+use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
 
 /// A head is written after so many entries.
 const ENTRIES: u64 = 1_000;
@@ -38,8 +35,6 @@ pub(super) struct Inspector {
     pub(super) feed: Feed,
     pub(super) key: Arc<LedgerKey>,
     pub(super) config: InspectConfig,
-    /// Told what was found wrong with all of them.
-    pub(super) found: watch::Sender<Check>,
     ledgers: HashMap<AccountId, Ledger>,
 }
 
@@ -48,8 +43,6 @@ pub(super) struct Inspector {
 struct Ledger {
     /// When it was last verified.
     verified: Option<DateTime<Utc>>,
-    /// How much was wrong then.
-    faults: u64,
     /// How far it was when its head was last written, and when that was.
     written: Option<(Revision, DateTime<Utc>)>,
 }
@@ -58,15 +51,13 @@ impl Inspector {
     pub(super) fn new(
         (store, feed, key): (Store, Feed, Arc<LedgerKey>),
         config: InspectConfig,
-    ) -> (Self, watch::Receiver<Check>) {
-        let (found, seen) = watch::channel(Check::Unknown);
-        (Self { store, feed, key, config, found, ledgers: HashMap::new() }, seen)
+    ) -> Self {
+        Self { store, feed, key, config, ledgers: HashMap::new() }
     }
 
     /// Looks after them until the server closes.
     pub(super) async fn run(mut self, phases: Phases) {
-        // Shown from the start, so that the first fault is a step.
-        self.sum_up();
+        self.store.inspected().show();
         let closing = phases.reached(Phase::Closing);
         tokio::pin!(closing);
         loop {
@@ -126,38 +117,14 @@ impl Inspector {
         if ledger.verified.is_some_and(|at| now - at < every) {
             return;
         }
-        match self
-            .store
-            .verify_stretch(tenant, Stretch { gently: true, ..Stretch::default() })
-            .await
-        {
-            Ok(verified) => {
+        let gently = Stretch { gently: true, ..Stretch::default() };
+        match self.store.inspect(tenant, gently).await {
+            Ok(_) => {
                 metrics::counter!("chancery_ledger_verifications_total").increment(1);
-                (ledger.verified, ledger.faults) = (Some(now), verified.fault_count);
-                verified.tell(tenant);
+                ledger.verified = Some(now);
             }
             // It is tried again with the next look.
             Err(error) => tracing::warn!(%error, %tenant, "a ledger could not be verified"),
         }
-        self.sum_up();
-    }
-
-    #[expect(clippy::cast_precision_loss, reason = "a gauge is a double; 2^53 faults are enough")]
-    fn sum_up(&self) {
-        let faults: u64 = self.ledgers.values().map(|ledger| ledger.faults).sum();
-        metrics::gauge!("chancery_ledger_faults").set(faults as f64);
-        let wrong = self.ledgers.values().filter(|ledger| ledger.faults > 0).count();
-        let check = if self.ledgers.values().all(|ledger| ledger.verified.is_none()) {
-            Check::Unknown
-        } else if wrong == 0 {
-            Check::Good
-        } else {
-            Check::Bad(format!("faults: {faults}, in ledgers: {wrong}; the log names them"))
-        };
-        self.found.send_if_modified(|shown| {
-            let changed = *shown != check;
-            *shown = check;
-            changed
-        });
     }
 }

@@ -7,6 +7,7 @@
 mod assemble;
 mod check;
 mod cores;
+mod expiring;
 mod health;
 mod inspect;
 mod listen;
@@ -264,8 +265,8 @@ pub async fn start(
     let (tell, phases) = Phases::channel();
 
     // The first probe before the first connection: nobody sees a server that is not sure of itself.
-    let (inspector, ledgers) = house.inspector(config.inspect);
-    let probe = house.probe(ledgers);
+    let inspector = house.inspector(config.inspect);
+    let probe = house.probe();
     let (reports, seen) = watch::channel(probe.report().await);
     let routes = house.routes(&config, seen.clone(), &phases)?;
 

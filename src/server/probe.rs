@@ -9,7 +9,7 @@ use super::phase::{Phase, Phases};
 use crate::admin::{self, Check, Checks, Report};
 use crate::crypto::KeyRing;
 use crate::feed::{Feed, Signing};
-use crate::store::{Error, Store};
+use crate::store::{Error, Store, Tally};
 
 const EVERY: Duration = Duration::from_secs(1);
 /// A store that is slower than this is as good as none.
@@ -22,8 +22,6 @@ pub(super) struct Probe {
     pub(super) feed: Feed,
     pub(super) signing: Signing,
     pub(super) keys: Arc<KeyRing>,
-    /// What was last found of the ledgers.
-    pub(super) ledgers: watch::Receiver<Check>,
 }
 
 /// Probes until the server stops; then reports that, as its last word.
@@ -88,7 +86,7 @@ impl Probe {
             snapshots: Check::Unknown,
             clock: Check::Unknown,
             running: Check::Good,
-            ledgers: self.ledgers.borrow().clone(),
+            ledgers: self.ledgers(),
         });
         if checks.store != Check::Good {
             metrics::counter!("chancery_probe_failures_total").increment(1);
@@ -117,7 +115,19 @@ impl Probe {
         };
         let clock =
             self.feed.clock().map_or_else(|why| Check::Bad(why.to_string()), |()| Check::Good);
-        let ledgers = self.ledgers.borrow().clone();
+        let ledgers = self.ledgers();
         Checks { store, schema, keys, snapshots, clock, running: Check::Good, ledgers }
+    }
+
+    /// Tells what was last found of the ledgers.
+    fn ledgers(&self) -> Check {
+        match self.store.inspected().tally() {
+            Tally { known: 0, .. } => Check::Unknown,
+            Tally { wrong: 0, .. } => Check::Good,
+            Tally { wrong, faults, .. } => {
+                let why = format!("faults: {faults}, in ledgers: {wrong}; the log names them");
+                Check::Bad(why)
+            }
+        }
     }
 }

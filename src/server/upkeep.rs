@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::expiring;
 use super::phase::{Phase, Phases};
 use crate::feed::Signing;
 use crate::issuers::Issuers;
@@ -33,6 +34,7 @@ pub(super) async fn run(
     // Whoever signs in first does not wait for them.
     issuers.keep().await;
     show_backlog(&store).await;
+    expiring::show(&store).await;
     let dead = phases.reached(Phase::Dead);
     tokio::pin!(dead);
     loop {
@@ -57,6 +59,7 @@ pub(super) async fn run(
             tracing::warn!(%error, "could not forget old assertions");
         }
         show_backlog(&store).await;
+        expiring::show(&store).await;
         let before = store.clock().now() - REMEMBERED;
         let now = store.clock().now();
         if let Err(error) = forget_traces(&store, now).await {

@@ -16,11 +16,13 @@ mod config;
 mod entries;
 mod error;
 mod etags;
+mod expiring;
 mod first;
 mod hints;
 mod history;
 mod idempotency;
 mod identities;
+mod inspected;
 mod keys;
 mod last_super_user;
 mod lock;
@@ -77,8 +79,10 @@ pub use etags::{
     account_etag, catalogue_etag, document_etag, role_etag, session_etag, signing_keys_etag,
     token_etag, user_etag,
 };
+pub use expiring::Ends;
 pub use hints::{Hint, Listener};
 pub use idempotency::Outcome;
+pub use inspected::{Inspected, Tally};
 pub use outbox::{Outgoing, message_token};
 pub use past::{Past, Then};
 pub use reads::{KeptToken, ObjectId};
@@ -93,7 +97,7 @@ pub use sign_ins::BackOff;
 pub use signing::{Due, NewKey, due};
 pub use tokens::{Digests, Minted, NewToken};
 pub use tx::{Begun, Opening, Tx};
-pub use users::{Below, NewUser, UserDone, UserEdit};
+pub use users::{Below, Listed, NewUser, Offboarded, UserDone, UserEdit};
 pub use uses::Uses;
 pub use verify::{Fault, Stretch, Verified};
 pub use world::{Head, Progress, Pulse, World};
@@ -117,6 +121,7 @@ struct Inner {
     places: Places,
     root: OnceLock<AccountId>,
     uses: Arc<Uses>,
+    inspected: Arc<Inspected>,
     clock: Arc<dyn Clock>,
 }
 
@@ -136,6 +141,7 @@ impl Store {
             places: Places::default(),
             root: OnceLock::new(),
             uses: Arc::default(),
+            inspected: Arc::default(),
             clock,
         })))
     }

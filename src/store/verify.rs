@@ -79,7 +79,7 @@ pub struct Stretch {
 
 impl Verified {
     /// Raises the alarm where something is wrong, and names each place.
-    pub fn tell(&self, tenant: AccountId) {
+    pub(super) fn tell(&self, tenant: AccountId) {
         if self.fault_count == 0 {
             let (entries, revision) = (self.entries, self.revision);
             return tracing::debug!(%tenant, entries, %revision, "a ledger is whole");

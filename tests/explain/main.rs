@@ -367,6 +367,7 @@ async fn keep_up(service: &Service, tenant: AccountId) {
     store.write_uses().await.unwrap();
     store.forget_uses(now - TimeDelta::days(400)).await.unwrap();
     store.claim_messages(2).await.unwrap();
+    store.ends(now, now + TimeDelta::days(30), 10).await.unwrap();
     store.heads(&[root, tenant]).await.unwrap();
     store.probe().await.unwrap();
     let there = Identity { issuer: "https://id.example".to_owned(), subject: "a".to_owned() };

@@ -3,6 +3,7 @@
 mod create;
 mod list;
 mod moves;
+mod quarantined;
 mod restcomm;
 mod roles;
 mod same;

@@ -43,7 +43,7 @@ fn read(path: &str) -> String {
 }
 
 /// Returns the page of figures once all that is wanted is on it: some are taken by what goes on by itself.
-async fn page(server: &Server, wanted: &[&str]) -> String {
+pub(crate) async fn page(server: &Server, wanted: &[&str]) -> String {
     let until = Instant::now() + PATIENCE;
     loop {
         let text = figures(&server.admin).await;
@@ -127,6 +127,8 @@ async fn promtool_finds_nothing_to_say_against_the_figures_and_all_that_is_asked
         "chancery_signing_key_age_seconds",
         "chancery_signing_key_life_seconds 7776000",
         "chancery_outbox_messages 0",
+        "chancery_credentials_expiring{kind=\"service_key\",within=\"7d\"} 0",
+        "chancery_grants_expired 0",
         "chancery_password_queue 0",
     ];
     // A store that is a file has no clock of its own.

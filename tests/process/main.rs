@@ -30,3 +30,4 @@ mod steps;
 #[path = "../it/support.rs"]
 mod support;
 mod traces;
+mod upkeep_figures;

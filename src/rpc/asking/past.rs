@@ -36,10 +36,11 @@ pub(in crate::rpc) fn past_time(
 }
 
 impl Asking {
-    /// Asks about another time. Whoever may explain nothing is refused before anything is made.
+    /// Asks about another time. One that is none, or that has not come, is refused whoever asks; then whoever may explain nothing,
+    /// before anything is made.
     pub(in crate::rpc) async fn about(mut self, at: Timestamp) -> Result<Self, Status> {
-        self.refuse_if_never(EXPLAIN)?;
         let at = past_time(FIELD, at, self.now)?;
+        self.refuse_if_never(EXPLAIN)?;
         self.past = Some(Past { at, worlds: HashMap::new() });
         self.stood_at = self.asked(&Arc::clone(&self.by.home)).await?;
         Ok(self)

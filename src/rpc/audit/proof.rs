@@ -36,8 +36,7 @@ impl AuditApi {
         }
         let _place = self.shared.heavy.place(ledger)?;
         let stretch = Stretch { from, to, gently: false };
-        let verified = self.shared.store.verify_stretch(ledger, stretch).await?;
-        verified.tell(ledger);
+        let verified = self.shared.store.inspect(ledger, stretch).await?;
         let reply = pb::VerifyLedgerResponse {
             entries: verified.entries,
             revision: verified.revision.0,

@@ -69,41 +69,43 @@ impl Tx {
         Ok(id)
     }
 
-    /// Puts an account into quarantine, and notes from where.
+    /// Puts an account into quarantine, and notes from where. Returns also whether it was in none.
     pub fn quarantine_account(
         &mut self,
         caller: &Caller,
         id: AccountId,
         etag: &str,
-    ) -> Result<AccountId, Refusal> {
+    ) -> Result<(AccountId, bool), Refusal> {
         let before = self.account_here(id)?;
         unchanged(etag, &account_etag(&before))?;
         if before.is_root() {
             return Err(is_root("put into quarantine"));
         }
         self.refuse_closed(id)?;
-        if before.quarantined_from.is_none() || self.stands_over(caller, before.quarantined_from) {
+        let fresh = before.quarantined_from.is_none();
+        if fresh || self.stands_over(caller, before.quarantined_from) {
             let after = Account { quarantined_from: Some(caller.account), ..before.clone() };
             self.put_account(ChangeKind::AccountQuarantine, before, after)?;
         }
-        Ok(id)
+        Ok((id, fresh))
     }
 
-    /// Lifts a quarantine, from where it was ordered or from above.
+    /// Lifts a quarantine, from where it was ordered or from above. Returns also whether it was in one.
     pub fn release_account(
         &mut self,
         caller: &Caller,
         id: AccountId,
         etag: &str,
-    ) -> Result<AccountId, Refusal> {
+    ) -> Result<(AccountId, bool), Refusal> {
         let before = self.account_here(id)?;
         if !self.may_lift(caller, before.quarantined_from) {
             return Err(Refusal::forbidden("account.release"));
         }
         unchanged(etag, &account_etag(&before))?;
         self.refuse_closed(id)?;
+        let held = before.quarantined_from.is_some();
         let after = Account { quarantined_from: None, ..before.clone() };
         self.put_account(ChangeKind::AccountRelease, before, after)?;
-        Ok(id)
+        Ok((id, held))
     }
 }

@@ -3,6 +3,7 @@
 mod create;
 mod delete;
 mod moving;
+mod offboard;
 mod standing;
 mod undelete;
 mod update;
@@ -21,6 +22,7 @@ use crate::model::{
 
 pub use create::NewUser;
 pub use delete::Below;
+pub use offboard::{Listed, Offboarded};
 pub use update::UserEdit;
 
 /// A move or delete of more users than this is `TOO_LARGE` (`edges.md` §7).
@@ -40,6 +42,9 @@ pub struct UserDone {
     pub handed_on: usize,
     /// Users changed that the caller does not see; told of rehearsals only.
     pub others_affected: bool,
+    /// What offboarding took from the user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offboarded: Option<Box<Offboarded>>,
 }
 
 impl UserDone {
@@ -50,6 +55,7 @@ impl UserDone {
             last_super_user: false,
             handed_on: 0,
             others_affected: false,
+            offboarded: None,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Whether a user may do anything: enabled, disabled, offboarded.
+//! Whether a user may do anything: enabled or disabled.
 
 use super::{UserDone, changed, still_open};
 use crate::decision::Caller;
@@ -34,39 +34,6 @@ impl Tx {
             still_governed(self)?;
             self.note(&mut done, &world, account);
         }
-        Ok(done)
-    }
-
-    /// Disables a user and takes all its roles, documents and tokens. Its children stay where they are; what it owns goes to
-    /// whoever stands above it.
-    pub async fn offboard_user(
-        &mut self,
-        caller: &Caller,
-        id: UserId,
-        etag: &str,
-    ) -> Result<UserDone, Refusal> {
-        let (before, grants) = self.living_with_grants(id).await?;
-        not_oneself(caller, id, "user.offboard")?;
-        unchanged(etag, &user_etag(self.world(), &before))?;
-        still_open(self.world(), before.account)?;
-        let (world, account) = (self.world().clone(), before.account);
-        if before.enabled {
-            let mut after = before.clone();
-            after.enabled = false;
-            after.update_time = self.now();
-            after.session_marks = before.session_marks.with_all_ended(self.now(), None);
-            self.put(changed(ChangeKind::UserOffboard, before, after))?;
-        }
-        for grant in grants {
-            let (kind, before) = (ChangeKind::RoleRevoke, Some(Image::RoleGrant(grant)));
-            self.put(Change { account, kind, before, after: None })?;
-        }
-        self.strip_documents(id).await?;
-        self.end_tokens(account, id)?;
-        still_governed(self)?;
-        let mut done = UserDone::of(id);
-        done.handed_on = self.hand_on_documents(caller, &[id], None).await?;
-        self.note(&mut done, &world, account);
         Ok(done)
     }
 

@@ -42,6 +42,40 @@ async fn a_server_finds_by_itself_what_was_done_to_its_ledgers_and_goes_on_servi
     }
 }
 
+/// What somebody finds who asks is known as if the server had found it; that it is over, a whole verification says and no part.
+#[tokio::test]
+async fn what_is_found_when_somebody_asks_is_told_to_who_watches_until_a_whole_ledger_is_good() {
+    for engine in engines() {
+        // Nothing is verified unless somebody asks.
+        let settings = [("ledger.verify_hours", "0"), ("limits.changes_per_minute", "0")];
+        let service = Service::start_with(&engine, &settings).await;
+        let acme = service.tenant("Acme").await;
+        service.person(&acme, "ann", &["SUPER_USER"]).await;
+        says(service.running(), "ledgers", "unknown").await;
+        let verify = async |from: u64| {
+            let request =
+                pb::VerifyLedgerRequest { account_id: acme.clone(), from, ..Default::default() };
+            let mut audit = service.audit(&service.root);
+            audit.verify_ledger(request).await.unwrap().into_inner().fault_count
+        };
+        assert_eq!(verify(0).await, 0);
+        let ready = says(service.running(), "ledgers", "ok").await;
+        let meddler = Meddler::new(&service.url).await;
+        meddler.run("update users set first_name = 'Eve' where user_name = 'ann'").await;
+        assert_eq!(verify(0).await, 1);
+        let wrong = "faults: 1, in ledgers: 1; the log names them";
+        assert_eq!(says(service.running(), "ledgers", wrong).await, ready, "it goes on serving");
+        meddler.run("update users set first_name = '' where user_name = 'ann'").await;
+        assert_eq!(verify(2).await, 0);
+        let tally = || service.store.inspected().tally().faults;
+        assert_eq!(tally(), 1, "a part tells nothing of the rest");
+        assert_eq!(verify(0).await, 0);
+        assert_eq!(tally(), 0);
+        says(service.running(), "ledgers", "ok").await;
+        service.stop().await;
+    }
+}
+
 #[tokio::test]
 async fn a_ledger_is_written_out_and_verified_on_the_command_line() {
     for engine in engines() {

@@ -43,6 +43,42 @@ async fn a_time_that_takes_too_much_is_refused() {
     }
 }
 
+/// That a time has not come is told to everybody alike: by it nobody learns whether somebody may ask of another time.
+#[tokio::test]
+async fn what_is_to_come_is_refused_alike_to_whoever_may_and_may_not_ask_of_another_time() {
+    for engine in engines() {
+        let told = Told::start(&engine).await;
+        let service = &told.service;
+        let client = service.machine(&told.acme, "client", &["DECISION_CLIENT"]).await;
+        let question = told.question();
+        let mut soon = now(service);
+        soon.seconds += 60;
+        for time in [soon, prost_types::Timestamp { seconds: i64::MAX, nanos: -1 }] {
+            for by in [&told.boss, &client, &told.ann] {
+                let then = asked(service, by, &question, &time).await;
+                refused(then, Code::InvalidArgument, "INVALID_FIELD");
+                let request = pb::ExplainAuthorizationRequest {
+                    subject: question.subject.clone(),
+                    action: question.action.clone(),
+                    resource: question.resource.clone(),
+                    consistency: at(&time),
+                    ..Default::default()
+                };
+                let then = service.authorization(by).explain_authorization(request).await;
+                refused(then, Code::InvalidArgument, "INVALID_FIELD");
+                // One's own rights everybody reads; of another time only who may explain.
+                let request = pb::GetEffectiveRightsRequest {
+                    user_id: by.user_id.clone(),
+                    as_of: Some(time),
+                    ..Default::default()
+                };
+                let then = service.rights(by).get_effective_rights(request).await;
+                refused(then, Code::InvalidArgument, "INVALID_FIELD");
+            }
+        }
+    }
+}
+
 #[tokio::test]
 async fn what_is_to_come_and_what_had_not_begun_is_refused() {
     for engine in engines() {

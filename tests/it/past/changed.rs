@@ -43,6 +43,16 @@ async fn the_change_is_named_with_who_made_it_and_the_answers_before_and_after()
         assert_eq!(lines[1]["after"]["decision"], true);
         // Not among the newest.
         let (said, found) = who_changed(&told, &auditor, &["--writes", "1"]).await;
+        let none = "no change found among the newest writes (1; `--writes` looks further back): \
+            DENY NO_GRANT now\n";
+        assert!(!found && said == none, "{said}");
+        let (said, found) = who_changed(&told, &auditor, &["--writes", "1", "--json"]).await;
         assert!(!found && said.is_empty(), "{said}");
+        // Nor in what there is of another account.
+        let below = told.service.account(&told.acme, "Below").await;
+        let (said, found) = who_changed(&told, &auditor, &["--account", &below]).await;
+        let none = "no change found in all the writes that you may read (";
+        let now = "): DENY NO_GRANT now\n";
+        assert!(!found && said.starts_with(none) && said.ends_with(now), "{said}");
     }
 }

@@ -181,3 +181,138 @@ async fn who_is_offboarded_loses_what_he_has_and_hands_on_what_he_owns() {
         acme.service.verify(&acme.account).await;
     }
 }
+
+fn offboard(who: &Person) -> pb::OffboardUserRequest {
+    pb::OffboardUserRequest { user_id: who.user_id.clone(), ..Default::default() }
+}
+
+/// Somebody of whom there is something of everything, and what offboarding takes and leaves.
+async fn leaver(acme: &Acme) -> (Person, pb::OffboardEffect) {
+    let service = &acme.service;
+    let who = acme.below(&acme.manager, "who", &["USER"]).await;
+    let below = acme.below(&who, "below", &[]).await;
+    let own = owned(acme, &who).await;
+    let given = acme.made(document("D", &["READ"])).await;
+    acme.give(&acme.boss, &given, &[&who]).await.unwrap();
+    let scope = format!("account/{}", acme.account);
+    let scoped = pb::AddUserRoleRequest {
+        user_id: who.user_id.clone(),
+        role_type: "MANAGE_USERS".to_owned(),
+        scope: scope.clone(),
+        force: true,
+        ..Default::default()
+    };
+    service.roles(&service.root).add_user_role(scoped).await.unwrap();
+    let (another, _) = service.mint(&who.user_id, &[]).await;
+    let mut session_ids =
+        vec![service.session(&who).await.session_id, service.session(&who).await.session_id];
+    session_ids.sort_unstable();
+    let taken = |role: &str, scope: &str| pb::TakenRole {
+        role_type: role.to_owned(),
+        scope: scope.to_owned(),
+    };
+    let mut api_token_ids = vec![who.token_id.clone(), another];
+    api_token_ids.sort_unstable();
+    let owner_id = acme.manager.user_id.clone();
+    let effect = pb::OffboardEffect {
+        disabled: true,
+        role_count: 2,
+        roles: vec![taken("MANAGE_USERS", &scope), taken("USER", "")],
+        rights_document_count: 1,
+        rights_doc_ids: vec![given],
+        api_token_count: 2,
+        api_token_ids,
+        session_count: 2,
+        session_ids,
+        handed_on_count: 1,
+        handed_on: vec![pb::HandedOnDocument { rights_doc_id: own, owner_id }],
+        child_count: 1,
+        child_user_ids: vec![below.user_id],
+        ..Default::default()
+    };
+    (who, effect)
+}
+
+async fn told(acme: &Acme, by: &Person, request: pb::OffboardUserRequest) -> pb::OffboardEffect {
+    let reply = acme.service.users(by).offboard_user(request).await.unwrap();
+    let mut effect = reply.into_inner().effect.unwrap();
+    effect.roles.sort_by(|one, other| one.role_type.cmp(&other.role_type));
+    effect.api_token_ids.sort_unstable();
+    effect.session_ids.sort_unstable();
+    effect
+}
+
+#[tokio::test]
+async fn what_offboarding_takes_and_leaves_is_told_before_and_after_and_again() {
+    for engine in engines() {
+        let acme = Acme::start(&engine).await;
+        let (who, effect) = leaver(&acme).await;
+        let dry = || pb::OffboardUserRequest { validate_only: true, ..offboard(&who) };
+        assert_eq!(told(&acme, &acme.boss, dry()).await, effect);
+        // Whoever may read the user and nothing of it is told of those who stay, and that there is more.
+        let scopes = ["user.*"];
+        let (token_id, token) = acme.service.mint(&acme.boss.user_id, &scopes).await;
+        let narrow = Person { token, token_id, ..acme.boss.clone() };
+        let less = pb::OffboardEffect {
+            disabled: true,
+            child_count: 1,
+            child_user_ids: effect.child_user_ids.clone(),
+            others_affected: true,
+            ..Default::default()
+        };
+        assert_eq!(told(&acme, &narrow, dry()).await, less);
+        let request_id = uuid::Uuid::new_v4().to_string();
+        let named = || pb::OffboardUserRequest { request_id: request_id.clone(), ..offboard(&who) };
+        assert_eq!(told(&acme, &acme.boss, named()).await, effect);
+        assert_eq!(told(&acme, &acme.boss, named()).await, effect, "the same request again");
+        let nothing = pb::OffboardEffect {
+            child_count: 1,
+            child_user_ids: effect.child_user_ids.clone(),
+            ..Default::default()
+        };
+        assert_eq!(told(&acme, &acme.boss, offboard(&who)).await, nothing, "nothing is left");
+        acme.service.verify(&acme.account).await;
+    }
+}
+
+#[tokio::test]
+async fn a_user_is_offboarded_on_the_command_line() {
+    for engine in engines() {
+        let acme = Acme::start(&engine).await;
+        let (who, effect) = leaver(&acme).await;
+        let (service, id) = (&acme.service, who.user_id.as_str());
+        let by = async |arguments: &[&str]| {
+            let (good, told, said) = crate::cli::asked(service, &acme.boss.token, arguments).await;
+            assert!(good, "{said}");
+            told
+        };
+        let dry = by(&["offboard", id, "--dry-run"]).await;
+        assert!(
+            dry.starts_with(&format!("{id} “who” would be disabled\n├─ 2 roles taken\n")),
+            "{dry}"
+        );
+        let heir = &effect.handed_on[0];
+        for line in [
+            format!("MANAGE_USERS on account/{}\n", acme.account),
+            "├─ 2 API tokens deleted\n".to_owned(),
+            "├─ no service key deleted\n".to_owned(),
+            "├─ 2 sessions ended\n".to_owned(),
+            format!("└─ {} to {}\n", heir.rights_doc_id, heir.owner_id),
+            "└─ 1 user below it, who stay where they are\n".to_owned(),
+        ] {
+            assert!(dry.contains(&line), "{line}: {dry}");
+        }
+        let json = by(&["offboard", id, "--json"]).await;
+        let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert_eq!((&json["disabled"], &json["enabled"]), (&true.into(), &false.into()));
+        assert_eq!(json["handedOn"][0]["ownerId"], heir.owner_id.as_str());
+        assert_eq!(json["sessionCount"], 2);
+        let again = by(&["offboard", id]).await;
+        assert!(
+            again.starts_with(&format!("{id} “who” was disabled already\n├─ no role taken\n")),
+            "{again}"
+        );
+        let (good, _, said) = crate::cli::asked(service, &who.token, &["offboard", id]).await;
+        assert!(!good && said.contains("Unauthenticated"), "{said}");
+    }
+}

@@ -50,7 +50,7 @@ async fn a_rehearsal_stands_on_the_rows_however_old_the_snapshot_was() {
 
         let dry = Opening { dry_run: true, ..opening(&known) };
         let mut tx = begin_as(&w.ann, w.tenant, &w.store, dry).await;
-        tx.offboard_user(&caller(&w.ann, w.tenant), bob.id, "").await.unwrap();
+        tx.offboard_user(&caller(&w.ann, w.tenant), bob.id, &[], "").await.unwrap();
         let taken = tx.changes().iter().filter(|change| change.kind == ChangeKind::RoleRevoke);
         assert_eq!(taken.count(), 1);
         let done = tx.commit(json!({})).await.unwrap();

@@ -100,6 +100,41 @@ async fn what_ends_soon_is_listed_to_those_who_may_read_it() {
     }
 }
 
+/// Of all accounts, since the figures are; a part, where there is much.
+#[tokio::test]
+async fn what_ends_is_found_for_the_figures_in_the_order_of_time() {
+    for engine in engines() {
+        let service = Service::start(&engine).await;
+        let acme = service.tenant("acme").await;
+        let ann = service.person(&acme, "ann", &[]).await;
+        let other = service.tenant("other").await;
+        let bob = service.person(&other, "bob", &[]).await;
+        for (by, end) in [(&ann, 3 * DAY), (&bob, DAY), (&ann, 3_600), (&bob, 60 * DAY)] {
+            made(&service, by, ends_in(end)).await;
+        }
+        let dead = made(&service, &bob, ends_in(DAY)).await.0.token_id;
+        service.tokens(&bob).delete_api_token(by_id(&dead)).await.unwrap();
+        let role = pb::AddUserRoleRequest {
+            user_id: ann.user_id.clone(),
+            role_type: "USER".to_owned(),
+            expire_time: ends_in(2 * DAY).expire_time,
+            ..Default::default()
+        };
+        service.roles(&service.root).add_user_role(role).await.unwrap();
+        let at = |seconds: i64| beginning() + chrono::TimeDelta::seconds(seconds);
+        let ends = async |from: i64, until: i64, most: u64| {
+            service.store.ends(at(from), at(until), most).await.unwrap()
+        };
+        let month = ends(0, 30 * DAY, 10).await;
+        assert_eq!(month.api_tokens, [at(3_600), at(DAY), at(3 * DAY)]);
+        assert_eq!((month.grants, month.service_keys.len()), (vec![at(2 * DAY)], 0));
+        assert_eq!(ends(3_600, DAY, 10).await.api_tokens, [at(DAY)]);
+        assert_eq!(ends(0, 90 * DAY, 2).await.api_tokens, [at(3_600), at(DAY)]);
+        assert_eq!(ends(-DAY, 0, 10).await, chancery::store::Ends::default());
+        service.stop().await;
+    }
+}
+
 #[tokio::test]
 async fn a_signing_key_that_is_replaced_ends_soon_for_the_platforms_own_people() {
     for engine in engines() {

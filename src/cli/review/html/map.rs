@@ -206,7 +206,7 @@ impl Heat {
 pub(super) fn heat<'a>(html: &mut Html, review: &'a Review, names: &Names<'a>) {
     let heat = Heat::of(review, names);
     html.raw("<section id=\"heat\"><h2>Which role gives what, and to how many</h2>\n<p>A number is how many users have a permission by that role or \
-        document; the more, the darker. Grave permissions are marked.</p>\n");
+        document; the more, the stronger its colour. Grave permissions are marked.</p>\n");
     if heat.left_out > 0 {
         html.raw("<p>")
             .number(heat.left_out)
