@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use benches::caller::{Caller, thing};
-use benches::figures::{self, ROUNDS, Spread, Target};
+use benches::figures::{self, Spread, Target, rounds};
 use benches::grpc::{CONNECTIONS, ask};
 use benches::load::{Call, Load, permits};
 use benches::program::Program;
@@ -34,10 +34,10 @@ fn main() {
     };
     let program = Program::serve(BENCH, &stored);
     let (asking, changing) = runtime.block_on(Box::pin(loads(&program, &stored)));
-    println!("# `Authorize` at {RATE} a second, {ROUNDS} interleaved rounds\n");
+    println!("# `Authorize` at {RATE} a second, {} interleaved rounds\n", rounds());
     println!("Quiet, and beside {CHANGES} changes a second to the same tenant.\n");
     let (mut quiet, mut busy) = (Vec::new(), Vec::new());
-    for round in 0..=ROUNDS {
+    for round in 0..=rounds() {
         let without = asking.open(RATE, TURN);
         let with = thread::scope(|scope| {
             let changes = scope.spawn(|| changing.open(CHANGES, TURN));
