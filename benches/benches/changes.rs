@@ -118,11 +118,11 @@ fn updated(pgbench: &Path, url: &str) -> f64 {
     rate.unwrap().split_whitespace().next().unwrap().parse().unwrap()
 }
 
-/// Where `pgbench` is: on PATH, or where Debian keeps it.
+/// Where `pgbench` is: where Debian keeps it, or on PATH, where Debian has a script by that name.
 fn pgbench() -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let debian = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten();
     let debian = debian.map(|version| version.unwrap().path().join("bin"));
-    let mut folders = std::env::split_paths(&path).chain(debian);
-    folders.find_map(|folder| folder.join("pgbench").canonicalize().ok())
+    let folders = debian.chain(std::env::split_paths(&path));
+    folders.map(|folder| folder.join("pgbench")).find(|program| program.exists())
 }
