@@ -11,7 +11,7 @@
 use std::time::Duration;
 
 use benches::echo::{METHOD, Shape};
-use benches::figures::{self, ROUNDS, Spread, Target};
+use benches::figures::{self, Spread, Target, rounds};
 use benches::grpc::{CONNECTIONS, IN_FLIGHT, Method, question};
 use benches::load::{Call, Load, permits};
 use benches::plot::{Axis, Line, plot};
@@ -94,7 +94,7 @@ fn main() {
         let (program, call) = echo(shape);
         sides.push(Side::new(name, program, call));
     }
-    println!("# `Authorize` and an RPC that does nothing, {ROUNDS} interleaved rounds\n");
+    println!("# `Authorize` and an RPC that does nothing, {} interleaved rounds\n", rounds());
     println!(
         "{CONNECTIONS} connections × {IN_FLIGHT} in flight; {} bytes in, {length} bytes out.\n",
         message.len()
@@ -105,14 +105,14 @@ fn main() {
 }
 
 fn measure(sides: &mut [Side]) {
-    for round in 0..=ROUNDS {
+    for round in 0..=rounds() {
         for side in sides.iter_mut() {
             side.closed(round > 0);
         }
     }
     // As many for all as ours can have: who can do more has it easier.
     let rate = PART * Spread::of(sides[0].rates.iter().copied()).median;
-    for round in 0..=ROUNDS {
+    for round in 0..=rounds() {
         for side in sides.iter_mut() {
             side.open(rate, round > 0);
         }

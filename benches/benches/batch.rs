@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a bench may panic")]
 
-use benches::figures::{self, ROUNDS, Spread, Target};
+use benches::figures::{self, Spread, Target, rounds};
 use benches::grpc::{CONNECTIONS, IN_FLIGHT, Method, Service};
 use bytes::Bytes;
 use chancery::proto::v1 as pb;
@@ -37,13 +37,13 @@ async fn compare() {
     assert_eq!(answers.len(), usize::try_from(QUESTIONS).unwrap());
     assert!(answers.iter().all(|answer| answer.decision));
 
-    println!("# Decisions a second, {ROUNDS} interleaved rounds\n");
+    println!("# Decisions a second, {} interleaved rounds\n", rounds());
     println!(
         "{CONNECTIONS} connections; a batch is {} bytes in and {length} bytes out. Client and server share this process.\n",
         batch.message.len()
     );
     let mut rates: [Vec<f64>; 3] = Default::default();
-    for round in 0..=ROUNDS {
+    for round in 0..=rounds() {
         let figures = [
             single.rate(IN_FLIGHT).await,
             f64::from(QUESTIONS) * batch.rate(1).await,

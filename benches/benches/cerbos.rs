@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use benches::caller::Caller;
-use benches::figures::{self, ROUNDS, Spread, Target};
+use benches::figures::{self, Spread, Target, rounds};
 use benches::grpc::{CONNECTIONS, IN_FLIGHT, ask};
 use benches::load::{Call, Load, permits};
 use benches::program::Program;
@@ -92,14 +92,14 @@ fn main() {
         Load::new(ours.at, CONNECTIONS, our_calls(&rbac, &stored, &users)),
         Load::new(theirs.at, CONNECTIONS, their_calls(&rbac)),
     ];
-    println!("# `Authorize` and the `CheckResources` of Cerbos, {ROUNDS} interleaved rounds\n");
+    println!("# `Authorize` and the `CheckResources` of Cerbos, {} interleaved rounds\n", rounds());
     println!(
         "{USERS} users of 2 roles, {} rules, half of the questions denied; {CONNECTIONS} connections × {IN_FLIGHT} in flight.\n",
         rbac.rules()
     );
     let programs = [&ours, &theirs];
     let (mut rates, mut memory) = ([Vec::new(), Vec::new()], [Vec::new(), Vec::new()]);
-    for round in 0..=ROUNDS {
+    for round in 0..=rounds() {
         for (at, load) in loads.iter().enumerate() {
             let outcome = load.closed(IN_FLIGHT, TURN);
             assert_eq!(outcome.refused, 0);

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use benches::caller::Caller;
-use benches::figures::{self, ROUNDS, Spread, Target};
+use benches::figures::{self, Spread, Target, rounds};
 use benches::load::{Call, Load};
 use benches::program::Program;
 use benches::stored::Stored;
@@ -49,9 +49,9 @@ fn main() {
         Command::new(&pgbench).args(["-i", "-q", "-s", SCALE, &beside]).output().unwrap();
     assert!(prepared.status.success(), "{}", String::from_utf8_lossy(&prepared.stderr));
 
-    println!("# Durable changes a second, {AT_ONCE} at once, {ROUNDS} interleaved rounds\n");
+    println!("# Durable changes a second, {AT_ONCE} at once, {} interleaved rounds\n", rounds());
     let mut rates = [Vec::new(), Vec::new(), Vec::new()];
-    for round in 0..=ROUNDS {
+    for round in 0..=rounds() {
         let figures = [changed(&many), changed(&one), updated(&pgbench, &beside)];
         if round > 0 {
             rates.iter_mut().zip(figures).for_each(|(all, figure)| all.push(figure));
@@ -118,11 +118,11 @@ fn updated(pgbench: &Path, url: &str) -> f64 {
     rate.unwrap().split_whitespace().next().unwrap().parse().unwrap()
 }
 
-/// Where `pgbench` is: on PATH, or where Debian keeps it.
+/// Where `pgbench` is: where Debian keeps it, or on PATH, where Debian has a script by that name.
 fn pgbench() -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let debian = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten();
     let debian = debian.map(|version| version.unwrap().path().join("bin"));
-    let mut folders = std::env::split_paths(&path).chain(debian);
-    folders.find_map(|folder| folder.join("pgbench").canonicalize().ok())
+    let folders = debian.chain(std::env::split_paths(&path));
+    folders.map(|folder| folder.join("pgbench")).find(|program| program.exists())
 }

@@ -1,14 +1,20 @@
 //! What `Authorize` takes while 50 changes a second are made to the tenant that it is about, against when none are, on Postgres where
 //! there is one, else on SQLite.
+//!
+//! The argument is the number of questions a second, of which there are 20 to a change; without one it is 1000.
 
-#![expect(clippy::unwrap_used, reason = "a bench may panic")]
+#![expect(
+    clippy::cast_precision_loss,
+    clippy::unwrap_used,
+    reason = "a bench may panic, and prints floats"
+)]
 
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use benches::caller::{Caller, thing};
-use benches::figures::{self, ROUNDS, Spread, Target};
+use benches::figures::{self, Spread, Target, rounds};
 use benches::grpc::{CONNECTIONS, ask};
 use benches::load::{Call, Load, permits};
 use benches::program::Program;
@@ -17,14 +23,31 @@ use chancery::proto::v1 as pb;
 use prost::Message as _;
 
 const BENCH: &str = env!("CARGO_BIN_EXE_bench");
-/// How long a turn is: three times all changes, so that what was given is taken again when it is over.
-const TURN: Duration = Duration::from_millis(2390);
 /// Questions a second, sent when they are due and not when the last is answered.
-const RATE: f64 = 1000.0;
-/// Changes a second.
-const CHANGES: f64 = 50.0;
-/// Users who are changed: one after the other is given a role, and has it taken away.
-const CHANGED: usize = 20;
+const RATE: usize = 1000;
+/// For so many questions there is a change,
+const TO_A_CHANGE: usize = 20;
+/// and for so many a user who is changed: one after the other is given a role, and has it taken away.
+const TO_A_USER: usize = 50;
+
+/// How fast it goes.
+struct Pace {
+    rate: f64,
+    /// Changes a second.
+    changes: f64,
+    /// Users who are changed.
+    changed: usize,
+    /// How long a turn is: three times all changes, so that what was given is taken again when it is over.
+    turn: Duration,
+}
+
+impl Pace {
+    fn of(rate: usize) -> Self {
+        let (changes, changed) = (rate as f64 / TO_A_CHANGE as f64, rate.div_ceil(TO_A_USER));
+        let turn = Duration::from_secs_f64((6.0 * changed as f64 - 0.5) / changes);
+        Self { rate: rate as f64, changes, changed, turn }
+    }
+}
 
 fn main() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
@@ -33,15 +56,16 @@ fn main() {
         None => runtime.block_on(Box::pin(Stored::sqlite())),
     };
     let program = Program::serve(BENCH, &stored);
-    let (asking, changing) = runtime.block_on(Box::pin(loads(&program, &stored)));
-    println!("# `Authorize` at {RATE} a second, {ROUNDS} interleaved rounds\n");
-    println!("Quiet, and beside {CHANGES} changes a second to the same tenant.\n");
+    let Pace { rate, changes, changed, turn } = Pace::of(figures::argument().unwrap_or(RATE));
+    let (asking, changing) = runtime.block_on(Box::pin(loads(&program, &stored, changed)));
+    println!("# `Authorize` at {rate} a second, {} interleaved rounds\n", rounds());
+    println!("Quiet, and beside {changes} changes a second to the same tenant.\n");
     let (mut quiet, mut busy) = (Vec::new(), Vec::new());
-    for round in 0..=ROUNDS {
-        let without = asking.open(RATE, TURN);
+    for round in 0..=rounds() {
+        let without = asking.open(rate, turn);
         let with = thread::scope(|scope| {
-            let changes = scope.spawn(|| changing.open(CHANGES, TURN));
-            let with = asking.open(RATE, TURN);
+            let changes = scope.spawn(|| changing.open(changes, turn));
+            let with = asking.open(rate, turn);
             assert_eq!(changes.join().unwrap().refused, 0);
             with
         });
@@ -56,11 +80,12 @@ fn main() {
         println!("| {name} | {:.2} |", Spread::of(figures.iter().copied()));
     }
     figures::heading();
-    let what = "P10: p99 of `Authorize` beside 50 changes a second to the same tenant";
-    Target::AtMost(1.5).judge(what, "×", Spread::of_ratios(&busy, &quiet));
+    let what =
+        format!("P10: p99 of `Authorize` beside {changes} changes a second to the same tenant");
+    Target::AtMost(1.5).judge(&what, "×", Spread::of_ratios(&busy, &quiet));
 }
 
-async fn loads(program: &Program, stored: &Stored) -> (Load, Load) {
+async fn loads(program: &Program, stored: &Stored, changed: usize) -> (Load, Load) {
     let caller = Caller::of(program, stored).await;
     let account = caller.tenant("changed").await;
     let asked = caller.user(&account, "asked", vec!["SUPER_USER".to_owned()]).await;
@@ -68,7 +93,7 @@ async fn loads(program: &Program, stored: &Stored) -> (Load, Load) {
     let path = "/chancery.v1.AuthorizationService/Authorize";
     let asking = Call::new(path, &stored.token, &question, permits);
     let mut changes = Vec::new();
-    for nth in 0..CHANGED {
+    for nth in 0..changed {
         let user_id = caller.user(&account, &format!("changed{nth}"), Vec::new()).await;
         let role_type = "voximplant/Supervisor".to_owned();
         let give = pb::AddUserRoleRequest {

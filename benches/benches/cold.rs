@@ -7,7 +7,7 @@ use std::str::FromStr as _;
 use std::time::{Duration, Instant};
 
 use benches::caller::{Caller, thing};
-use benches::figures::{self, ROUNDS, Spread, Target};
+use benches::figures::{self, Spread, Target, rounds};
 use benches::grpc::ask;
 use benches::program::Program;
 use benches::stored::Stored;
@@ -34,7 +34,7 @@ async fn compare() {
     let mut people = Vec::new();
     let filling = Program::serve(BENCH, &stored);
     let caller = Caller::of(&filling, &stored).await;
-    for nth in 0..TENANTS * (ROUNDS + 1) {
+    for nth in 0..TENANTS * (rounds() + 1) {
         let account = caller.tenant(&format!("tenant {nth}")).await;
         let mut user = String::new();
         for nth in 0..USERS {
@@ -48,7 +48,8 @@ async fn compare() {
     let caller = Caller::of(&program, &stored).await;
     let db = stored.database().await;
     println!(
-        "# First decisions, {ROUNDS} interleaved rounds of {TENANTS} tenants of {USERS} users\n"
+        "# First decisions, {} interleaved rounds of {TENANTS} tenants of {USERS} users\n",
+        rounds()
     );
     let mut figures = [Vec::new(), Vec::new(), Vec::new()];
     for (round, people) in people.chunks(TENANTS).enumerate() {

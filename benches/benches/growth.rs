@@ -15,7 +15,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Instant;
 
-use benches::figures::{self, Chance, ROUNDS, Spread, Target};
+use benches::figures::{self, Chance, Spread, Target, rounds};
 use benches::plot::{Axis, Line, plot};
 use benches::world::{self, MAIN};
 use chancery::decision::{Facts, Snapshot};
@@ -61,7 +61,8 @@ fn main() {
         return;
     }
     println!(
-        "# Nanoseconds a decision in process, {ROUNDS} interleaved rounds of {ASKED} questions\n"
+        "# Nanoseconds a decision in process, {} interleaved rounds of {ASKED} questions\n",
+        rounds()
     );
     let (mut verdicts, mut lines) = (Vec::new(), Vec::new());
     for (axis, sizes) in AXES {

@@ -2,54 +2,75 @@
 //!
 //! The argument is the greatest number of users, of 1000, 10 000, 100 000 and 1 000 000; without one it is 100 000.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a bench may panic")]
+#![expect(
+    clippy::cast_precision_loss,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a bench may panic"
+)]
 
-use benches::figures::{self, Chance, ROUNDS, Spread, Target};
-use benches::grpc::{CONNECTIONS, IN_FLIGHT, Method, Service, rate};
-use benches::stored::grown_user;
-use bytes::Bytes;
-use chancery::proto::v1 as pb;
+use std::time::Duration;
+
+use benches::caller::Caller;
+use benches::figures::{self, Chance, Spread, Target, rounds};
+use benches::grpc::{CONNECTIONS, IN_FLIGHT, ask};
+use benches::load::{Call, Load, permits};
+use benches::plot::{Axis, Line, plot};
+use benches::program::{Program, UNVERIFIED};
+use benches::stored::{Stored, grown_user};
 use prost::Message as _;
 
+const BENCH: &str = env!("CARGO_BIN_EXE_bench");
+/// How long a server is called at a time.
+const TURN: Duration = Duration::from_millis(1500);
 /// So many users.
 const SIZES: [usize; 4] = [1_000, 10_000, 100_000, 1_000_000];
 /// So many different questions.
 const ASKED: usize = 10_000;
+/// The kinds of questions: how they are answered, and about which action they are.
+const KINDS: [(&str, &str); 2] = [("permit", "listen"), ("deny", "delete")];
 
-fn main() {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    runtime.block_on(Box::pin(compare()));
+/// A server whose account has so many users, and what is asked of it.
+struct Side {
+    _program: Program,
+    _stored: Stored,
+    loads: [Load; 2],
 }
 
-async fn compare() {
-    // Cargo passes `--bench`.
-    let most: Option<usize> = std::env::args().find_map(|argument| argument.parse().ok());
-    let most = most.unwrap_or(100_000);
+fn main() {
+    let most = figures::argument().unwrap_or(100_000);
     let sizes: Vec<usize> = SIZES.into_iter().filter(|size| *size <= most).collect();
-    let mut methods = Vec::new();
-    for size in &sizes {
-        methods.push(questions(*size).await);
-    }
-    println!("# `Authorize` over gRPC, requests a second, {ROUNDS} interleaved rounds\n");
-    println!(
-        "{CONNECTIONS} connections × {IN_FLIGHT} in flight; client and servers share this process.\n"
-    );
-    let mut figures = vec![Vec::new(); methods.len() * 2];
-    for round in 0..=ROUNDS {
-        for (at, of) in methods.iter().flatten().enumerate() {
-            let figure = rate(of, IN_FLIGHT).await;
-            if round > 0 {
-                figures[at].push(figure);
-            }
-        }
-    }
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let sides: Vec<Side> =
+        sizes.iter().map(|size| runtime.block_on(Box::pin(side(*size)))).collect();
+    println!("# `Authorize` over gRPC, requests a second, {} interleaved rounds\n", rounds());
+    println!("{CONNECTIONS} connections × {IN_FLIGHT} in flight; each server is a process.\n");
+    let figures = figures::interleaved(sides.len() * 2, |at| {
+        let outcome = sides[at / 2].loads[at % 2].closed(IN_FLIGHT, TURN);
+        assert_eq!(outcome.refused, 0);
+        outcome.rate()
+    });
     println!("| users | permit | deny |\n|---|---|---|");
     for (size, of) in sizes.iter().zip(figures.chunks(2)) {
         let [permit, deny] = [0, 1].map(|kind| Spread::of(of[kind].iter().copied()));
         println!("| {size} | {permit} | {deny} |");
     }
+    let lines = KINDS.iter().enumerate().map(|(kind, (name, _))| {
+        let of = figures.chunks(2).map(|of| Spread::of(of[kind].iter().copied()).median);
+        let points = sizes.iter().map(|size| *size as f64).zip(of).collect();
+        Line { name: (*name).to_owned(), points }
+    });
+    let x = Axis { name: "users of the tenant", tenfold: true };
+    let y = Axis { name: "requests a second, closed loop", tenfold: false };
+    plot(
+        "growth_grpc.svg",
+        "Authorize over gRPC as a tenant grows",
+        x,
+        y,
+        &lines.collect::<Vec<_>>(),
+    );
     figures::heading();
-    for (kind, name) in ["permit", "deny"].iter().enumerate() {
+    for (kind, (name, _)) in KINDS.iter().enumerate() {
         // Fewer requests a second are more time for each.
         let last = &figures[figures.len() - 2 + kind];
         let what =
@@ -58,40 +79,23 @@ async fn compare() {
     }
 }
 
-/// Starts a service with so many users, and makes questions that are permitted and questions that are denied.
-async fn questions(size: usize) -> [Vec<Method>; 2] {
-    let service = Box::pin(Service::start_with(size)).await;
+/// Starts a server with so many users, and makes questions that are permitted and questions that are denied.
+async fn side(size: usize) -> Side {
+    let stored = Box::pin(Stored::sqlite()).await;
+    stored.grow(size).await;
+    let program = Program::serve_with(BENCH, &stored, UNVERIFIED);
+    Caller::of(&program, &stored).await;
     let mut chance = Chance::new(7);
-    let mut asked = [Vec::new(), Vec::new()];
-    for _ in 0..ASKED {
-        let user = grown_user(chance.below(size)).to_string();
-        for (action, methods) in ["listen", "delete"].into_iter().zip(&mut asked) {
-            let question = pb::AuthorizeRequest {
-                subject: Some(pb::Subject {
-                    r#type: "user".into(),
-                    id: user.clone(),
-                    ..Default::default()
-                }),
-                action: Some(pb::Action { name: action.into(), properties: None }),
-                resource: Some(pb::Resource {
-                    r#type: "recording".into(),
-                    id: "17".into(),
-                    properties: None,
-                }),
-                ..Default::default()
-            };
-            methods.push(Method {
-                at: service.at.clone(),
-                path: "/chancery.v1.AuthorizationService/Authorize",
-                token: service.token.clone(),
-                message: Bytes::from(question.encode_to_vec()),
-            });
-        }
-    }
-    for (methods, permit) in asked.iter().zip([true, false]) {
-        let answer = pb::AuthorizeResponse::decode(methods[0].call().await).unwrap();
-        assert_eq!(answer.decision, permit, "{answer:?}");
-    }
-    std::mem::forget(service);
-    asked
+    let users: Vec<String> =
+        (0..ASKED).map(|_| grown_user(chance.below(size)).to_string()).collect();
+    let loads = KINDS.map(|(kind, action)| {
+        let permitted = kind == "permit";
+        let call = |user: &String| {
+            let question = ask(user, action, "recording", "17").encode_to_vec();
+            let path = "/chancery.v1.AuthorizationService/Authorize";
+            Call::new(path, &stored.token, &question, move |answer| permits(answer) == permitted)
+        };
+        Load::new(program.at, CONNECTIONS, users.iter().map(call).collect())
+    });
+    Side { _program: program, _stored: stored, loads }
 }

@@ -7,8 +7,8 @@
 use std::time::Instant;
 
 use benches::caller::Caller;
-use benches::figures::{self, ROUNDS, Spread, Target};
-use benches::program::Program;
+use benches::figures::{self, Spread, Target, rounds};
+use benches::program::{Program, UNVERIFIED};
 use benches::stored::Stored;
 use chancery::proto::v1 as pb;
 
@@ -37,12 +37,10 @@ fn main() {
 }
 
 async fn compare() {
-    // Cargo passes `--bench`.
-    let most: Option<usize> = std::env::args().find_map(|argument| argument.parse().ok());
-    let many = most.unwrap_or(1_000_000);
+    let many = figures::argument().unwrap_or(1_000_000);
     let sides = [Box::pin(side(FEW)).await, Box::pin(side(many)).await];
     let mut took = vec![Vec::new(); 8];
-    for round in 0..=ROUNDS {
+    for round in 0..=rounds() {
         for (nth, side) in sides.iter().enumerate() {
             for kind in 0..4 {
                 let figure = time(side, kind).await;
@@ -53,7 +51,7 @@ async fn compare() {
         }
     }
     let kinds = ["the first page", "one in the middle", "one of the last", "for who sees 61"];
-    println!("# A page of {PAGE} users, ms, {ROUNDS} interleaved rounds\n");
+    println!("# A page of {PAGE} users, ms, {} interleaved rounds\n", rounds());
     println!("| | of {FEW} users | of {many} |\n|---|---|---|");
     for (kind, name) in kinds.iter().enumerate() {
         let [few, many] = [&took[kind], &took[4 + kind]].map(|all| Spread::of(all.iter().copied()));
@@ -69,7 +67,7 @@ async fn compare() {
 async fn side(users: usize) -> Side {
     let stored = Box::pin(Stored::sqlite()).await;
     stored.grow(users).await;
-    let program = Program::serve(BENCH, &stored);
+    let program = Program::serve_with(BENCH, &stored, UNVERIFIED);
     let all = Caller::of(&program, &stored).await;
     let lead = all.user("", "lead", vec!["ringcx/MANAGE_USERS".to_owned()]).await;
     for nth in 0..BELOW {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use benches::figures::{self, ROUNDS, Spread, Target};
+use benches::figures::{self, Spread, Target, rounds};
 use benches::grpc::{Method, Service};
 use bytes::Bytes;
 use chancery::proto::v1 as pb;
@@ -37,12 +37,12 @@ async fn compare() {
         token: service.token.clone(),
         message: Bytes::from(service.question(5).encode_to_vec()),
     };
-    println!("# `Authorize` at {RATE} a second, {ROUNDS} interleaved rounds\n");
+    println!("# `Authorize` at {RATE} a second, {} interleaved rounds\n", rounds());
     println!(
         "Quiet, and while {GUESTS} sign in without pause; client and server share this process.\n"
     );
     let (mut quiet, mut busy, mut rates) = (Vec::new(), Vec::new(), Vec::new());
-    for round in 0..=ROUNDS {
+    for round in 0..=rounds() {
         let without = authorize.p99(RATE).await;
         let storm = Storm::begin(&service);
         let with = authorize.p99(RATE).await;

@@ -1,7 +1,10 @@
 //! Somebody who calls a server with the clients of its API, to make what is measured on.
 
+use std::time::{Duration, Instant};
+
 use chancery::proto::v1 as pb;
 use pb::account_service_client::AccountServiceClient;
+use pb::audit_service_client::AuditServiceClient;
 use pb::authorization_service_client::AuthorizationServiceClient;
 use pb::role_service_client::RoleServiceClient;
 use pb::token_service_client::TokenServiceClient;
@@ -10,10 +13,14 @@ use tonic::metadata::AsciiMetadataValue;
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Channel;
-use tonic::{Request, Status};
+use tonic::{Code, Request, Status};
 
+use crate::grpc::question;
 use crate::program::Program;
 use crate::stored::Stored;
+
+/// How long a tenant may take to be loaded.
+const PATIENCE: Duration = Duration::from_mins(5);
 
 /// Puts a bearer on every request.
 #[derive(Debug, Clone)]
@@ -33,15 +40,28 @@ type As = InterceptedService<Channel, Bearer>;
 pub struct Caller(As);
 
 impl Caller {
-    /// Connects as the first administrator of a store.
+    /// Connects as the first administrator of a store, and waits until its tenant is in memory: a large one takes longer than a
+    /// call may.
     pub async fn of(program: &Program, stored: &Stored) -> Self {
-        Self::with(program, &stored.token).await
+        let caller = Self::with(program, &stored.token).await;
+        let began = Instant::now();
+        while let Err(status) = caller.authorization().authorize(question(&stored.user, 5)).await {
+            let later = [Code::DeadlineExceeded, Code::Unavailable, Code::ResourceExhausted];
+            assert!(later.contains(&status.code()) && began.elapsed() < PATIENCE, "{status}");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        caller
     }
 
     /// Connects as whoever has a token.
     pub async fn with(program: &Program, token: &str) -> Self {
+        Self::on(program.connect().await, token)
+    }
+
+    /// Calls as whoever has a token, on a connection that others may call on, too.
+    pub fn on(connection: Channel, token: &str) -> Self {
         let bearer = Bearer(format!("Bearer {token}").parse().unwrap());
-        Self(InterceptedService::new(program.connect().await, bearer))
+        Self(InterceptedService::new(connection, bearer))
     }
 
     /// Calls about accounts.
@@ -57,6 +77,11 @@ impl Caller {
     /// Calls about roles.
     pub fn roles(&self) -> RoleServiceClient<As> {
         RoleServiceClient::new(self.0.clone())
+    }
+
+    /// Calls about ledgers.
+    pub fn audit(&self) -> AuditServiceClient<As> {
+        AuditServiceClient::new(self.0.clone()).max_decoding_message_size(1 << 26)
     }
 
     /// Asks for decisions.

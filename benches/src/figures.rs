@@ -8,8 +8,17 @@ use std::time::Instant;
 
 use hdrhistogram::Histogram;
 
-/// How often each thing is measured, after one time for nothing.
-pub const ROUNDS: usize = 7;
+/// How often each thing is measured, after one time for nothing: 7 times, or as `CHANCERY_BENCH_ROUNDS` says for somebody who
+/// only wants to see that a bench runs to its end.
+pub fn rounds() -> usize {
+    let said = std::env::var("CHANCERY_BENCH_ROUNDS").ok();
+    said.map_or(7, |said| said.parse::<usize>().unwrap().max(1))
+}
+
+/// A number that the command line gives; Cargo puts words beside it.
+pub fn argument() -> Option<usize> {
+    std::env::args().skip(1).find_map(|argument| argument.parse().ok())
+}
 
 /// A median, and how far apart the rounds lay.
 #[derive(Debug, Clone, Copy)]
@@ -50,8 +59,8 @@ impl fmt::Display for Spread {
 ///
 /// Returns the figures of each.
 pub fn interleaved(things: usize, mut measure: impl FnMut(usize) -> f64) -> Vec<Vec<f64>> {
-    let mut figures = vec![Vec::with_capacity(ROUNDS); things];
-    for round in 0..=ROUNDS {
+    let mut figures = vec![Vec::with_capacity(rounds()); things];
+    for round in 0..=rounds() {
         for (thing, figures) in figures.iter_mut().enumerate() {
             let figure = measure(thing);
             if round > 0 {
@@ -85,6 +94,14 @@ impl Target {
         println!("{row}");
         keep(&row);
     }
+}
+
+/// Prints a row of a figure that nothing is promised of.
+pub fn tell(what: &str, unit: &str, figure: Spread) {
+    let places = if figure.median < 10.0 { 2 } else { 0 };
+    let row = format!("| {what} | | {figure:.places$} {unit} | |");
+    println!("{row}");
+    keep(&row);
 }
 
 /// Where what was measured is to be kept; `None` = nowhere.

@@ -46,15 +46,7 @@ pub struct Service {
 impl Service {
     /// Starts one on an empty store. It serves until the process ends.
     pub async fn start() -> Self {
-        Box::pin(Self::start_with(0)).await
-    }
-
-    /// Starts one whose account has so many users besides.
-    pub async fn start_with(users: usize) -> Self {
-        let stored = Stored::sqlite().await;
-        if users > 0 {
-            stored.grow(users).await;
-        }
+        let stored = Box::pin(Stored::sqlite()).await;
         let config = config(&stored.url);
         let store = Box::pin(Store::open(&config.store(), Arc::new(SystemClock))).await.unwrap();
         let keys = Arc::new(KeyRing::from_base64(KEY).unwrap());
@@ -158,40 +150,31 @@ impl Method {
     /// Calls it for a while with `in_flight` calls under way on each connection. Returns the answers a second; each is
     /// looked at by its length.
     pub async fn rate(&self, in_flight: usize) -> f64 {
-        rate(std::slice::from_ref(self), in_flight).await
+        let length = self.call().await.len();
+        let mut channels = Vec::new();
+        for _ in 0..CONNECTIONS {
+            channels.push(connect(&self.at).await);
+        }
+        let began = Instant::now();
+        let until = began + ROUND;
+        let mut tasks = Vec::new();
+        for channel in channels.iter().flat_map(|channel| (0..in_flight).map(move |_| channel)) {
+            let (channel, method) = (channel.clone(), self.clone());
+            tasks.push(tokio::spawn(async move {
+                let mut done = 0_u32;
+                while Instant::now() < until {
+                    assert_eq!(call(&channel, &method).await.len(), length);
+                    done += 1;
+                }
+                done
+            }));
+        }
+        let mut done = 0;
+        for task in tasks {
+            done += task.await.unwrap();
+        }
+        f64::from(done) / began.elapsed().as_secs_f64()
     }
-}
-
-/// Calls one method after another for a while, with `in_flight` calls under way on each connection. Returns the answers a
-/// second; each is looked at by its length.
-pub async fn rate(methods: &[Method], in_flight: usize) -> f64 {
-    let length = methods[0].call().await.len();
-    let mut channels = Vec::new();
-    for _ in 0..CONNECTIONS {
-        channels.push(connect(&methods[0].at).await);
-    }
-    let began = Instant::now();
-    let until = began + ROUND;
-    let mut tasks = Vec::new();
-    let methods: Arc<[Method]> = methods.into();
-    let places = channels.iter().flat_map(|channel| (0..in_flight).map(move |_| channel));
-    for (nth, channel) in places.enumerate() {
-        let (channel, methods) = (channel.clone(), Arc::clone(&methods));
-        tasks.push(tokio::spawn(async move {
-            let mut done = 0_u32;
-            let turns = methods.iter().cycle().skip(nth * methods.len() / 64);
-            for method in turns.take_while(|_| Instant::now() < until) {
-                assert_eq!(call(&channel, method).await.len(), length);
-                done += 1;
-            }
-            done
-        }));
-    }
-    let mut done = 0;
-    for task in tasks {
-        done += task.await.unwrap();
-    }
-    f64::from(done) / began.elapsed().as_secs_f64()
 }
 
 async fn connect(at: &str) -> Channel {

@@ -13,6 +13,7 @@ pub mod caller;
 pub mod echo;
 pub mod figures;
 pub mod grpc;
+pub mod ledger;
 pub mod load;
 pub mod plot;
 pub mod program;

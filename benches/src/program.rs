@@ -15,6 +15,9 @@ use crate::stored::{KEY, Stored};
 /// How long a server may take to begin.
 const PATIENCE: Duration = Duration::from_mins(5);
 
+/// The setting of a server whose store was filled past the program: what is in no ledger is not to be looked for there.
+pub const UNVERIFIED: &[(&str, &str)] = &[("LEDGER__VERIFY_HOURS", "0")];
+
 /// A server. It ends with this.
 #[derive(Debug)]
 pub struct Program {

@@ -1,6 +1,7 @@
 //! A database as it is after a while: 20 000 users in 2 000 accounts of 200 tenants, and 4 800 tenants without any.
 //!
-//! The rows are made by the database itself. Nobody loads these tenants, so that what is in no ledger harms nobody.
+//! The greatest tables have 20 000 rows, or twice as many, or as `CHANCERY_EXPLAIN_ROWS` says in the place of 20 000; the others grow
+//! in proportion. The rows are made by the database itself. Nobody loads these tenants, so that what is in no ledger harms nobody.
 
 use crate::meddle::Meddler;
 
@@ -24,16 +25,27 @@ struct Filler<'m> {
     when: &'static str,
     json: &'static str,
     yes: &'static str,
+    /// How many times as many rows there are.
+    times: u64,
+}
+
+/// Rows of most tables, unless more are wanted.
+const USUAL: u64 = 20_000;
+
+fn times() -> u64 {
+    let wanted = std::env::var("CHANCERY_EXPLAIN_ROWS").ok();
+    wanted.map_or(1, |rows| rows.parse::<u64>().unwrap().div_ceil(USUAL))
 }
 
 impl<'m> Filler<'m> {
-    const fn new(meddler: &'m Meddler) -> Self {
+    fn new(meddler: &'m Meddler) -> Self {
+        let times = times();
         if meddler.is_sqlite() {
             let (zeroes, when) = ("zeroblob(32)", "'2026-01-01 00:00:00+00:00'");
-            Self { meddler, zeroes, when, json: "'[]'", yes: "1" }
+            Self { meddler, zeroes, when, json: "'[]'", yes: "1", times }
         } else {
             let (zeroes, when) = ("decode(repeat('00', 32), 'hex')", "timestamptz '2026-01-01'");
-            Self { meddler, zeroes, when, json: "'[]'::jsonb", yes: "true" }
+            Self { meddler, zeroes, when, json: "'[]'::jsonb", yes: "true", times }
         }
     }
 
@@ -59,7 +71,8 @@ impl<'m> Filler<'m> {
         }
     }
 
-    async fn rows(&self, count: u32, into: &str, values: &str) {
+    async fn rows(&self, usual: u64, into: &str, values: &str) {
+        let count = usual * self.times;
         let sql = format!(
             "insert into {into} with recursive numbers(n) as \
              (select 0 union all select n + 1 from numbers where n < {count} - 1) select {values} from numbers"

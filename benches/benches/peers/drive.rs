@@ -4,6 +4,7 @@
 //! It differs from the paper's in that a folder lies in one other at most, since here the path is the containment.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 
 use benches::figures::Chance;
 use benches::rbac::list;
@@ -11,7 +12,8 @@ use benches::world;
 use chancery::decision::Facts;
 use chancery::model::{Body, Named, ResourcePath, ResourcePermissions};
 
-use crate::workload::{Asked, Casbin, Cedar, Ours, Workload};
+use crate::cedar::Cedar;
+use crate::workload::{Asked, Casbin, NESTED, Ours, Workload, half_permitted};
 
 /// Users, groups, folders, documents: so many of each.
 const EACH: usize = 50;
@@ -38,19 +40,12 @@ permit(principal, action, resource)
   when { resource in principal.folders || resource in principal.documents };
 "#;
 
-const MODEL: &str = "
-[request_definition]
-r = sub, obj, act
-[policy_definition]
-p = sub, obj, act
-[role_definition]
-g = _, _
-g2 = _, _
-[policy_effect]
-e = some(where (p.eft == allow))
-[matchers]
-m = g(r.sub, p.sub) && g2(r.obj, p.obj) && r.act == p.act
-";
+/// Of the indexed form, beside one for each view.
+const SHARED: &str = r#"
+permit(principal, action == Action::"document.read", resource) when { resource.public };
+permit(principal, action, resource)
+  when { resource in principal.folders || resource in principal.documents };
+"#;
 
 /// Who sees a thing, and whose it is.
 struct Thing {
@@ -81,6 +76,7 @@ pub(crate) fn workload() -> Workload {
         size: format!("{EACH} users, groups, folders and documents, each edge with {EDGES} in 100"),
         ours,
         cedar: data.cedar(),
+        indexed: data.indexed(),
         casbin: data.casbin(),
         asked,
     }
@@ -141,17 +137,12 @@ impl Data {
     }
 
     fn asked(&self, chance: &mut Chance) -> Vec<Asked> {
-        let (mut permits, mut denies) = (Vec::new(), Vec::new());
-        while permits.len() < ASKED || denies.len() < ASKED {
+        half_permitted(ASKED, || {
             let (user, id) = (chance.below(EACH), chance.below(EACH));
             let action = ACTIONS[chance.below(ACTIONS.len())].to_owned();
             let permit = self.permits(user, id, &action);
-            let to = if permit { &mut permits } else { &mut denies };
-            to.push(Asked { user, kind: "document".to_owned(), id, action, permit });
-        }
-        permits.truncate(ASKED);
-        denies.truncate(ASKED);
-        permits.into_iter().zip(denies).flat_map(|(permit, deny)| [permit, deny]).collect()
+            Asked { user, kind: "document".to_owned(), id, action, permit }
+        })
     }
 
     fn things(&self) -> impl Iterator<Item = (&'static str, usize, &Thing)> {
@@ -222,11 +213,21 @@ impl Data {
             let name = format!(r#"{kind}::"{id}""#);
             thing.users.iter().for_each(|user| above(name.clone(), view("user", *user)));
             thing.groups.iter().for_each(|group| above(name.clone(), view("group", *group)));
-            let folder = thing.within.iter();
-            folder.for_each(|folder| above(name.clone(), format!(r#"folder::"{folder}""#)));
         }
-        for (kind, id, _) in self.things() {
-            cedar.above.entry(format!(r#"{kind}::"{id}""#)).or_default();
+        for user in 0..EACH {
+            let value = ("view".to_owned(), view("user", user));
+            cedar.attributes.entry(format!(r#"User::"{user}""#)).or_default().push(value);
+            cedar.above.entry(view("user", user)).or_default();
+        }
+        self.owned(&mut cedar);
+        cedar
+    }
+
+    /// What both forms say alike: whose things are, and which are public.
+    fn owned(&self, cedar: &mut Cedar) {
+        for (kind, id, thing) in self.things() {
+            let folder = thing.within.iter().map(|folder| format!(r#"folder::"{folder}""#));
+            cedar.above.entry(format!(r#"{kind}::"{id}""#)).or_default().extend(folder);
         }
         for (id, public) in self.public.iter().enumerate() {
             let value = vec![("public".to_owned(), public.to_string())];
@@ -238,16 +239,37 @@ impl Data {
                     self.things().filter(|(kind, _, of)| *kind == wanted && of.owner == user);
                 list(mine.map(|(kind, id, _)| format!(r#"{kind}::"{id}""#)))
             };
-            let attributes = vec![
-                ("view".to_owned(), view("user", user)),
-                ("folders".to_owned(), owned("folder")),
-                ("documents".to_owned(), owned("document")),
-            ];
+            let values = [("folders", owned("folder")), ("documents", owned("document"))];
             let name = format!(r#"User::"{user}""#);
-            cedar.above.insert(name.clone(), Vec::new());
-            cedar.attributes.insert(name, attributes);
-            cedar.above.entry(view("user", user)).or_default();
+            let to = cedar.attributes.entry(name.clone()).or_default();
+            to.extend(values.map(|(key, value)| (key.to_owned(), value)));
+            cedar.above.entry(name).or_default();
         }
+    }
+
+    /// As the paper's `gdrive-templates`: a policy for each view of a user or of a group, in which users are.
+    fn indexed(&self) -> Cedar {
+        let mut cedar = Cedar { policies: SHARED.to_owned(), ..Cedar::default() };
+        for (name, of) in [("User", &self.member), ("Group", &self.nested)] {
+            for (n, groups) in of.iter().enumerate() {
+                let groups = groups.iter().map(|group| format!(r#"Group::"{group}""#));
+                cedar.above.insert(format!(r#"{name}::"{n}""#), groups.collect());
+            }
+        }
+        for (kind, id, thing) in self.things() {
+            let mut see = |who: &str, n: usize| {
+                let read = r#"action == Action::"document.read""#;
+                let to = &mut cedar.policies;
+                writeln!(
+                    to,
+                    "permit(principal in {who}::\"{n}\", {read}, resource in {kind}::\"{id}\");"
+                )
+                .unwrap();
+            };
+            thing.users.iter().for_each(|n| see("User", *n));
+            thing.groups.iter().for_each(|n| see("Group", *n));
+        }
+        self.owned(&mut cedar);
         cedar
     }
 
@@ -273,7 +295,7 @@ impl Data {
             }));
         }
         Casbin {
-            model: MODEL,
+            model: NESTED,
             rules: rules.into_iter().collect(),
             groups: vec![("g", groups), ("g2", lies)],
             object: |asked| format!("document{}", asked.id),

@@ -7,20 +7,8 @@ use benches::world;
 use chancery::decision::Facts;
 use chancery::model::{Named, ResourcePath};
 
-use crate::workload::{Asked, Casbin, Cedar, Ours, Workload};
-
-const MODEL: &str = "
-[request_definition]
-r = sub, obj, act
-[policy_definition]
-p = sub, obj, act
-[role_definition]
-g = _, _
-[policy_effect]
-e = some(where (p.eft == allow))
-[matchers]
-m = g(r.sub, p.sub) && r.obj == p.obj && r.act == p.act
-";
+use crate::cedar::Cedar;
+use crate::workload::{Asked, Casbin, FLAT, Ours, Workload};
 
 pub(crate) fn workload() -> Workload {
     let data = Data(Rbac::draw());
@@ -33,6 +21,8 @@ pub(crate) fn workload() -> Workload {
             data.0.rules()
         ),
         ours: data.ours(&asked),
+        // Its policies name roles, by which they are found as they are.
+        indexed: data.cedar(),
         cedar: data.cedar(),
         casbin: data.casbin(),
         asked,
@@ -102,7 +92,7 @@ impl Data {
                 held.map(|role| vec![format!("u{user}"), format!("r{role}")])
             });
         Casbin {
-            model: MODEL,
+            model: FLAT,
             rules: rules.collect(),
             groups: vec![("g", groups.collect())],
             object: |asked| asked.kind.clone(),

@@ -1,16 +1,42 @@
 //! Data and questions, the same for every engine.
 
-use std::collections::HashMap;
-
 use benches::world;
 use casbin::{CoreApi as _, DefaultModel, Enforcer, MemoryAdapter, MgmtApi as _};
-use cedar_policy::{
-    Authorizer, Context, Decision, Entities, Entity, EntityUid, PolicySet, Request,
-};
 use chancery::decision::Snapshot;
 use chancery::model::ResourcePath;
 use chancery::model::UserId;
 use chancery::model::catalogue::Permission;
+
+use crate::cedar::Cedar;
+
+/// The model of `casbin` in which users are in groups.
+pub(crate) const FLAT: &str = "
+[request_definition]
+r = sub, obj, act
+[policy_definition]
+p = sub, obj, act
+[role_definition]
+g = _, _
+[policy_effect]
+e = some(where (p.eft == allow))
+[matchers]
+m = g(r.sub, p.sub) && r.obj == p.obj && r.act == p.act
+";
+
+/// The model in which things are in things, too.
+pub(crate) const NESTED: &str = "
+[request_definition]
+r = sub, obj, act
+[policy_definition]
+p = sub, obj, act
+[role_definition]
+g = _, _
+g2 = _, _
+[policy_effect]
+e = some(where (p.eft == allow))
+[matchers]
+m = g(r.sub, p.sub) && g2(r.obj, p.obj) && r.act == p.act
+";
 
 /// Answers the question of a number.
 pub(crate) type Answers = Box<dyn Fn(usize) -> bool>;
@@ -28,13 +54,28 @@ pub(crate) struct Asked {
     pub(crate) permit: bool,
 }
 
+/// Draws questions until there are so many permits and so many denies, one after the other.
+pub(crate) fn half_permitted(each: usize, mut draw: impl FnMut() -> Asked) -> Vec<Asked> {
+    let (mut permits, mut denies) = (Vec::new(), Vec::new());
+    while permits.len() < each || denies.len() < each {
+        let asked = draw();
+        if asked.permit { permits.push(asked) } else { denies.push(asked) }
+    }
+    permits.truncate(each);
+    denies.truncate(each);
+    permits.into_iter().zip(denies).flat_map(|(permit, deny)| [permit, deny]).collect()
+}
+
 /// What all engines are given.
 pub(crate) struct Workload {
     pub(crate) name: &'static str,
     pub(crate) size: String,
     pub(crate) asked: Vec<Asked>,
     pub(crate) ours: Ours,
+    /// Few policies, and attributes.
     pub(crate) cedar: Cedar,
+    /// A policy for each thing that is given, of which those are looked at that could apply.
+    pub(crate) indexed: Cedar,
     pub(crate) casbin: Casbin,
 }
 
@@ -58,49 +99,6 @@ impl Ours {
         Box::new(move |at| {
             let (user, permission, path) = &questions[at];
             world::permits(&world, *user, *permission, path)
-        })
-    }
-}
-
-/// Policies, and each entity with those above it.
-#[derive(Default)]
-pub(crate) struct Cedar {
-    pub(crate) policies: String,
-    pub(crate) above: HashMap<String, Vec<String>>,
-    /// Attributes of entities, each an expression.
-    pub(crate) attributes: HashMap<String, Vec<(String, String)>>,
-}
-
-fn uid(text: &str) -> EntityUid {
-    text.parse().unwrap()
-}
-
-impl Cedar {
-    /// Everything that can be parsed and closed beforehand is.
-    pub(crate) fn answers(self, asked: &[Asked]) -> Answers {
-        let policies: PolicySet = self.policies.parse().unwrap();
-        let entities = self.above.iter().map(|(entity, above)| {
-            let attributes = self.attributes.get(entity).into_iter().flatten();
-            let attributes =
-                attributes.map(|(name, value)| (name.clone(), value.parse().unwrap())).collect();
-            let above = above.iter().map(|above| uid(above)).collect();
-            Entity::new(uid(entity), attributes, above).unwrap()
-        });
-        let entities = Entities::from_entities(entities, None).unwrap();
-        let requests: Vec<Request> = asked
-            .iter()
-            .map(|Asked { user, kind, id, action, .. }| {
-                let principal = uid(&format!(r#"User::"{user}""#));
-                let action = uid(&format!(r#"Action::"{kind}.{action}""#));
-                let resource = uid(&format!(r#"{kind}::"{id}""#));
-                Request::new(principal, action, resource, Context::empty(), None).unwrap()
-            })
-            .collect();
-        let authorizer = Authorizer::new();
-        Box::new(move |at| {
-            let answer = authorizer.is_authorized(&requests[at], &policies, &entities);
-            assert_eq!(answer.diagnostics().errors().count(), 0);
-            answer.decision() == Decision::Allow
         })
     }
 }

@@ -209,6 +209,11 @@ impl Asked {
         Self { resource, ..self.clone() }
     }
 
+    /// The same about another action.
+    pub(crate) fn to(&self, action: &str) -> Self {
+        Self { permission: format!("{}.{action}", self.resource.kind()), ..self.clone() }
+    }
+
     /// Meets the people of a world.
     pub(crate) fn in_world(&self, world: &World) -> Self {
         let facts = if self.which.index(8) == 0 { &world.platform } else { &world.tenant };

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use chancery::decision::{
-    Facts, Nothing, Question, Snapshot, Subject, Worlds, decide, known, possible_users,
+    Facts, Nothing, Question, Reason, Snapshot, Subject, Worlds, decide, known, possible_users,
 };
 use chancery::model::catalogue::Permission;
 use chancery::model::{Named, ResourcePath, UserId};
@@ -11,9 +11,9 @@ use proptest::prelude::*;
 
 use super::explaining::with;
 use super::questions::{Asked, asked};
-use super::words::{SYSTEM_THINGS, words};
+use super::words::{SYSTEM_THINGS, catalogue, words};
 use super::worlds::{World, account_id, at, user_id, world};
-use super::{built, config};
+use super::{built, config, engine, naive};
 
 /// So many are found before a page is full: the next call goes on behind the last that was looked at.
 const PAGE: usize = 3;
@@ -47,6 +47,19 @@ fn resources(tenant: &Snapshot, kind: &str) -> Vec<ResourcePath> {
         let found = known(tenant, kind, after.as_deref());
         found.take(PAGE).map(|one| (one.key, one.path)).collect()
     })
+}
+
+/// The actions of a type that somebody may do, asked one after the other in the order of the catalogue.
+fn actions(tenant: &Snapshot, platform: &Snapshot, asked: &Asked) -> Vec<String> {
+    let kind = tenant.catalogue().kind(asked.resource.kind()).unwrap();
+    let page = |after: Option<usize>| -> Vec<(usize, String)> {
+        let rest = kind.actions.iter().cloned().enumerate();
+        rest.skip(after.map_or(0, |after| after + 1)).take(PAGE).collect()
+    };
+    let may = |action: &String| {
+        engine(tenant, platform, &asked.to(action)).is_some_and(|answer| answer.is_permit())
+    };
+    pages(page).into_iter().filter(may).collect()
 }
 
 /// Everything of a type that the facts name, in no order.
@@ -163,6 +176,26 @@ proptest! {
             let mut all = all_of(&world.tenant, kind);
             all.retain(|path| permitted(&tenant, &asked.on(path.parse().unwrap())));
             prop_assert_eq!(found, all, "{:?}", &asked);
+        }
+    }
+
+    #[test]
+    fn the_actions_found_are_all_that_the_files_declare_and_that_are_permitted(
+        world in world(),
+        questions in prop::collection::vec(asked(), 10),
+    ) {
+        let (tenant, platform) = (built(&world.tenant), built(&world.platform));
+        for asked in &questions {
+            let asked = asked.in_world(&world);
+            let found = actions(&tenant, &platform, &asked);
+            let distinct: BTreeSet<&str> = found.iter().map(String::as_str).collect();
+            prop_assert_eq!(distinct.len(), found.len(), "each once");
+            let mut all = words().actions(asked.resource.kind());
+            all.retain(|action| {
+                let said = naive::decide(&catalogue(), &world, &asked.to(action));
+                said.is_some_and(|(reason, _)| reason == Reason::Permitted)
+            });
+            prop_assert_eq!(distinct, all, "{:?}", &asked);
         }
     }
 }

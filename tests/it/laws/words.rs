@@ -1,6 +1,6 @@
 //! What the catalogue files say of types, read from their texts and from nothing that the engine compiles.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 
 use chancery::model::catalogue::{Catalogue, CatalogueFile, built_in};
@@ -136,6 +136,11 @@ impl Words {
     /// What each file says of a type.
     fn of(&self, kind: &str) -> impl Iterator<Item = (&str, &Said)> {
         self.said.get(kind).into_iter().flatten().map(|(file, said)| (file.as_str(), said))
+    }
+
+    /// All actions of a type, whichever file declares them.
+    pub(crate) fn actions(&self, kind: &str) -> BTreeSet<&str> {
+        self.of(kind).flat_map(|(_, said)| said.actions.iter().map(String::as_str)).collect()
     }
 
     fn declaring(&self, kind: &str, action: &str) -> impl Iterator<Item = (&str, &Said)> {
