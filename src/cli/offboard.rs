@@ -74,12 +74,7 @@ fn tree(wanted: &Wanted, user: &pb::User, effect: &pb::OffboardEffect) -> Tree {
             "that it owned, handed on",
             effect.handed_on.iter().map(heir).collect(),
         ),
-        (
-            effect.child_count,
-            "user",
-            "below it, who stay where they are",
-            ids(&effect.child_user_ids),
-        ),
+        (effect.child_count, "user", "left below it", ids(&effect.child_user_ids)),
     ];
     for (count, one, what, lines) in lists {
         tree.hang(counted(count, one, what, lines));

@@ -68,9 +68,9 @@ const ORDERED: Words = Words {
     was: "was in quarantine already",
     accounts: "stopped",
     users: "who can do nothing, nor sign in",
-    credentials: "that are refused",
-    sessions: "that are refused",
-    others: "that something else stops in any case",
+    credentials: "refused",
+    sessions: "refused",
+    others: "stopped by something else in any case",
     next: "nothing is ended or deleted: `chancery release` lets it all go on",
 };
 
@@ -78,11 +78,11 @@ const LIFTED: Words = Words {
     done: "is out of quarantine now",
     would: "would be out of quarantine",
     was: "was in no quarantine",
-    accounts: "that work again",
-    users: "who can do what they could before",
-    credentials: "that work again",
-    sessions: "that go on",
-    others: "that something else still stops",
+    accounts: "working again",
+    users: "able to do what they could before",
+    credentials: "working again",
+    sessions: "going on",
+    others: "still stopped by something else",
     next: "",
 };
 

@@ -298,7 +298,7 @@ async fn a_user_is_offboarded_on_the_command_line() {
             "├─ no service key deleted\n".to_owned(),
             "├─ 2 sessions ended\n".to_owned(),
             format!("└─ {} to {}\n", heir.rights_doc_id, heir.owner_id),
-            "└─ 1 user below it, who stay where they are\n".to_owned(),
+            "└─ 1 user left below it\n".to_owned(),
         ] {
             assert!(dry.contains(&line), "{line}: {dry}");
         }
