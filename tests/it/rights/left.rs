@@ -249,12 +249,14 @@ async fn what_offboarding_takes_and_leaves_is_told_before_and_after_and_again() 
         let (who, effect) = leaver(&acme).await;
         let dry = || pb::OffboardUserRequest { validate_only: true, ..offboard(&who) };
         assert_eq!(told(&acme, &acme.boss, dry()).await, effect);
-        // Whoever may read the user and nothing of it is told of those who stay, and that there is more.
+        // Whoever may read the user and nothing of it is told of those who stay, of a document of its own, and that there is more.
         let scopes = ["user.*"];
         let (token_id, token) = acme.service.mint(&acme.boss.user_id, &scopes).await;
         let narrow = Person { token, token_id, ..acme.boss.clone() };
         let less = pb::OffboardEffect {
             disabled: true,
+            rights_document_count: 1,
+            rights_doc_ids: effect.rights_doc_ids.clone(),
             child_count: 1,
             child_user_ids: effect.child_user_ids.clone(),
             others_affected: true,
