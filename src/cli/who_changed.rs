@@ -62,6 +62,8 @@ struct Walk {
     later: Answer,
     seen: usize,
     found: usize,
+    /// Whether the ledger has come to where it begins.
+    pruned: bool,
 }
 
 /// Prints the writes at which an answer changed; 1 where there is none among those that were looked at.
@@ -79,7 +81,7 @@ pub(super) async fn run(settings: &Settings, wanted: Wanted) -> Outcome {
         ..Default::default()
     };
     let now = Answer { decision: false, reason: "" };
-    let mut walk = Walk { client, question, later: now, seen: 0, found: 0 };
+    let mut walk = Walk { client, question, later: now, seen: 0, found: 0, pruned: false };
     walk.later = walk.answer(None).await?;
     let mut request = pb::ListAuditEventsRequest {
         account_id: wanted.account.clone().unwrap_or_default(),
@@ -110,7 +112,7 @@ pub(super) async fn run(settings: &Settings, wanted: Wanted) -> Outcome {
 
 impl Walk {
     fn is_over(&self, wanted: &Wanted) -> bool {
-        self.seen >= wanted.writes || (self.found > 0 && !wanted.all)
+        self.pruned || self.seen >= wanted.writes || (self.found > 0 && !wanted.all)
     }
 
     fn end(&self) -> ExitCode {
@@ -139,7 +141,14 @@ impl Walk {
     ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         let Some(time) = write.events.first().and_then(|event| event.time) else { return Ok(()) };
         self.seen += 1;
-        let before = self.answer(Some(a_moment_before(time))).await?;
+        let before = match self.answer(Some(a_moment_before(time))).await {
+            // What stood before the first entry that is left is not known.
+            Err(NoReply::Lost(_)) => {
+                self.pruned = true;
+                return Ok(());
+            }
+            told => told?,
+        };
         if before.decision != self.later.decision {
             let after = self.answer(Some(time)).await?;
             self.found += 1;

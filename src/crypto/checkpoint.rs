@@ -81,6 +81,9 @@ pub enum BadCheckpoint {
     /// It says itself that another key has signed it.
     #[error("it is signed by the key `{0}`, and not by the one that should have signed")]
     OtherKey(String),
+    /// It is one of another ledger.
+    #[error("it is of the ledger of `{0}`")]
+    OtherLedger(AccountId),
 }
 
 impl SignedCheckpoint {
@@ -201,7 +204,8 @@ mod tests {
         let other = key("AQECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=");
         let told = other.public().open_checkpoint(&signed.text, &signed.signature);
         assert_eq!(told, Err(BadCheckpoint::OtherKey(public.id.clone())));
-        for (from, to) in [("\"revision\":7", "\"revision\":8"), ("\"entries\":12", "\"entries\":1")]
+        for (from, to) in
+            [("\"revision\":7", "\"revision\":8"), ("\"entries\":12", "\"entries\":1")]
         {
             let changed = signed.text.replace(from, to);
             assert_ne!(changed, signed.text);

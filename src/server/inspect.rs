@@ -29,6 +29,8 @@ pub struct InspectConfig {
     pub look: Duration,
     /// How often each is verified; `None` = never.
     pub every: Option<TimeDelta>,
+    /// For how long entries are kept; `None` = for ever.
+    pub keep: Option<TimeDelta>,
 }
 
 /// Looks after the ledgers of a process.
@@ -126,11 +128,9 @@ impl Inspector {
         if ledger.verified.is_some_and(|at| now - at < every) {
             return;
         }
-        match self
-            .store
-            .verify_stretch(tenant, Stretch { gently: true, ..Stretch::default() })
-            .await
-        {
+        let key = Some(self.key.public());
+        let stretch = Stretch { gently: true, key, ..Stretch::default() };
+        match self.store.verify_stretch(tenant, stretch).await {
             Ok(verified) => {
                 metrics::counter!("chancery_ledger_verifications_total").increment(1);
                 (ledger.verified, ledger.faults) = (Some(now), verified.fault_count);
