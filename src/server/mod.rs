@@ -262,6 +262,7 @@ pub async fn start(
 
     // The first probe before the first connection: nobody sees a server that is not sure of itself.
     let (inspector, ledgers) = house.inspector(config.inspect);
+    let pruner = house.pruner(config.inspect);
     let probe = house.probe(ledgers);
     let (reports, seen) = watch::channel(probe.report().await);
     let routes = house.routes(&config, seen.clone(), &phases)?;
@@ -280,7 +281,6 @@ pub async fn start(
     let posting = tokio::spawn(house.post.run(phases.clone().reached(Phase::Closing)));
     let kept = (house.credentials, house.signing, house.issuers);
     let inspecting = tokio::spawn(inspector.run(phases.clone()));
-    let pruner = house.pruner(config.inspect);
     let pruning = tokio::spawn(prune::run(pruner, phases.clone()));
     let upkeep = tokio::spawn(upkeep::run(house.store, kept, config.keep_activity, phases));
 

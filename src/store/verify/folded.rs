@@ -172,8 +172,11 @@ impl Folded {
             }
             Place::Vacant(place) => {
                 let before = entry.change.before.as_ref().filter(|_| self.based);
-                let found = before.map(|image| Ok((image.kind().name(), state::digest(image)?)));
-                place.insert(Known { left, found: found.transpose()? });
+                let found = match before {
+                    Some(image) => Some((image.kind().name(), state::digest(image)?)),
+                    None => None,
+                };
+                place.insert(Known { left, found });
                 self.partial || said.is_none()
             }
         };

@@ -154,6 +154,7 @@ async fn what_stands_for_what_is_gone_counts_as_many_entries_as_there_were() {
     }
 }
 
+/// What `ExportLedger` writes out of such a ledger.
 #[tokio::test]
 async fn an_export_begins_with_the_checkpoint_and_proves_what_is_left() {
     for engine in engines() {
