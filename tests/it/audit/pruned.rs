@@ -20,7 +20,7 @@ use crate::support::{KEY, Service, engines, refused};
 
 const DAY: i64 = 86_400;
 /// What is sure to come is waited for no longer.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(90);
 /// Of a server that prunes by itself.
 const SETTINGS: [(&str, &str); 3] =
     [("limits.changes_per_minute", "0"), ("ledger.keep_days", "30"), ("ledger.look_ms", "10")];
