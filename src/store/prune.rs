@@ -97,8 +97,10 @@ impl Store {
                 Ok(None) => break,
                 Err(error) => {
                     // Whoever has come first has taken away what was to be read.
-                    let first = self.pruned_to(tenant).await? == found.unwrap_or_default();
-                    if first { return Err(error) } else { break }
+                    if self.pruned_to(tenant).await? == found.unwrap_or_default() {
+                        return Err(error);
+                    }
+                    break;
                 }
             };
             (found, last) = (Some(next.revision), Some(signed));
