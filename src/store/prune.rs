@@ -35,7 +35,7 @@ pub enum Pruning {
     /// So many entries are gone, and this stands for them and all before them.
     Done(u64, Box<SignedCheckpoint>),
     /// It is not what was written, and stays as it is.
-    Faulty(Verified),
+    Faulty(Box<Verified>),
 }
 
 /// What the entries so far come to.
@@ -86,7 +86,7 @@ impl Store {
         let stretch = Stretch { gently: true, key: Some(key.public()), ..Stretch::default() };
         let whole = self.fold(tenant, stretch).await?;
         let (Some(state), 0) = (whole.base, whole.verified.fault_count) else {
-            return Ok(Pruning::Faulty(whole.verified));
+            return Ok(Pruning::Faulty(Box::new(whole.verified)));
         };
         let mut ahead = Ahead::behind(tenant, whole.verified.checkpoint.as_ref(), state);
         let (mut found, mut count, mut last) = (whole.found, 0, None);
