@@ -59,7 +59,7 @@ impl Pruner {
             Ok(()) => self.walked = Some(now),
             // It is tried again with the next look.
             Err(error) => {
-                tracing::warn!(%error, "the ledgers that are to be pruned could not be listed")
+                tracing::warn!(%error, "the ledgers that are to be pruned could not be listed");
             }
         }
     }
