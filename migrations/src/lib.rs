@@ -18,6 +18,7 @@ mod m0013_right_uses;
 mod m0014_refused_tries;
 mod m0015_activity;
 mod m0016_expiry;
+mod m0017_ledger_checkpoints;
 mod parts;
 
 /// Runs the steps in order. Whoever calls it holds the lock that keeps a second process out.
@@ -42,6 +43,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0014_refused_tries::Migration),
             Box::new(m0015_activity::Migration),
             Box::new(m0016_expiry::Migration),
+            Box::new(m0017_ledger_checkpoints::Migration),
         ]
     }
 }

@@ -7,15 +7,16 @@ use std::io::{self, BufRead, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use chrono::SecondsFormat;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::asking::Server;
 use super::settings::Settings;
 use super::{Outcome, say};
-use crate::crypto::HeadKey;
 use crate::crypto::chain::hex;
 use crate::crypto::proof::{Checker, Proof};
+use crate::crypto::{Checkpoint, HeadKey};
 use crate::proto::v1 as pb;
 
 #[derive(Debug, Subcommand)]
@@ -24,7 +25,7 @@ pub(super) enum Wanted {
     Export(Export),
     /// Asks how far a ledger is, signed; keep it, and the key, to hold the ledger against later
     Head(Head),
-    /// Verifies what `export` wrote, without asking anybody: 0 it is what was written, 1 it is not
+    /// Verifies what `export` wrote, without asking anybody: 0 it is what was written, 1 it is not, or there is nothing to verify
     Verify(Verify),
 }
 
@@ -149,11 +150,16 @@ fn verify(wanted: &Verify) -> Outcome {
     let text =
         if wanted.json { as_json(&proof, pinned).to_string() + "\n" } else { told(&proof, pinned) };
     say(&text)?;
-    Ok(if proof.flaws.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if is_proven(&proof) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn at(file: &Path) -> impl FnOnce(io::Error) -> Box<dyn Error + Send + Sync> + '_ {
     move |error| format!("`{}`: {error}", file.display()).into()
+}
+
+/// Tells whether a file proves anything of a ledger: one without an entry says how far it was, and nothing of what is in it.
+const fn is_proven(proof: &Proof) -> bool {
+    proof.flaw_count == 0 && proof.entries > 0
 }
 
 fn told(proof: &Proof, pinned: bool) -> String {
@@ -161,10 +167,17 @@ fn told(proof: &Proof, pinned: bool) -> String {
     // Writing to a String cannot fail.
     let _ = write!(text, "{}", whose(proof));
     let _ = writeln!(text, ": {} entries, up to revision {}", proof.entries, proof.revision);
-    if proof.behind.0 > 0 {
+    if let Some(checkpoint) = &proof.checkpoint {
+        let Checkpoint { entries, revision, at, .. } = checkpoint;
+        let at = at.to_rfc3339_opts(SecondsFormat::Secs, true);
         let _ = writeln!(
             text,
-            "a signed head stands for those up to revision {}, which are not here",
+            "a signed checkpoint stands for {entries} entries up to revision {revision}, which were pruned at {at} and are not verified here"
+        );
+    } else if proof.behind.0 > 0 {
+        let _ = writeln!(
+            text,
+            "a signed head stands for those up to revision {}, which are not here and not verified",
             proof.behind
         );
     }
@@ -176,14 +189,24 @@ fn told(proof: &Proof, pinned: bool) -> String {
     if more > 0 {
         let _ = writeln!(text, "and {more} more");
     }
-    if proof.flaws.is_empty() {
-        let key = proof.key_id.as_deref().unwrap_or_default();
-        let _ = writeln!(text, "it is what was written, and signed by the key {key}");
-        if !pinned {
-            text.push_str("that key comes with the file: hold it against one that you have kept, by --public-key\n");
-        }
-    } else {
+    if !proof.flaws.is_empty() {
         text.push_str("it is NOT what was written\n");
+        return text;
+    }
+    if proof.entries == 0 {
+        text.push_str("NOTHING of the ledger was verified, since there is no entry here: export it from the beginning, or from an earlier revision\n");
+    }
+    let key = proof.key_id.as_deref().unwrap_or_default();
+    let what = if proof.entries > 0 {
+        "it is what was written, and"
+    } else {
+        "what is said of how far it was is"
+    };
+    let _ = writeln!(text, "{what} signed by the key {key}");
+    if !pinned {
+        text.push_str(
+            "that key comes with the file: hold it against one that you have kept, by --public-key\n",
+        );
     }
     text
 }
@@ -203,10 +226,15 @@ fn as_json(proof: &Proof, pinned: bool) -> Value {
         })
         .collect();
     json!({
-        "good": proof.flaws.is_empty(),
+        "good": is_proven(proof),
         "account_id": proof.account.map(|account| account.to_string()),
         "entries": proof.entries,
         "behind": proof.behind.0,
+        "checkpoint": proof.checkpoint.as_ref().map(|checkpoint| json!({
+            "revision": checkpoint.revision.0,
+            "entries": checkpoint.entries,
+            "time": checkpoint.at.to_rfc3339_opts(SecondsFormat::Micros, true),
+        })),
         "revision": proof.revision.0,
         "hash": hex(&proof.hash),
         "key_id": proof.key_id,

@@ -64,6 +64,8 @@ struct Walk {
     later: Answer,
     seen: usize,
     found: usize,
+    /// Whether the ledger has come to where it begins.
+    pruned: bool,
 }
 
 /// Prints the writes at which an answer changed; says so and ends with 1 where there is none among those that were looked at.
@@ -81,7 +83,8 @@ pub(super) async fn run(settings: &Settings, wanted: Wanted) -> Outcome {
         ..Default::default()
     };
     let now = Answer { decision: false, reason: "" };
-    let mut walk = Walk { client, question, later: now.clone(), now, seen: 0, found: 0 };
+    let later = now.clone();
+    let mut walk = Walk { client, question, later, now, seen: 0, found: 0, pruned: false };
     walk.now = walk.answer(None).await?;
     walk.later = walk.now.clone();
     let mut request = pb::ListAuditEventsRequest {
@@ -113,7 +116,7 @@ pub(super) async fn run(settings: &Settings, wanted: Wanted) -> Outcome {
 
 impl Walk {
     fn is_over(&self, wanted: &Wanted) -> bool {
-        self.seen >= wanted.writes || (self.found > 0 && !wanted.all)
+        self.pruned || self.seen >= wanted.writes || (self.found > 0 && !wanted.all)
     }
 
     /// Ends, having looked at all that there is or at so much as was wanted. Programs are told of no change by no line.
@@ -124,6 +127,8 @@ impl Walk {
         let (now, seen) = (word(&self.now), self.seen);
         let among = if whole {
             format!("in all the writes that you may read ({seen})")
+        } else if self.pruned {
+            format!("among the writes that the ledger goes back to ({seen})")
         } else {
             format!("among the newest writes ({seen}; `--writes` looks further back)")
         };
@@ -155,7 +160,14 @@ impl Walk {
     ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         let Some(time) = write.events.first().and_then(|event| event.time) else { return Ok(()) };
         self.seen += 1;
-        let before = self.answer(Some(a_moment_before(time))).await?;
+        let before = match self.answer(Some(a_moment_before(time))).await {
+            // What stood before the first entry that is left is not known.
+            Err(NoReply::Lost(_)) => {
+                self.pruned = true;
+                return Ok(());
+            }
+            told => told?,
+        };
         if before.decision != self.later.decision {
             let after = self.answer(Some(time)).await?;
             self.found += 1;

@@ -30,6 +30,7 @@ impl Config {
         }
         problems.extend(self.mail.sender(self.store().engine().ok()).err());
         problems.extend(self.sso.check());
+        problems.extend(self.ledger.check());
         problems.extend(self.decision_log.config(&self.telemetry).err());
         problems.extend(self.shares());
         problems.extend(self.beside());
@@ -47,7 +48,7 @@ impl Config {
         problems
     }
 
-    fn bounded(&self) -> [Bounded; 37] {
+    fn bounded(&self) -> [Bounded; 38] {
         let (limits, store, passwords) = (&self.limits, &self.store, &self.passwords);
         let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
         [
@@ -85,6 +86,7 @@ impl Config {
             ("decision_log.remember", count(self.decision_log.remember), 0, 1_000_000),
             ("ledger.verify_hours", self.ledger.verify_hours.into(), 0, 8_760),
             ("ledger.look_ms", self.ledger.look_ms, 10, 3_600_000),
+            ("ledger.keep_days", self.ledger.keep_days.into(), 0, 36_500),
             ("activity.keep_days", self.activity.keep_days.into(), 1, 3_650),
             ("shutdown.drain_ms", self.shutdown.drain_ms, 0, 60_000),
             ("shutdown.hard_seconds", self.shutdown.hard_seconds, 1, 600),

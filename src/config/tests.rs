@@ -402,3 +402,16 @@ fn a_share_is_from_nothing_to_all_and_a_file_is_needed_where_one_is_written() {
     let (keys, _) = problems(from_environment(&[("CHANCERY_TELEMETRY__SAMPLE", "half")]));
     assert_eq!(keys, ["telemetry.sample (CHANCERY_TELEMETRY__SAMPLE)"]);
 }
+
+#[test]
+fn a_ledger_is_kept_for_ever_or_for_long_enough() {
+    assert_eq!(from_environment(&[]).unwrap().server().inspect.keep, None);
+    for (days, kept) in [("0", None), ("30", Some(30)), ("3650", Some(3_650))] {
+        let config = from_environment(&[("CHANCERY_LEDGER__KEEP_DAYS", days)]).unwrap();
+        assert_eq!(config.server().inspect.keep, kept.map(chrono::TimeDelta::days));
+    }
+    for days in ["1", "29", "36501"] {
+        let (keys, text) = problems(from_environment(&[("CHANCERY_LEDGER__KEEP_DAYS", days)]));
+        assert_eq!(keys, ["ledger.keep_days"], "{text}");
+    }
+}

@@ -106,8 +106,13 @@ impl LedgerKey {
     /// Signs a head.
     pub fn sign(&self, head: Head) -> Result<SignedHead, NoKey> {
         let text = said(&head, &self.public.id).ok_or(NoKey)?;
-        let signature = STANDARD.encode(self.pair.sign(text.as_bytes()).as_ref());
+        let signature = self.sign_text(&text);
         Ok(SignedHead { head, text, signature, key_id: self.public.id.clone() })
+    }
+
+    /// Signs a text that says by itself what it is.
+    pub(super) fn sign_text(&self, text: &str) -> String {
+        STANDARD.encode(self.pair.sign(text.as_bytes()).as_ref())
     }
 }
 
@@ -125,11 +130,17 @@ impl HeadKey {
         }
     }
 
+    /// Tells whether this key has signed a text.
+    pub(super) fn has_signed(&self, text: &str, signature: &str) -> bool {
+        let Ok(bytes) = STANDARD.decode(signature) else { return false };
+        UnparsedPublicKey::new(&ED25519, &self.bare).verify(text.as_bytes(), &bytes).is_ok()
+    }
+
     /// Reads a head that this key has signed.
     pub fn open(&self, text: &str, signature: &str) -> Result<SignedHead, BadHead> {
-        let bytes = STANDARD.decode(signature).map_err(|_| BadHead::Signature)?;
-        let verified = UnparsedPublicKey::new(&ED25519, &self.bare).verify(text.as_bytes(), &bytes);
-        verified.map_err(|_| BadHead::Signature)?;
+        if !self.has_signed(text, signature) {
+            return Err(BadHead::Signature);
+        }
         let read: Said = serde_json::from_str(text).map_err(|_| BadHead::Form)?;
         let at = DateTime::parse_from_rfc3339(&read.at).map_err(|_| BadHead::Form)?;
         let head = Head {

@@ -5,6 +5,7 @@
 
 mod certificate;
 pub mod chain;
+mod checkpoint;
 mod consistency;
 mod etag;
 pub mod jwt;
@@ -18,6 +19,7 @@ pub mod secret;
 pub mod token;
 
 pub use certificate::Certificate;
+pub use checkpoint::{BadCheckpoint, Checkpoint, SignedCheckpoint};
 pub use consistency::{BadConsistencyToken, ConsistencyToken};
 pub use etag::{etag, fingerprint};
 pub use keys::{BadKey, KeyRing};

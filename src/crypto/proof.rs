@@ -3,14 +3,16 @@
 //!
 //! Each line is a JSON object. Most are an entry: `body`, the text that was hashed, with `prev_hash` and `hash`. The last is a
 //! signed head: `head`, the text that was signed, with `signature` and `public_key`. A head may stand at the beginning, for all
-//! that came before, and between, where one export goes on from another.
+//! that came before, and between, where one export goes on from another. Of a ledger that was pruned the first line is a signed
+//! `checkpoint`, which stands for what the ledger itself does not hold any more.
 
 use std::fmt;
 
+use chrono::SecondsFormat;
 use serde::{Deserialize, Serialize};
 
-use super::chain;
 use super::ledger_key::{HeadKey, SignedHead};
+use super::{Checkpoint, SignedCheckpoint, chain};
 use crate::model::{AccountId, Revision};
 
 /// So many faults are told; the rest are counted.
@@ -22,6 +24,7 @@ const FAULTS: usize = 100;
 enum Line {
     Entry(Entry),
     Head(HeadLine),
+    Checkpoint(CheckpointLine),
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -36,6 +39,14 @@ struct Entry {
 #[serde(deny_unknown_fields)]
 struct HeadLine {
     head: String,
+    public_key: String,
+    signature: String,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CheckpointLine {
+    checkpoint: String,
     public_key: String,
     signature: String,
 }
@@ -65,6 +76,16 @@ pub fn head_line(head: &SignedHead, key: &HeadKey) -> Option<String> {
         head: head.text.clone(),
         public_key: key.pem.clone(),
         signature: head.signature.clone(),
+    });
+    Some(serde_json::to_string(&line).ok()? + "\n")
+}
+
+/// Writes what stands for pruned entries as a line, whatever it says: with the key that should have signed it.
+pub fn checkpoint_line(text: &str, signature: &str, key: &HeadKey) -> Option<String> {
+    let line = Line::Checkpoint(CheckpointLine {
+        checkpoint: text.to_owned(),
+        public_key: key.pem.clone(),
+        signature: signature.to_owned(),
     });
     Some(serde_json::to_string(&line).ok()? + "\n")
 }
@@ -100,8 +121,10 @@ pub struct Proof {
     pub account: Option<AccountId>,
     /// How many entries there are.
     pub entries: u64,
-    /// The revision that a head at the beginning stands for, with all before it; 0 = the ledger is whole.
+    /// The revision that a head or a checkpoint at the beginning stands for, with all before it; 0 = the ledger is whole.
     pub behind: Revision,
+    /// What stands at the beginning for entries that were pruned.
+    pub checkpoint: Option<Checkpoint>,
     /// The newest revision.
     pub revision: Revision,
     /// The hash of its last entry.
@@ -133,6 +156,7 @@ impl Checker {
             account: None,
             entries: 0,
             behind: Revision::default(),
+            checkpoint: None,
             revision: Revision::default(),
             hash: [0; 32],
             key_id: None,
@@ -156,7 +180,11 @@ impl Checker {
         match serde_json::from_str(text) {
             Ok(Line::Entry(entry)) => self.entry(&entry),
             Ok(Line::Head(head)) => self.head(&head),
-            Err(_) => self.flaw(Some(self.line), None, "is neither an entry nor a signed head"),
+            Ok(Line::Checkpoint(line)) => self.checkpoint(&line),
+            Err(_) => {
+                let why = "is neither an entry nor a signed head or checkpoint";
+                self.flaw(Some(self.line), None, why);
+            }
         }
     }
 
@@ -206,23 +234,64 @@ impl Checker {
         self.at = body.at;
     }
 
-    fn head(&mut self, line: &HeadLine) {
+    /// Finds the key that must have signed a line which names this one.
+    fn key_of(&mut self, public_key: &str) -> Option<HeadKey> {
         let here = Some(self.line);
         if self.key.is_none() {
-            match HeadKey::read(&line.public_key) {
+            match HeadKey::read(public_key) {
                 Ok(key) => self.key = Some(key),
-                Err(_) => return self.flaw(here, None, "names no key that could have signed"),
+                Err(_) => self.flaw(here, None, "names no key that could have signed"),
             }
         }
-        let Some(key) = &self.key else { return };
-        if key.pem != line.public_key {
-            return self.flaw(here, None, "names another key than the one that should have signed");
+        let key = self.key.clone()?;
+        if key.pem != public_key {
+            self.flaw(here, None, "names another key than the one that should have signed");
+            return None;
         }
+        Some(key)
+    }
+
+    fn checkpoint(&mut self, line: &CheckpointLine) {
+        let here = Some(self.line);
+        let Some(key) = self.key_of(&line.public_key) else { return };
+        let signed = key.open_checkpoint(&line.checkpoint, &line.signature);
+        let SignedCheckpoint { checkpoint, .. } = match signed {
+            Ok(signed) => signed,
+            Err(why) => return self.flaw(here, None, why.to_string()),
+        };
+        self.done.key_id = Some(key.id);
+        match self.done.account {
+            None => {
+                self.done.account = Some(checkpoint.account);
+                let revision = checkpoint.revision;
+                (self.done.behind, self.done.revision) = (revision, revision);
+                self.done.hash = checkpoint.hash;
+                self.at = checkpoint.last_at.to_rfc3339_opts(SecondsFormat::Micros, true);
+                self.done.checkpoint = Some(checkpoint);
+            }
+            Some(account) if account != checkpoint.account => {
+                let why = format!("is of the ledger of `{}`", checkpoint.account);
+                self.flaw(here, None, why);
+            }
+            // Behind what it stands for, it says no more than that.
+            Some(_) => {
+                let there = (checkpoint.revision, checkpoint.hash);
+                if there != (self.done.revision, self.done.hash) {
+                    let why = "the checkpoint is of another revision, or of another hash, than the entry before it";
+                    self.flaw(here, None, why);
+                }
+            }
+        }
+    }
+
+    fn head(&mut self, line: &HeadLine) {
+        let here = Some(self.line);
+        let Some(key) = self.key_of(&line.public_key) else { return };
         let head = match key.open(&line.head, &line.signature) {
             Ok(signed) => signed.head,
             Err(why) => return self.flaw(here, None, why.to_string()),
         };
-        self.done.key_id = Some(key.id.clone());
+        self.done.key_id = Some(key.id);
         let Some(account) = self.done.account else {
             // It stands for all that came before.
             self.done.account = Some(head.account);

@@ -103,9 +103,7 @@ impl Inner {
             match follow(&mut next, &entries) {
                 Ok(false) => lag = lag.or_else(|| entries.first().map(|entry| entry.at)),
                 Ok(true) => return self.new_catalogue(slot).await,
-                Err(store::Error::Forked { .. }) => {
-                    return self.other_history(slot, "an entry does not follow what is held").await;
-                }
+                Err(store::Error::Forked { .. }) => return self.unconnected(slot, &known).await,
                 Err(error) => return Err(error.into()),
             }
         }
@@ -142,6 +140,15 @@ impl Inner {
             }
         }
         Ok(snapshot)
+    }
+
+    /// What comes next does not follow what is held: it was pruned in between, or it is of another history.
+    async fn unconnected(&self, slot: &Slot, known: &Snapshot) -> Result<Arc<Snapshot>, Error> {
+        if known.revision() < self.store.pruned_to(slot.tenant).await? {
+            tracing::info!(tenant = %slot.tenant, "what led on from what is held was pruned: it is loaded anew");
+            return self.load(slot).await;
+        }
+        self.other_history(slot, "an entry does not follow what is held").await
     }
 
     async fn other_history(&self, slot: &Slot, why: &'static str) -> Result<Arc<Snapshot>, Error> {

@@ -221,10 +221,12 @@ impl Feed {
         } else {
             Box::pin(self.inner.store.hash_at(token.tenant, token.revision)).await?
         };
-        match hash {
-            Some(hash) if hash.starts_with(&token.hash8) => Ok(snapshot),
-            _ => Err(Error::OtherHistory),
-        }
+        let known = match hash {
+            Some(hash) => hash.starts_with(&token.hash8),
+            // What was pruned is shown by what has come since; of which line it was, nobody can tell any more.
+            None => token.revision < self.inner.store.pruned_to(token.tenant).await?,
+        };
+        if known { Ok(snapshot) } else { Err(Error::OtherHistory) }
     }
 
     /// Brings the platform to what a token says of it: decisions stand at both revisions (`edges.md` §4).

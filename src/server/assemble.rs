@@ -17,6 +17,7 @@ use super::inspect::{InspectConfig, Inspector};
 use super::open::{Open, OpenStreams};
 use super::phase::{Phase, Phases};
 use super::probe::Probe;
+use super::prune::Pruner;
 use super::{Config, Error};
 use crate::admin::Report;
 use crate::crypto::{KeyRing, LedgerKey};
@@ -138,6 +139,12 @@ impl House {
     pub(super) fn inspector(&self, config: InspectConfig) -> Inspector {
         let (store, feed) = (self.store.clone(), self.feed.clone());
         Inspector::new((store, feed, Arc::clone(&self.ledger_key)), config)
+    }
+
+    /// Returns what prunes the ledgers, if that is wanted.
+    pub(super) fn pruner(&self, config: InspectConfig) -> Option<Pruner> {
+        let (store, key) = (self.store.clone(), Arc::clone(&self.ledger_key));
+        config.keep.map(|keep| Pruner { store, key, look: config.look, keep, walked: None })
     }
 
     /// Returns every service: ours, health, and reflection in both its versions.

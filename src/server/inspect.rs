@@ -26,6 +26,8 @@ pub struct InspectConfig {
     pub look: Duration,
     /// How often each is verified; `None` = never.
     pub every: Option<TimeDelta>,
+    /// For how long entries are kept; `None` = for ever.
+    pub keep: Option<TimeDelta>,
 }
 
 /// Looks after the ledgers of a process.
@@ -117,8 +119,9 @@ impl Inspector {
         if ledger.verified.is_some_and(|at| now - at < every) {
             return;
         }
-        let gently = Stretch { gently: true, ..Stretch::default() };
-        match self.store.inspect(tenant, gently).await {
+        let key = Some(self.key.public());
+        let stretch = Stretch { gently: true, key, ..Stretch::default() };
+        match self.store.inspect(tenant, stretch).await {
             Ok(_) => {
                 metrics::counter!("chancery_ledger_verifications_total").increment(1);
                 ledger.verified = Some(now);

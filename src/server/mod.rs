@@ -14,6 +14,7 @@ mod listen;
 mod open;
 mod phase;
 mod probe;
+mod prune;
 #[cfg(test)]
 mod tests;
 mod tls;
@@ -266,6 +267,7 @@ pub async fn start(
 
     // The first probe before the first connection: nobody sees a server that is not sure of itself.
     let inspector = house.inspector(config.inspect);
+    let pruner = house.pruner(config.inspect);
     let probe = house.probe();
     let (reports, seen) = watch::channel(probe.report().await);
     let routes = house.routes(&config, seen.clone(), &phases)?;
@@ -284,10 +286,11 @@ pub async fn start(
     let posting = tokio::spawn(house.post.run(phases.clone().reached(Phase::Closing)));
     let kept = (house.credentials, house.signing, house.issuers);
     let inspecting = tokio::spawn(inspector.run(phases.clone()));
+    let pruning = tokio::spawn(prune::run(pruner, phases.clone()));
     let upkeep = tokio::spawn(upkeep::run(house.store, kept, config.keep_activity, phases));
 
     let (stop, stopped) = oneshot::channel();
-    let others = [probing, posting, inspecting, upkeep];
+    let others = [probing, posting, inspecting, pruning, upkeep];
     let tasks = Tasks { grpc, admin, others, decisions: house.decision_log };
     let done = tokio::spawn(conduct(stopped, tell, tasks, config.drain, config.hard));
     Ok(Running { grpc: grpc_at, admin: admin_at, stop: Some(stop), done })
@@ -360,7 +363,7 @@ async fn serve_pages(shown: Shown, listening: Listening, phases: Phases) -> Resu
 struct Tasks {
     grpc: JoinHandle<Result<(), Error>>,
     admin: JoinHandle<Result<(), Error>>,
-    others: [JoinHandle<()>; 4],
+    others: [JoinHandle<()>; 5],
     decisions: Option<DecisionLog>,
 }
 

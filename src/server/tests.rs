@@ -52,7 +52,7 @@ fn config() -> Config {
         authzen: authzen::Settings::default(),
         browsers: Browsers::default(),
         mesh: MeshConfig { routes: Vec::new(), proxies: Vec::new(), patience: PATIENCE },
-        inspect: InspectConfig { look: PATIENCE, every: None },
+        inspect: InspectConfig { look: PATIENCE, every: None, keep: None },
         keep_activity: chrono::TimeDelta::days(90),
         slow: None,
         decision_log: None,

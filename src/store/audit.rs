@@ -126,6 +126,8 @@ pub struct Events {
     pub found: Vec<Event>,
     /// Where to go on; `None` = there are no more.
     pub next: Option<Place>,
+    /// The last revision that was pruned; 0 = none was.
+    pub pruned: Revision,
 }
 
 /// The revisions that are left to look into, both ends included.
@@ -163,7 +165,8 @@ impl Store {
     /// written is found as well, and says so.
     pub async fn audit(&self, wanted: &Wanted) -> Result<Events, Error> {
         let mut found = Vec::new();
-        let mut left = self.range(wanted).await?;
+        let pruned = self.pruned_to(wanted.tenant).await?;
+        let mut left = self.range(wanted, pruned).await?;
         let (mut width, mut looked) = (FIRST, 0);
         let mut after = wanted.after;
         while !left.is_empty() && looked < MOST {
@@ -180,7 +183,7 @@ impl Store {
                 if found.len() > wanted.limit {
                     found.truncate(wanted.limit);
                     let next = found.last().map(|event: &Event| event.place);
-                    return Ok(Events { found, next });
+                    return Ok(Events { found, next, pruned });
                 }
                 if whole {
                     break;
@@ -190,15 +193,15 @@ impl Store {
             width = (width * GROWTH).min(MOST.saturating_sub(looked).max(1));
             after = Some(wanted.border(window));
         }
-        Ok(Events { found, next: after.filter(|_| !left.is_empty()) })
+        Ok(Events { found, next: after.filter(|_| !left.is_empty()), pruned })
     }
 
     /// Finds the revisions that a search has to do with.
-    async fn range(&self, wanted: &Wanted) -> Result<Range, Error> {
-        let mut range = Range { low: 1, high: wanted.newest.0 };
+    async fn range(&self, wanted: &Wanted, pruned: Revision) -> Result<Range, Error> {
+        let mut range = Range { low: pruned.next().0, high: wanted.newest.0 };
         if let Some(start) = wanted.start {
             let first = self.first_since(wanted.tenant, start).await?;
-            range.low = first.map_or(u64::MAX, |first| first.0);
+            range.low = first.map_or(u64::MAX, |first| first.0.max(range.low));
         }
         if let Some(end) = wanted.end
             && let Some(first) = self.first_since(wanted.tenant, end).await?

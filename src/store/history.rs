@@ -5,7 +5,7 @@ use sea_orm::{
     QuerySelect as _,
 };
 
-use super::rows::{hash, ledger, number};
+use super::rows::{hash, ledger, number, revision};
 use super::{Error, Store};
 use crate::model::{AccountId, Revision};
 
@@ -18,7 +18,27 @@ impl Store {
         Ok(behind.count(self.loads()).await?)
     }
 
-    /// Returns the hash of a revision's last entry; `None` where the ledger does not hold it.
+    /// Returns the first revision that the ledger holds, if that is not behind another.
+    pub(super) async fn left_before(
+        &self,
+        tenant: AccountId,
+        upto: Revision,
+    ) -> Result<Option<Revision>, Error> {
+        let found: Option<i64> = ledger::Entity::find()
+            .select_only()
+            .column(ledger::Column::Revision)
+            .filter(ledger::Column::TenantId.eq(tenant.0))
+            .filter(ledger::Column::Revision.lte(number(upto)?))
+            .order_by_asc(ledger::Column::Revision)
+            .limit(1)
+            .into_tuple()
+            .one(self.loads())
+            .await?;
+        found.map(|found| revision("ledger", &tenant, found)).transpose()
+    }
+
+    /// Returns the hash of a revision's last entry; `None` where the ledger does not hold it. That of the last one that was pruned
+    /// is in the checkpoint.
     pub async fn hash_at(
         &self,
         tenant: AccountId,
@@ -34,6 +54,10 @@ impl Store {
             .into_tuple()
             .one(self.credentials())
             .await?;
-        found.map(|bytes| hash("ledger", &tenant, &bytes)).transpose()
+        if let Some(bytes) = found {
+            return hash("ledger", &tenant, &bytes).map(Some);
+        }
+        let kept = self.checkpoint(tenant).await?.filter(|kept| kept.revision == at);
+        Ok(kept.and_then(|kept| kept.read().ok()).map(|signed| signed.checkpoint.hash))
     }
 }

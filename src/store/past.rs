@@ -222,7 +222,7 @@ async fn backwards<C: ConnectionTrait>(
 }
 
 /// Tells whether an entry says anything of its tenant's state: one of a message or of another tenant does not.
-fn is_state(entry: &Entry) -> bool {
+pub(super) fn is_state(entry: &Entry) -> bool {
     let image = entry.change.after.as_ref().or(entry.change.before.as_ref());
     entry.change.kind != ChangeKind::TenantOpen && !matches!(image, Some(Image::Message(_)))
 }

@@ -1,26 +1,33 @@
 //! Whether a ledger is whole, and whether the rows are what it says.
 //!
 //! Entries are read page by page and held no longer than that; of each object no more is kept than a hash of how its newest
-//! entry left it. What takes the processor's time is done on threads that answer nobody.
+//! entry left it, and of how its first one found it where that is not the first of all. What takes the processor's time is done
+//! on threads that answer nobody.
+//!
+//! A ledger that was pruned is verified from its checkpoint on. The state that stands there is made of the rows and of what the
+//! entries since then have found, and held against the digests in the checkpoint, so that a row shows that was changed past the
+//! program, though no entry is left that speaks of it.
 
-use std::collections::BTreeMap;
+mod folded;
+
 use std::fmt;
 use std::time::Instant;
 
-use chrono::{DateTime, Utc};
 use sea_orm::ConnectionTrait;
 
-use super::entries::{Entry, checked, rows};
-use super::rows::ledger;
+use super::checkpoint::KeptCheckpoint;
+use super::entries::rows;
+use super::state::State;
 use super::{Cause, Error, Progress, Store, World, world};
-use crate::crypto::chain;
-use crate::model::{AccountId, ChangeKind, Image, Revision};
+use crate::crypto::{HeadKey, SignedCheckpoint};
+use crate::model::{AccountId, Image, Revision};
+use folded::Folded;
 
 /// Entries a page.
 const PAGE: u64 = 1_000;
 
-/// So many faults are told; the rest are counted.
-const FAULTS: usize = 100;
+/// So often it is begun anew where entries are pruned while they are read.
+const TRIES: usize = 3;
 
 /// Something that is not as it should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,6 +67,8 @@ pub struct Verified {
     pub head: [u8; 32],
     /// Whether the rows were held against the entries: not where those end before the newest.
     pub compared: bool,
+    /// What stands for the entries before these, where they were pruned and it can be read.
+    pub checkpoint: Option<SignedCheckpoint>,
     /// What is wrong, the first hundred; empty = all is well.
     pub faults: Vec<Fault>,
     /// How many things are wrong.
@@ -68,18 +77,32 @@ pub struct Verified {
 
 /// Which part of a ledger is verified, and how fast.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Stretch {
-    /// From which revision on; `None` = from the first.
+pub struct Stretch<'k> {
+    /// From which revision on; `None`, or one that was pruned = from the first that there is.
     pub from: Option<Revision>,
     /// Up to which one; `None` = to the newest, and then the rows as well.
     pub to: Option<Revision>,
     /// Rests as long as it works, since nobody waits for it.
     pub gently: bool,
+    /// What must have signed a checkpoint; `None` = whoever has.
+    pub key: Option<&'k HeadKey>,
 }
+
+/// A verification, and what a pruning goes on from.
+pub(super) struct Whole {
+    pub(super) verified: Verified,
+    /// The state that the entries begin with; `None` where that was not looked at.
+    pub(super) base: Option<State>,
+    /// Which checkpoint was found.
+    pub(super) found: Option<Revision>,
+}
+
+/// A checkpoint as it was found, if there is one; or why it cannot be read.
+type Found = Result<Option<KeptCheckpoint>, String>;
 
 impl Verified {
     /// Raises the alarm where something is wrong, and names each place.
-    pub(super) fn tell(&self, tenant: AccountId) {
+    pub fn tell(&self, tenant: AccountId) {
         if self.fault_count == 0 {
             let (entries, revision) = (self.entries, self.revision);
             return tracing::debug!(%tenant, entries, %revision, "a ledger is whole");
@@ -104,8 +127,48 @@ impl Store {
     pub async fn verify_stretch(
         &self,
         tenant: AccountId,
-        stretch: Stretch,
+        stretch: Stretch<'_>,
     ) -> Result<Verified, Error> {
+        Ok(self.fold(tenant, stretch).await?.verified)
+    }
+
+    /// Verifies a part of a ledger, and keeps the state that it begins with.
+    pub(super) async fn fold(
+        &self,
+        tenant: AccountId,
+        stretch: Stretch<'_>,
+    ) -> Result<Whole, Error> {
+        let mut tries = 0;
+        let mut found = self.found(tenant).await?;
+        loop {
+            let whole = self.fold_from(tenant, stretch, &found).await?;
+            if whole.verified.fault_count == 0 || tries == TRIES {
+                return Ok(whole);
+            }
+            // What was pruned after the beginning is not missing: then there is another checkpoint by now.
+            let now = self.found(tenant).await?;
+            if now == found {
+                return Ok(whole);
+            }
+            found = now;
+            tries += 1;
+        }
+    }
+
+    async fn found(&self, tenant: AccountId) -> Result<Found, Error> {
+        match self.checkpoint(tenant).await {
+            Ok(kept) => Ok(Ok(kept)),
+            Err(Error::Corrupt { why, .. }) => Ok(Err(why)),
+            Err(other) => Err(other),
+        }
+    }
+
+    async fn fold_from(
+        &self,
+        tenant: AccountId,
+        stretch: Stretch<'_>,
+        found: &Found,
+    ) -> Result<Whole, Error> {
         let platform = self.root().await? == Some(tenant);
         let newest = match self.heads(&[tenant]).await {
             Ok(heads) => heads.first().ok_or(Error::NoTenant(tenant))?.revision,
@@ -113,37 +176,59 @@ impl Store {
             Err(Error::Corrupt { .. }) => Revision(u64::MAX),
             Err(other) => return Err(other),
         };
-        let work = self.beginning(tenant, stretch.from).await?;
+        let work = self.beginning(tenant, stretch, found).await?;
         let mut folding = Folding { work, stretch, singly: 0 };
+        let found = found.as_ref().ok().and_then(|kept| Some(kept.as_ref()?.revision));
         let goal = stretch.to.map_or(newest, |to| std::cmp::min(to, newest));
         // Entries do not change: only the last ones must be read in one state of the database with the rows.
         while folding.work.done.revision < goal && folding.page(self.loads()).await? {}
         if stretch.to.is_some_and(|to| to < newest) {
-            return Ok(folding.work.done);
+            return Ok(Whole { verified: folding.work.done, base: None, found });
         }
         let db = self.reading(self.loads()).await?;
         while folding.page(&db).await? {}
         let world = match world::read(&db, tenant, platform, &Progress::default()).await {
             Err(Error::Corrupt { table, why }) => {
                 folding.work.fault_of_rows(table, format!("cannot be read: {why}"));
-                return Ok(folding.work.done);
+                return Ok(Whole { verified: folding.work.done, base: None, found });
             }
             read => read?,
         };
         db.commit().await?;
-        aside(move || Ok(folding.work.compare(world))).await
+        let (verified, base) = aside(move || Ok(folding.work.compare(world))).await?;
+        Ok(Whole { verified, base, found })
     }
 
     /// Makes what nothing has been added to yet.
-    async fn beginning(&self, tenant: AccountId, from: Option<Revision>) -> Result<Folded, Error> {
+    async fn beginning(
+        &self,
+        tenant: AccountId,
+        stretch: Stretch<'_>,
+        found: &Found,
+    ) -> Result<Folded, Error> {
+        let before = stretch.from.and_then(|from| from.0.checked_sub(1)).map(Revision);
+        let before = before.filter(|before| before.0 > 0);
+        match found {
+            Ok(Some(kept)) if before.is_none_or(|before| before <= kept.revision) => {
+                let mut folded = Folded::behind(kept, stretch.key);
+                // Of those there are none: whoever puts one there would have it read as what was.
+                if let Some(left) = self.left_before(tenant, folded.done.revision).await? {
+                    folded.fault((left, None), "", "is there, though the checkpoint stands for it");
+                }
+                return Ok(folded);
+            }
+            Ok(_) => {}
+            Err(why) => {
+                let mut folded = Folded::new(tenant);
+                folded.fault_of_rows(super::checkpoint::TABLE, format!("cannot be read: {why}"));
+                return Ok(folded);
+            }
+        }
         let mut folded = Folded::new(tenant);
-        let Some(before) = from.and_then(|from| from.0.checked_sub(1)).filter(|before| *before > 0)
-        else {
-            return Ok(folded);
-        };
-        folded.done.revision = Revision(before);
+        let Some(before) = before else { return Ok(folded) };
+        folded.done.revision = before;
         folded.partial = true;
-        match self.hash_at(tenant, Revision(before)).await? {
+        match self.hash_at(tenant, before).await? {
             Some(hash) => folded.done.head = hash,
             None => folded.fault((folded.done.revision, None), "", "there is no such revision"),
         }
@@ -152,7 +237,7 @@ impl Store {
 }
 
 /// Does what takes the processor's time where it holds up nobody's answers.
-async fn aside<T: Send + 'static>(
+pub(super) async fn aside<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Error> + Send + 'static,
 ) -> Result<T, Error> {
     let done = tokio::task::spawn_blocking(work).await;
@@ -160,14 +245,14 @@ async fn aside<T: Send + 'static>(
 }
 
 /// A verification under way.
-struct Folding {
+struct Folding<'k> {
     work: Folded,
-    stretch: Stretch,
+    stretch: Stretch<'k>,
     /// So many pages more are of one revision, since one that cannot be read is among them.
     singly: u64,
 }
 
-impl Folding {
+impl Folding<'_> {
     /// Reads and folds the next entries; `false` where there are none.
     async fn page<C: ConnectionTrait>(&mut self, db: &C) -> Result<bool, Error> {
         let began = Instant::now();
@@ -206,160 +291,6 @@ impl Folding {
         }
         Ok(true)
     }
-}
-
-/// What the entries so far come to.
-struct Folded {
-    tenant: AccountId,
-    done: Verified,
-    ordinal: Option<i32>,
-    at: DateTime<Utc>,
-    /// A hash of each object, as the newest entry about it left it; `None` = it took it away.
-    state: BTreeMap<String, Option<[u8; 32]>>,
-    /// Whether there are entries before these, which were not looked at.
-    partial: bool,
-}
-
-impl Folded {
-    fn new(tenant: AccountId) -> Self {
-        Self {
-            tenant,
-            done: Verified {
-                entries: 0,
-                revision: Revision::default(),
-                head: chain::first(&tenant.to_string()),
-                compared: false,
-                faults: Vec::new(),
-                fault_count: 0,
-            },
-            ordinal: None,
-            at: DateTime::<Utc>::MIN_UTC,
-            state: BTreeMap::new(),
-            partial: false,
-        }
-    }
-
-    /// Notes a fault of an entry or, where its number is not known, at a revision.
-    fn fault(&mut self, at: (Revision, Option<u32>), entity: &str, why: impl Into<String>) {
-        self.note(Some(at.0), at.1, entity, why.into());
-    }
-
-    /// Notes a fault of the rows.
-    fn fault_of_rows(&mut self, entity: &str, why: impl Into<String>) {
-        self.note(None, None, entity, why.into());
-    }
-
-    fn note(
-        &mut self,
-        revision: Option<Revision>,
-        ordinal: Option<u32>,
-        entity: &str,
-        why: String,
-    ) {
-        self.done.fault_count += 1;
-        if self.done.faults.len() < FAULTS {
-            self.done.faults.push(Fault { revision, ordinal, entity: entity.to_owned(), why });
-        }
-    }
-
-    fn add(&mut self, row: ledger::Model) -> Result<(), Error> {
-        let revision = super::rows::revision("ledger", &self.tenant, row.revision)?;
-        let here = (revision, u32::try_from(row.ordinal).ok());
-        let next = if revision == self.done.revision {
-            self.ordinal.and_then(|ordinal| ordinal.checked_add(1)) == Some(row.ordinal)
-        } else {
-            revision == self.done.revision.next() && row.ordinal == 0
-        };
-        if !next {
-            self.fault(here, "", "an entry is missing before this one");
-        }
-        if row.prev_hash != self.done.head {
-            self.fault(here, "", "the hash of the entry before is not that of the entry before");
-        }
-        let hash = chain::link(&self.done.head, &row.body);
-        if row.hash != hash {
-            self.fault(here, "", "the hash is not that of the bytes");
-        }
-        if row.at < self.at {
-            self.fault(here, "", "the time is before that of the entry before");
-        }
-        // Goes on from what is kept, so that one fault is told once.
-        self.done.head = row.hash.as_slice().try_into().unwrap_or(hash);
-        self.done.entries += 1;
-        self.done.revision = revision;
-        self.ordinal = Some(row.ordinal);
-        self.at = row.at;
-        self.read(row, here)
-    }
-
-    fn read(&mut self, row: ledger::Model, here: (Revision, Option<u32>)) -> Result<(), Error> {
-        let entity = row.entity.clone();
-        match checked(row) {
-            Ok(entry) => self.fold(&entry, here),
-            // What this program cannot read was written by a newer one, or by somebody who may not write at all.
-            Err(Error::Corrupt { why, .. } | Error::Newer(why)) => {
-                self.fault(here, &entity, why);
-                Ok(())
-            }
-            Err(other) => Err(other),
-        }
-    }
-
-    fn fold(&mut self, entry: &Entry, here: (Revision, Option<u32>)) -> Result<(), Error> {
-        // A tenant that was opened is in a world, and a ledger, of its own.
-        if entry.change.kind == ChangeKind::TenantOpen {
-            return Ok(());
-        }
-        // What was sent is told, and is no state.
-        if matches!(entry.change.after, Some(Image::Message(_))) {
-            return Ok(());
-        }
-        let entity = entry.change.entity();
-        let said = entry.change.before.as_ref().map(digest).transpose()?;
-        let after = entry.change.after.as_ref().map(digest).transpose()?;
-        let known = self.state.insert(entity.clone(), after);
-        let stood = known.or_else(|| (!self.partial).then_some(None));
-        if stood.is_some_and(|stood| stood != said) {
-            let why = "what stood before is not what the entries before it left";
-            self.fault(here, &entity, why);
-        }
-        Ok(())
-    }
-
-    fn compare(mut self, world: World) -> Verified {
-        self.done.compared = true;
-        if world.revision != self.done.revision {
-            let why = format!("the tenant stands at revision {}", world.revision);
-            self.fault_of_rows("", why);
-        }
-        if world.head != self.done.head {
-            self.fault_of_rows("", "the tenant's hash is not that of its newest entry");
-        }
-        for image in images(world) {
-            let entity = image.entity();
-            match self.state.remove(&entity) {
-                None if self.partial => {}
-                None | Some(None) => self.fault_of_rows(&entity, "is there, and in no entry"),
-                Some(said) if said != digest(&image).ok() => {
-                    self.fault_of_rows(&entity, "is not what its newest entry says");
-                }
-                Some(Some(_)) => {}
-            }
-        }
-        for (entity, said) in std::mem::take(&mut self.state) {
-            if said.is_some() {
-                self.fault_of_rows(&entity, "is in the ledger, and not there");
-            }
-        }
-        self.done
-    }
-}
-
-/// Returns what tells one image from another.
-fn digest(image: &Image) -> Result<[u8; 32], Error> {
-    let bytes = serde_json::to_vec(image)
-        .map_err(|why| Error::Corrupt { table: "ledger", why: why.to_string() })?;
-    Ok(chain::digest(&bytes))
 }
 
 pub(super) fn images(world: World) -> impl Iterator<Item = Image> {

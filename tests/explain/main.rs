@@ -20,6 +20,7 @@ use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::sync::Mutex;
 
+use chancery::crypto::{KeyRing, LedgerKey};
 use chancery::model::{AccountId, Clock as _, Identity, Revision};
 use chancery::proto::v1 as pb;
 use chrono::TimeDelta;
@@ -38,7 +39,7 @@ use support::{Service, ask, engines};
 const PASSWORD: &str = "kaufhaus tiger lampe";
 
 /// Tables that grow with use.
-const BIG: [&str; 19] = [
+const BIG: [&str; 20] = [
     "activity",
     "tenants",
     "accounts",
@@ -49,6 +50,7 @@ const BIG: [&str; 19] = [
     "rights_documents",
     "assignments",
     "ledger",
+    "ledger_checkpoints",
     "idempotency",
     "sessions",
     "refresh_tokens",
@@ -376,6 +378,15 @@ async fn keep_up(service: &Service, tenant: AccountId) {
     store.hash_at(tenant, Revision(1)).await.unwrap();
     store.entries(tenant, Revision(1), 1).await.unwrap();
     store.verify(tenant).await.unwrap();
+    let key = LedgerKey::of(&KeyRing::from_base64(support::KEY).unwrap()).unwrap();
+    for days in [0, 1] {
+        // Two times, since the first checkpoint is put there and the second in its place.
+        service.advance(86_400 * days);
+        service.account(&service.root.account_id, &format!("Main {days}")).await;
+        store.prune(root, service.clock.now(), &key).await.unwrap();
+    }
+    store.tenants_behind(None, 1).await.unwrap();
+    store.tenants_behind(Some(tenant), 1).await.unwrap();
     store.world(root).await.unwrap();
     let replica = service.replica().await;
     replica.stop().await;

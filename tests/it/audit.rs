@@ -4,6 +4,7 @@ mod activity;
 mod exported;
 mod found;
 mod proof;
+mod pruned;
 mod seen;
 mod unused;
 mod watched;

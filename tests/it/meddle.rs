@@ -1,9 +1,10 @@
 //! A connection of one's own to a store: for what happens to databases behind a server's back.
 
+use chancery::model::{AccountId, UserId};
 use sea_orm::{ConnectOptions, ConnectionTrait as _, Database, DatabaseConnection, Statement};
 
 /// Every table, those first that others refer to.
-pub(crate) const TABLES: [&str; 22] = [
+pub(crate) const TABLES: [&str; 23] = [
     "activity",
     "tenants",
     "accounts",
@@ -18,6 +19,7 @@ pub(crate) const TABLES: [&str; 22] = [
     "signing_keys",
     "catalogue_files",
     "ledger",
+    "ledger_checkpoints",
     "idempotency",
     "service_state",
     "passwords",
@@ -64,6 +66,21 @@ impl Meddler {
 
     pub(crate) const fn is_sqlite(&self) -> bool {
         self.sqlite
+    }
+
+    /// An account's id as a statement holds it.
+    pub(crate) fn id(&self, account: &str) -> String {
+        self.uuid(account.parse::<AccountId>().unwrap().0)
+    }
+
+    /// A user's id as a statement holds it.
+    pub(crate) fn user(&self, user: &str) -> String {
+        self.uuid(user.parse::<UserId>().unwrap().0)
+    }
+
+    fn uuid(&self, id: uuid::Uuid) -> String {
+        let id = id.simple();
+        if self.sqlite { format!("x'{id}'") } else { format!("'{id}'") }
     }
 
     /// Begins to write, as a writer does that holds up all the others of every tenant.

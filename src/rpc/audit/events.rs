@@ -60,7 +60,9 @@ impl AuditApi {
         }
         let next_page_token =
             next.map(|place| self.shared.next_page(call, &place)).unwrap_or_default();
-        let reply = pb::ListAuditEventsResponse { audit_events: shown, next_page_token };
+        let pruned_revision = events.pruned.0;
+        let reply =
+            pb::ListAuditEventsResponse { audit_events: shown, pruned_revision, next_page_token };
         Ok(with_revision(Response::new(reply), &by.there))
     }
 

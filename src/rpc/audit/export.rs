@@ -10,8 +10,9 @@ use tracing::Instrument as _;
 
 use super::AuditApi;
 use super::proof::ledger_of;
-use crate::crypto::proof::{entry_line, head_line};
+use crate::crypto::proof::{checkpoint_line, entry_line, head_line};
 use crate::decision::{Snapshot, judge};
+use crate::feed;
 use crate::layers::{Call, Seen, status};
 use crate::model::Revision;
 use crate::proto::v1 as pb;
@@ -50,19 +51,7 @@ impl AuditApi {
         let by = reader(&call)?;
         let ledger = ledger_of(&call, &by)?;
         let there = by.there;
-        let done = Revision(resume_after);
-        let mut first = String::new();
-        if resume_after > 0 {
-            let known = (done <= there.revision()).then_some(done);
-            let hash = match known {
-                Some(known) => self.shared.store.hash_at(ledger, known).await?,
-                None => None,
-            };
-            let none = || {
-                status::bad_field("INVALID_FIELD", "resume_after", "is no revision of the ledger")
-            };
-            first = self.head_line(done, hash.ok_or_else(none)?, &there)?;
-        }
+        let (first, done) = self.beginning(&there, Revision(resume_after)).await?;
         let place = self.exports.place(ledger)?;
         let (to, parts) = mpsc::channel(WAITING);
         let response = with_revision(Response::new(ReceiverStream::new(parts)), &there);
@@ -73,6 +62,31 @@ impl AuditApi {
         };
         tokio::spawn(work.in_current_span());
         Ok(response)
+    }
+
+    /// Makes the first line, which stands for what is left out, and says up to where.
+    async fn beginning(
+        &self,
+        there: &Snapshot,
+        after: Revision,
+    ) -> Result<(String, Revision), Status> {
+        let (store, ledger) = (&self.shared.store, there.tenant());
+        let kept = store.checkpoint(ledger).await?;
+        match kept {
+            None if after.0 == 0 => return Ok((String::new(), after)),
+            Some(kept) if after.0 == 0 => {
+                // Whatever it says: whoever reads it sees whether it was signed.
+                let line = checkpoint_line(&kept.text, &kept.signature, self.key.public());
+                return Ok((line.ok_or_else(status::internal)?, kept.revision));
+            }
+            Some(kept) if after < kept.revision => return Err(feed::Error::Pruned.into()),
+            Some(_) | None => {}
+        }
+        let hash =
+            if after <= there.revision() { store.hash_at(ledger, after).await? } else { None };
+        let none =
+            || status::bad_field("INVALID_FIELD", "resume_after", "is no revision of the ledger");
+        Ok((self.head_line(after, hash.ok_or_else(none)?, there)?, after))
     }
 
     fn head_line(
@@ -102,8 +116,11 @@ impl Export {
         while self.done < newest {
             let mut page = self.of.shared.store.written(tenant, self.done, PAGE).await?;
             page.retain(|entry| entry.revision <= newest);
-            if page.is_empty() {
-                break;
+            let Some(next) = page.first().map(|entry| entry.revision) else { break };
+            // What is missing shows in the lines, unless it was pruned since the beginning.
+            if next > self.done.next() && self.done < self.of.shared.store.pruned_to(tenant).await?
+            {
+                return Err(feed::Error::Pruned.into());
             }
             let (mut lines, mut last) = (String::new(), self.done);
             for entry in page {

@@ -5,8 +5,9 @@ use tonic::{Response, Status};
 
 use super::AuditApi;
 use crate::crypto::chain::hex;
-use crate::crypto::{Head, SignedHead};
+use crate::crypto::{Head, SignedCheckpoint, SignedHead};
 use crate::decision::Snapshot;
+use crate::feed;
 use crate::layers::{Call, status};
 use crate::model::{AccountId, Revision};
 use crate::proto::v1 as pb;
@@ -34,8 +35,11 @@ impl AuditApi {
         if from.is_some_and(|from| from > end) {
             return Err(status::bad_field("INVALID_FIELD", "from", "is no revision of the ledger"));
         }
+        if to.is_some() && to <= Some(self.shared.store.pruned_to(ledger).await?) {
+            return Err(feed::Error::Pruned.into());
+        }
         let _place = self.shared.heavy.place(ledger)?;
-        let stretch = Stretch { from, to, gently: false };
+        let stretch = Stretch { from, to, gently: false, key: Some(self.key.public()) };
         let verified = self.shared.store.inspect(ledger, stretch).await?;
         let reply = pb::VerifyLedgerResponse {
             entries: verified.entries,
@@ -44,6 +48,7 @@ impl AuditApi {
             compared: verified.compared,
             faults: verified.faults.into_iter().map(fault).collect(),
             fault_count: verified.fault_count,
+            checkpoint: verified.checkpoint.map(checkpoint),
         };
         Ok(with_revision(Response::new(reply), &by.there))
     }
@@ -92,6 +97,19 @@ pub(super) fn ledger_of(call: &Call, by: &Reader) -> Result<AccountId, Status> {
     }
     let why = format!("has no ledger of its own: it is in that of `{tenant}`");
     Err(status::bad_field("NOT_A_MAIN_ACCOUNT", "account_id", why))
+}
+
+fn checkpoint(signed: SignedCheckpoint) -> pb::LedgerCheckpoint {
+    pb::LedgerCheckpoint {
+        revision: signed.checkpoint.revision.0,
+        hash: hex(&signed.checkpoint.hash),
+        entries: signed.checkpoint.entries,
+        last_time: Some(timestamp(signed.checkpoint.last_at)),
+        time: Some(timestamp(signed.checkpoint.at)),
+        checkpoint: signed.text,
+        signature: signed.signature,
+        key_id: signed.key_id,
+    }
 }
 
 fn fault(fault: Fault) -> pb::LedgerFault {

@@ -8,6 +8,7 @@ pub(super) mod api_token;
 pub(super) mod assertion;
 pub(super) mod assignment;
 pub(super) mod catalogue_file;
+pub(super) mod checkpoint;
 pub(super) mod custom_role;
 pub(super) mod idempotency;
 pub(super) mod ledger;

@@ -12,7 +12,7 @@ use super::proof::lived_in;
 use crate::meddle::Meddler;
 use crate::support::{Person, Service, engines, refused};
 
-async fn export(
+pub(super) async fn export(
     service: &Service,
     by: &Person,
     account_id: &str,
@@ -29,12 +29,12 @@ async fn export(
     Ok((text, revision))
 }
 
-async fn head(service: &Service, account_id: &str) -> pb::GetLedgerHeadResponse {
+pub(super) async fn head(service: &Service, account_id: &str) -> pb::GetLedgerHeadResponse {
     let request = pb::GetLedgerHeadRequest { account_id: account_id.to_owned() };
     service.audit(&service.root).get_ledger_head(request).await.unwrap().into_inner()
 }
 
-fn check<'l>(key: &HeadKey, lines: impl Iterator<Item = &'l str>) -> Proof {
+pub(super) fn check<'l>(key: &HeadKey, lines: impl Iterator<Item = &'l str>) -> Proof {
     let mut checker = Checker::new(Some(key.clone()));
     lines.for_each(|line| checker.line(line));
     checker.end()

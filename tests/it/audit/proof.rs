@@ -108,12 +108,16 @@ async fn a_ledger_is_verified_in_parts() {
 }
 
 /// A binary value as a statement holds it.
-fn literal(meddler: &Meddler, hex: &str) -> String {
+pub(super) fn literal(meddler: &Meddler, hex: &str) -> String {
     if meddler.is_sqlite() { format!("x'{hex}'") } else { format!("'\\x{hex}'::bytea") }
 }
 
 /// The rows of a ledger: revision, ordinal, and a column in hexadecimal digits.
-async fn column(meddler: &Meddler, tenant: &str, column: &str) -> Vec<(i64, i32, String)> {
+pub(super) async fn column(
+    meddler: &Meddler,
+    tenant: &str,
+    column: &str,
+) -> Vec<(i64, i32, String)> {
     let shown = if meddler.is_sqlite() {
         format!("hex({column})")
     } else {
@@ -132,12 +136,7 @@ async fn column(meddler: &Meddler, tenant: &str, column: &str) -> Vec<(i64, i32,
         .collect()
 }
 
-fn id(meddler: &Meddler, id: &str) -> String {
-    let uuid = id.parse::<chancery::model::AccountId>().unwrap().0.simple().to_string();
-    if meddler.is_sqlite() { format!("x'{uuid}'") } else { format!("'{uuid}'") }
-}
-
-fn flipped(hex: &str, at: usize, bit: u32) -> String {
+pub(super) fn flipped(hex: &str, at: usize, bit: u32) -> String {
     let digit = u8::from_str_radix(&hex[at..=at], 16).unwrap() ^ (1 << bit);
     format!("{}{digit:x}{}", &hex[..at], &hex[at + 1..])
 }
@@ -148,7 +147,7 @@ async fn whichever_byte_of_the_ledger_is_flipped_its_entry_is_named() {
         let service = Service::start(&engine).await;
         let acme = lived_in(&service).await;
         let meddler = Meddler::new(&service.url).await;
-        let tenant = id(&meddler, &acme);
+        let tenant = meddler.id(&acme);
         let mut runner = TestRunner::deterministic();
         for name in ["body", "hash", "prev_hash"] {
             let rows = column(&meddler, &tenant, name).await;
@@ -224,7 +223,7 @@ async fn whichever_row_is_changed_it_is_named() {
             call(by, &path(method), example.encode_to_vec()).await.unwrap();
         }
         let meddler = Meddler::new(&service.url).await;
-        let tenant = id(&meddler, &acme);
+        let tenant = meddler.id(&acme);
         for (table, there, back) in ROWS {
             let key = if table == "tenants" { "id" } else { "tenant_id" };
             meddler.run(&format!("update {table} set {there} where {key} = {tenant}")).await;
@@ -258,7 +257,7 @@ async fn an_entry_that_is_dropped_or_changes_places_is_named() {
         let ann = service.person(&acme, "ann", &["SUPER_USER"]).await;
         service.person(&acme, "bob", &[]).await;
         let meddler = Meddler::new(&service.url).await;
-        let tenant = id(&meddler, &acme);
+        let tenant = meddler.id(&acme);
         let newest = verify(&service, &acme).await.revision;
         // Two that change places: each is a sound entry, and none is where it was.
         let swap = [(2, 1_000_000), (3, 2), (1_000_000, 3)];
