@@ -257,7 +257,7 @@ fn measure() -> Result<PrometheusHandle, BuildError> {
     Ok(handle)
 }
 
-const COUNTERS: [(&str, &str); 24] = [
+const COUNTERS: [(&str, &str); 25] = [
     ("chancery_rpc_requests_total", "Requests answered, by method and code."),
     (
         "chancery_panics_total",
@@ -301,6 +301,7 @@ const COUNTERS: [(&str, &str); 24] = [
         "Sign-ins, denials and the like that are not in the list: too many differed, or they could not be written.",
     ),
     ("chancery_ledger_verifications_total", "Ledgers that this process has verified by itself."),
+    ("chancery_ledger_pruned_entries_total", "Entries of ledgers that gave way to a checkpoint."),
     ("chancery_tenant_loads_total", "Tenants read whole into memory."),
     ("chancery_feed_poll_failures_total", "Polls of the tenants' heads that failed."),
     (
