@@ -36,7 +36,13 @@ impl Inspected {
     /// Notes what a verification found that began at `began`, and raises the alarm where something is wrong.
     ///
     /// What was wrong is so until a whole ledger was verified that began afterwards: a part of one tells nothing of the rest.
-    pub fn note(&self, tenant: AccountId, stretch: Stretch<'_>, began: Instant, verified: &Verified) {
+    pub fn note(
+        &self,
+        tenant: AccountId,
+        stretch: Stretch<'_>,
+        began: Instant,
+        verified: &Verified,
+    ) {
         verified.tell(tenant);
         let mut ledgers = self.ledgers.lock().unwrap_or_else(PoisonError::into_inner);
         let known = ledgers.get(&tenant).copied();
@@ -74,7 +80,11 @@ impl Store {
     }
 
     /// Verifies a part of a ledger, as [`Store::verify_stretch`] does, and has it known what was found.
-    pub async fn inspect(&self, tenant: AccountId, stretch: Stretch<'_>) -> Result<Verified, Error> {
+    pub async fn inspect(
+        &self,
+        tenant: AccountId,
+        stretch: Stretch<'_>,
+    ) -> Result<Verified, Error> {
         let began = Instant::now();
         let verified = self.verify_stretch(tenant, stretch).await?;
         self.inspected().note(tenant, stretch, began, &verified);
