@@ -84,6 +84,9 @@ impl<'m> Filler<'m> {
         let Self { zeroes, when, .. } = self;
         let values = format!("{}, 100, {zeroes}, {when}", self.id(1, "n"));
         self.rows(5_000, "tenants (id, revision, hash, last_at)", &values).await;
+        let values = format!("{}, 50, '', ''", self.id(1, "n"));
+        let into = "ledger_checkpoints (tenant_id, revision, body, signature)";
+        self.rows(5_000, into, &values).await;
     }
 
     async fn accounts(&self) {
