@@ -132,6 +132,7 @@ impl Pattern {
 
 /// Makes the newest entries of a ledger again, one after the other, until there are so many more. The chain stays a true one; and
 /// where those entries end where they began, the rows stay what the ledger says.
+#[expect(clippy::disallowed_methods, reason = "it goes past the program")]
 pub async fn grow(
     db: &DatabaseConnection,
     tenant: AccountId,

@@ -95,6 +95,7 @@ impl<'a> Changer<'a> {
         began.elapsed().as_secs_f64() * 1e6 / f64::from(changes)
     }
 
+    #[expect(clippy::disallowed_methods, reason = "it goes past the program")]
     async fn change(&self, which: usize, entry: bool) {
         let tx = self.db.begin().await.unwrap();
         let mut head = self.lock(&tx).await;

@@ -7,7 +7,7 @@ use benches::figures::{self, Spread, Target, rounds};
 use benches::program::{Program, UNVERIFIED};
 use chancery::proto::v1 as pb;
 
-use super::{BENCH, Filled, Ledger};
+use super::{BENCH, FEW, Filled, Ledger, USERS};
 
 /// Events of a page.
 const PAGE: i32 = 50;
@@ -45,7 +45,8 @@ pub(crate) async fn measure(all: &[Filled], entries: usize) {
     for filled in all {
         let program = Program::serve_with(BENCH, &filled.stored, UNVERIFIED);
         let caller = Caller::of(&program, &filled.stored).await;
-        let sides = [side(&caller, &filled.few).await, side(&caller, &filled.many).await];
+        let sides =
+            [side(&caller, &filled.few, FEW).await, side(&caller, &filled.many, entries).await];
         let mut took = vec![Vec::new(); 2 * KINDS.len()];
         for round in 0..=rounds() {
             for (at, side) in sides.iter().flatten().enumerate() {
@@ -61,45 +62,38 @@ pub(crate) async fn measure(all: &[Filled], entries: usize) {
         let (few, many) = took.split_at(KINDS.len());
         let (name, rounds) = (filled.name, rounds());
         println!("\n# A page of {PAGE} audit events on {name}, ms, {rounds} interleaved rounds\n");
-        println!("| | of {} entries | of {entries} |\n|---|---|---|", super::FEW);
+        println!("| | of {} entries | of {entries} |\n|---|---|---|", FEW);
         for (kind, what) in KINDS.iter().enumerate() {
             let [few, many] = [few, many].map(|took| Spread::of(took[kind].iter().copied()));
             println!("| {what} | {few:.2} | {many:.2} |");
         }
         figures::heading();
         for (kind, what) in KINDS.iter().enumerate() {
-            let what = format!(
-                "a page of the audit, {what}, {name}: {entries} entries against {}",
-                super::FEW
-            );
+            let what =
+                format!("a page of the audit, {what}, {name}: {entries} entries against {}", FEW);
             Target::AtMost(1.5).judge(&what, "×", Spread::of_ratios(&many[kind], &few[kind]));
         }
     }
 }
 
 /// The requests about a ledger, each but the last of which fills a page.
-async fn side(caller: &Caller, ledger: &Ledger) -> Vec<pb::ListAuditEventsRequest> {
+async fn side(caller: &Caller, ledger: &Ledger, entries: usize) -> Vec<pb::ListAuditEventsRequest> {
     let all = pb::ListAuditEventsRequest {
         account_id: ledger.account.clone(),
         page_size: PAGE,
         order: pb::AuditOrder::NewestFirst.into(),
         ..Default::default()
     };
-    let oldest =
-        pb::ListAuditEventsRequest { order: pb::AuditOrder::OldestFirst.into(), ..all.clone() };
-    let edge = async |request| list(caller, request).await[0].time.unwrap();
-    let (first, mut middle) = (edge(&oldest).await, edge(&all).await);
-    let micros = (middle.seconds - first.seconds) * 1_000_000
-        + i64::from((middle.nanos - first.nanos) / 1_000);
-    let half = micros / 2 + i64::from(first.nanos / 1_000);
-    middle.seconds = first.seconds + half.div_euclid(1_000_000);
-    middle.nanos = i32::try_from(half.rem_euclid(1_000_000) * 1_000).unwrap();
+    // Those that were made past the program are a microsecond apart.
+    let mut middle = list(caller, &all).await[0].time.unwrap();
+    let micros = i64::from(middle.nanos / 1_000) - i64::try_from(entries / 2).unwrap();
+    middle.seconds += micros.div_euclid(1_000_000);
+    middle.nanos = i32::try_from(micros.rem_euclid(1_000_000) * 1_000).unwrap();
     let all = pb::ListAuditEventsRequest { end_time: Some(middle), ..all };
     let requests: Vec<_> = (0..KINDS.len()).map(|kind| request(kind, ledger, &all)).collect();
     for (kind, request) in requests.iter().enumerate() {
         let found = list(caller, request).await.len();
-        let full =
-            if kind + 1 == KINDS.len() { super::USERS } else { usize::try_from(PAGE).unwrap() };
+        let full = if kind + 1 == KINDS.len() { USERS } else { usize::try_from(PAGE).unwrap() };
         assert_eq!(found, full, "{}: {request:?}", KINDS[kind]);
     }
     requests
