@@ -123,7 +123,7 @@ pub fn run() -> ExitCode {
 
 async fn dispatch(settings: &Settings, command: Command) -> Outcome {
     match command {
-        Command::Serve => serve::run(settings.load()?).await,
+        Command::Serve => Box::pin(serve::run(settings.load()?)).await,
         Command::Migrate => migrate::run(&settings.load()?).await,
         Command::Bootstrap(wanted) => bootstrap::run(&settings.load()?, wanted).await,
         Command::Rules(wanted) => rules::run(&wanted),

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use prost_reflect::{DescriptorPool, DynamicMessage, MethodDescriptor, ServiceDescriptor, Value};
 
 use crate::decision::{Access, BadRule, Check, Rule, When};
-use crate::model::Swift;
+use crate::model::SwiftSet;
 use crate::model::catalogue::Catalogue;
 use crate::proto;
 
@@ -125,16 +125,16 @@ pub(super) fn answers(path: &str) -> bool {
 
 /// Returns the path of a method that exists, for labels.
 pub fn known_method(path: &str) -> Option<&'static str> {
-    methods().get_key_value(path).map(|(known, ())| known.as_str())
+    methods().get(path).map(String::as_str)
 }
 
 /// Walks the paths of all methods that exist.
 pub(super) fn known_methods() -> impl Iterator<Item = &'static str> {
-    methods().keys().map(String::as_str)
+    methods().iter().map(String::as_str)
 }
 
-fn methods() -> &'static Swift<String, ()> {
-    static METHODS: OnceLock<Swift<String, ()>> = OnceLock::new();
+fn methods() -> &'static SwiftSet<String> {
+    static METHODS: OnceLock<SwiftSet<String>> = OnceLock::new();
     METHODS.get_or_init(|| {
         let ours = proto::pool().ok().into_iter().flat_map(|pool| {
             let services: Vec<_> = pool.services().collect();
@@ -142,8 +142,7 @@ fn methods() -> &'static Swift<String, ()> {
                 .into_iter()
                 .flat_map(|s| s.methods().map(|m| path_of(&s, &m)).collect::<Vec<_>>())
         });
-        let others = PUBLIC.iter().chain([&CHECK]).map(|path| (*path).to_owned());
-        ours.chain(others).map(|path| (path, ())).collect()
+        ours.chain(PUBLIC.iter().chain([&CHECK]).map(|path| (*path).to_owned())).collect()
     })
 }
 

@@ -30,13 +30,13 @@ pub struct BadId {
 /// By byte, what a letter stands for; what is none is above 31.
 const VALUES: [u8; 256] = values();
 
-#[expect(clippy::indexing_slicing, clippy::as_conversions, reason = "worked out by the compiler")]
+#[expect(clippy::indexing_slicing, reason = "worked out by the compiler")]
 const fn values() -> [u8; 256] {
     let mut values = [u8::MAX; 256];
-    let mut five = 0;
-    while five < ALPHABET.len() {
-        values[ALPHABET[five] as usize] = five as u8;
-        five += 1;
+    let (mut place, mut five) = (0, 0);
+    while place < ALPHABET.len() {
+        values[ALPHABET[place] as usize] = five;
+        (place, five) = (place + 1, five + 1);
     }
     values
 }

@@ -46,3 +46,5 @@ pub use user_filter::UserFilter;
 
 /// A map whose hash is seeded anew by each process, and costs less than the look that it is for.
 pub type Swift<K, V> = std::collections::HashMap<K, V, foldhash::fast::RandomState>;
+/// And such a set.
+pub type SwiftSet<K> = std::collections::HashSet<K, foldhash::fast::RandomState>;

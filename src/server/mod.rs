@@ -321,7 +321,7 @@ async fn serve_grpc(
 ) -> Result<(), Error> {
     let cores = Arc::new(Cores::start(config.answering_threads)?);
     let taken = connections(listening, Arc::clone(&cores), phases.clone());
-    let cors = option_layer(layers::cors(&config.browsers)?);
+    let origins = option_layer(layers::cors(&config.browsers)?);
     let authzen = Authzen::new(Arc::clone(&door.gate), config.authzen);
     let mut server = Server::builder()
         // For AuthZEN and gRPC-Web; the door refuses gRPC that comes so.
@@ -331,7 +331,7 @@ async fn serve_grpc(
         .http2_keepalive_timeout(Some(PONG))
         .http2_max_header_list_size(HEADERS)
         // Outermost: a browser reads no answer, a refusal neither, that does not name its origin.
-        .layer(cors)
+        .layer(origins)
         // Other ways of saying the same, each made into gRPC.
         .layer(authzen)
         .layer(Web { on: config.browsers.grpc_web })

@@ -1,7 +1,6 @@
 //! Figures of what a server looks after by itself: whether its ledgers are whole, and what expires.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
+use chancery::model::{Clock as _, SystemClock};
 use chancery::proto::v1 as pb;
 use pb::audit_service_client::AuditServiceClient;
 use pb::role_service_client::RoleServiceClient;
@@ -16,10 +15,9 @@ use crate::support::{As, engines};
 
 const DAY: i64 = 86_400;
 
-fn in_days(days: i64) -> Option<prost_types::Timestamp> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
-    let seconds = i64::try_from(now).unwrap() + days * DAY - 3_600;
-    Some(prost_types::Timestamp { seconds, nanos: 0 })
+fn in_days(days: i64) -> prost_types::Timestamp {
+    let seconds = SystemClock.now().timestamp() + days * DAY - 3_600;
+    prost_types::Timestamp { seconds, nanos: 0 }
 }
 
 async fn user(by: &As, name: &str) -> String {
@@ -77,7 +75,7 @@ async fn what_expires_soon_is_counted_by_kind_and_by_how_soon() {
         for days in [1, 1, 3, 20, 90] {
             let request = pb::CreateApiTokenRequest {
                 user_id: ann.clone(),
-                expire_time: in_days(days),
+                expire_time: Some(in_days(days)),
                 display_name: days.to_string(),
                 ..Default::default()
             };
@@ -90,7 +88,7 @@ async fn what_expires_soon_is_counted_by_kind_and_by_how_soon() {
         let request = pb::AddUserRoleRequest {
             user_id: ann,
             role_type: "USER".to_owned(),
-            expire_time: in_days(5),
+            expire_time: Some(in_days(5)),
             ..Default::default()
         };
         RoleServiceClient::new(by).add_user_role(request).await.unwrap();

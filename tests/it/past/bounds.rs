@@ -66,8 +66,8 @@ async fn what_is_to_come_is_refused_alike_to_whoever_may_and_may_not_ask_of_anot
                 };
                 let then = service.authorization(by).explain_authorization(request).await;
                 refused(then, Code::InvalidArgument, "INVALID_FIELD");
-                // One's own rights each person reads; of another time only who may explain.
-                if by.user_id == client.user_id {
+                // Who may not read these rights as of now is told that, of whatever time it asks.
+                if by.user_id != told.boss.user_id {
                     continue;
                 }
                 let request = pb::GetEffectiveRightsRequest {
