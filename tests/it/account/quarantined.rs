@@ -30,7 +30,9 @@ fn sorted(mut effect: pb::QuarantineEffect) -> pb::QuarantineEffect {
         &mut effect.session_ids,
         &mut effect.otherwise_stopped_account_ids,
     ];
-    lists.into_iter().for_each(|ids| ids.sort_unstable());
+    for ids in lists {
+        ids.sort_unstable();
+    }
     effect
 }
 

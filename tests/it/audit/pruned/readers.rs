@@ -147,8 +147,8 @@ async fn who_holds_what_is_older_than_the_ledger_loads_it_anew_and_goes_on() {
         let tenant: AccountId = acme.parse().unwrap();
         let store = Store::open(&service.config.store(), service.clock.clone()).await.unwrap();
         let config = feed::Config { poll: HOUR, staleness: HOUR, ..feed::Config::default() };
-        let [reads, writes] = [Feed::start(store.clone(), config), Feed::start(store, config)];
-        let (reads, writes) = (reads.await.unwrap(), writes.await.unwrap());
+        let reads = Box::pin(Feed::start(store.clone(), config)).await.unwrap();
+        let writes = Box::pin(Feed::start(store, config)).await.unwrap();
         for feed in [&reads, &writes] {
             feed.tenant(tenant).await.unwrap();
         }
