@@ -36,16 +36,16 @@ struct Pace {
     /// Changes a second.
     changes: f64,
     /// Users who are changed.
-    changed: usize,
+    users: usize,
     /// How long a turn is: three times all changes, so that what was given is taken again when it is over.
     turn: Duration,
 }
 
 impl Pace {
     fn of(rate: usize) -> Self {
-        let (changes, changed) = (rate as f64 / TO_A_CHANGE as f64, rate.div_ceil(TO_A_USER));
-        let turn = Duration::from_secs_f64((6.0 * changed as f64 - 0.5) / changes);
-        Self { rate: rate as f64, changes, changed, turn }
+        let (changes, users) = (rate as f64 / TO_A_CHANGE as f64, rate.div_ceil(TO_A_USER));
+        let turn = Duration::from_secs_f64((6.0 * users as f64 - 0.5) / changes);
+        Self { rate: rate as f64, changes, users, turn }
     }
 }
 
@@ -56,8 +56,8 @@ fn main() {
         None => runtime.block_on(Box::pin(Stored::sqlite())),
     };
     let program = Program::serve(BENCH, &stored);
-    let Pace { rate, changes, changed, turn } = Pace::of(figures::argument().unwrap_or(RATE));
-    let (asking, changing) = runtime.block_on(Box::pin(loads(&program, &stored, changed)));
+    let Pace { rate, changes, users, turn } = Pace::of(figures::argument().unwrap_or(RATE));
+    let (asking, changing) = runtime.block_on(Box::pin(loads(&program, &stored, users)));
     println!("# `Authorize` at {rate} a second, {} interleaved rounds\n", rounds());
     println!("Quiet, and beside {changes} changes a second to the same tenant.\n");
     let (mut quiet, mut busy) = (Vec::new(), Vec::new());
@@ -85,7 +85,7 @@ fn main() {
     Target::AtMost(1.5).judge(&what, "×", Spread::of_ratios(&busy, &quiet));
 }
 
-async fn loads(program: &Program, stored: &Stored, changed: usize) -> (Load, Load) {
+async fn loads(program: &Program, stored: &Stored, users: usize) -> (Load, Load) {
     let caller = Caller::of(program, stored).await;
     let account = caller.tenant("changed").await;
     let asked = caller.user(&account, "asked", vec!["SUPER_USER".to_owned()]).await;
@@ -93,7 +93,7 @@ async fn loads(program: &Program, stored: &Stored, changed: usize) -> (Load, Loa
     let path = "/chancery.v1.AuthorizationService/Authorize";
     let asking = Call::new(path, &stored.token, &question, permits);
     let mut changes = Vec::new();
-    for nth in 0..changed {
+    for nth in 0..users {
         let user_id = caller.user(&account, &format!("changed{nth}"), Vec::new()).await;
         let role_type = "voximplant/Supervisor".to_owned();
         let give = pb::AddUserRoleRequest {

@@ -41,12 +41,12 @@ fn main() {
     let most = figures::argument().unwrap_or(100_000);
     let sizes: Vec<usize> = SIZES.into_iter().filter(|size| *size <= most).collect();
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let sides: Vec<Side> =
+    let servers: Vec<Side> =
         sizes.iter().map(|size| runtime.block_on(Box::pin(side(*size)))).collect();
     println!("# `Authorize` over gRPC, requests a second, {} interleaved rounds\n", rounds());
     println!("{CONNECTIONS} connections × {IN_FLIGHT} in flight; each server is a process.\n");
-    let figures = figures::interleaved(sides.len() * 2, |at| {
-        let outcome = sides[at / 2].loads[at % 2].closed(IN_FLIGHT, TURN);
+    let figures = figures::interleaved(servers.len() * 2, |at| {
+        let outcome = servers[at / 2].loads[at % 2].closed(IN_FLIGHT, TURN);
         assert_eq!(outcome.refused, 0);
         outcome.rate()
     });

@@ -64,9 +64,7 @@ fn main() {
     let mut all = Vec::new();
     for (name, stored) in stores {
         match stored {
-            Some(stored) => {
-                all.push(runtime.block_on(Box::pin(fill(name, stored, entries))));
-            }
+            Some(one) => all.push(runtime.block_on(Box::pin(fill(name, one, entries)))),
             None => figures::skip(&format!("ledger, on {name}"), "run it by `.ci/postgres`"),
         }
     }

@@ -62,7 +62,7 @@ pub(crate) async fn measure(all: &[Filled], entries: usize) {
         let (few, many) = took.split_at(KINDS.len());
         let (name, rounds) = (filled.name, rounds());
         println!("\n# A page of {PAGE} audit events on {name}, ms, {rounds} interleaved rounds\n");
-        println!("| | of {} entries | of {entries} |\n|---|---|---|", FEW);
+        println!("| | of {FEW} entries | of {entries} |\n|---|---|---|");
         for (kind, what) in KINDS.iter().enumerate() {
             let [few, many] = [few, many].map(|took| Spread::of(took[kind].iter().copied()));
             println!("| {what} | {few:.2} | {many:.2} |");
@@ -70,7 +70,7 @@ pub(crate) async fn measure(all: &[Filled], entries: usize) {
         figures::heading();
         for (kind, what) in KINDS.iter().enumerate() {
             let what =
-                format!("a page of the audit, {what}, {name}: {entries} entries against {}", FEW);
+                format!("a page of the audit, {what}, {name}: {entries} entries against {FEW}");
             Target::AtMost(1.5).judge(&what, "×", Spread::of_ratios(&many[kind], &few[kind]));
         }
     }

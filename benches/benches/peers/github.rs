@@ -294,7 +294,9 @@ impl Data {
             }
         }
         for (n, uses) in self.organizations.iter().enumerate() {
-            uses.iter().for_each(|role| put(format!("o{n}"), "o", *role));
+            for role in uses {
+                put(format!("o{n}"), "o", *role);
+            }
         }
         let lies = self.owner.iter().enumerate();
         let lies = lies.map(|(id, owner)| vec![format!("r{id}"), format!("o{owner}")]);
