@@ -1,13 +1,15 @@
 //! What a request waits for, it waits for elsewhere.
 //!
-//! The first step of its work is taken where its bytes have arrived, on a thread that answers. Mostly that is all there is to do,
-//! since what it needs is in memory. Work that has to wait, for the store or for others, goes on where there are more threads
-//! (`edges.md` §7): what answers at once never stands in line behind it.
+//! It is read where its bytes arrive, on a thread that answers, and the first step of its work is taken there. Mostly that is all
+//! there is to do, since what it needs is in memory. Work that has to wait, for the store or for others, goes on where there are
+//! more threads (`edges.md` §7): what answers at once never stands in line behind it.
 
 use std::fmt;
 use std::future::pending;
 use std::panic::resume_unwind;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 
 use tokio::runtime::Handle;
@@ -21,6 +23,23 @@ pub(super) type Work<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 pub struct Doing<T> {
     stage: Stage<T>,
     behind: Handle,
+    arrived: Arrived,
+}
+
+/// Whether all of a request has arrived; until then it is the sender that is waited for, and that is done here.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Arrived(Arc<AtomicBool>);
+
+impl Arrived {
+    /// It has.
+    pub(super) fn tell(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Tells whether it has.
+    pub(super) fn has(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 enum Stage<T> {
@@ -35,8 +54,8 @@ impl<T> fmt::Debug for Doing<T> {
 }
 
 impl<T> Doing<T> {
-    pub(super) const fn new(work: Work<T>, behind: Handle) -> Self {
-        Self { stage: Stage::Here(work), behind }
+    pub(super) const fn new(work: Work<T>, behind: Handle, arrived: Arrived) -> Self {
+        Self { stage: Stage::Here(work), behind, arrived }
     }
 }
 
@@ -44,13 +63,16 @@ impl<T: Send + 'static> Future for Doing<T> {
     type Output = T;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T> {
-        let Self { stage, behind } = &mut *self;
+        let Self { stage, behind, arrived } = &mut *self;
         if let Stage::Here(work) = stage {
             let on = behind.enter();
             if let Poll::Ready(done) = work.as_mut().poll(context) {
                 return Poll::Ready(done);
             }
             drop(on);
+            if !arrived.has() {
+                return Poll::Pending;
+            }
             let waits: Work<T> = std::mem::replace(work, Box::pin(pending()));
             *stage = Stage::Behind(behind.spawn(waits));
         }
@@ -98,7 +120,16 @@ mod tests {
         let (tell, told) = oneshot::channel::<()>();
         here.block_on(async {
             let mine = name();
-            assert_eq!(Doing::new(Box::pin(async { name() }), handle.clone()).await, mine);
+            let arrived = Arrived::default();
+            let doing = |work| Doing::new(work, handle.clone(), arrived.clone());
+            assert_eq!(doing(Box::pin(async { name() })).await, mine);
+            // The sender is waited for here.
+            let sending = async {
+                tokio::task::yield_now().await;
+                name()
+            };
+            assert_eq!(doing(Box::pin(sending)).await, mine);
+            arrived.tell();
             let waits = async {
                 // What it sets in motion belongs there from the beginning.
                 let set_in_motion = tokio::spawn(async { name() });
@@ -106,8 +137,11 @@ mod tests {
                 (name(), set_in_motion.await.unwrap())
             };
             let telling = async { tell.send(()).unwrap() };
-            let (names, ()) =
-                futures::future::join(Doing::new(Box::pin(waits), handle), telling).await;
+            let (names, ()) = futures::future::join(
+                Doing::new(Box::pin(waits), handle.clone(), arrived),
+                telling,
+            )
+            .await;
             assert_eq!(names, ("behind".to_owned(), "behind".to_owned()));
         });
     }
@@ -119,7 +153,9 @@ mod tests {
             let _held = held;
             std::future::pending::<()>().await;
         };
-        let mut waiting = Doing::new(Box::pin(work), Handle::current());
+        let arrived = Arrived::default();
+        arrived.tell();
+        let mut waiting = Doing::new(Box::pin(work), Handle::current(), arrived);
         assert!(futures::future::poll_immediate(&mut waiting).await.is_none());
         assert!(dropped.try_recv().is_err());
         drop(waiting);

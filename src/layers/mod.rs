@@ -145,8 +145,9 @@ where
         // Before anything waits: work that nobody will wait for is neither started nor read.
         let until = door.deadlines.of(&request);
         let behind = door.behind.clone();
+        let steps = trace::Steps::default();
+        let arrived = steps.arrived();
         let work = Box::pin(async move {
-            let steps = trace::Steps::default();
             let slow = door.slow;
             let answered = async |request: Request<Body>| {
                 // Before all: what is not gRPC is not taken for it.
@@ -168,6 +169,6 @@ where
             // Outermost: everything below has a request id, is counted, timed, and its panics end here.
             Ok(trace::traced(request, &steps, slow, answered).await)
         });
-        Doing::new(work, behind)
+        Doing::new(work, behind, arrived)
     }
 }

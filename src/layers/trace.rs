@@ -18,6 +18,7 @@ use tracing::field::Empty;
 use tracing::{Instrument as _, Level, Span, enabled};
 use uuid::fmt::Hyphenated;
 
+use super::behind::Arrived;
 use super::status;
 use crate::model::{Clock as _, SpiffeId, Swift, SystemClock, unasked_v7};
 use crate::telemetry;
@@ -36,12 +37,19 @@ pub(super) struct Steps {
     read: OnceLock<Instant>,
     let_in: OnceLock<Instant>,
     peer: OnceLock<String>,
+    arrived: Arrived,
 }
 
 impl Steps {
     /// All of the request has arrived.
     pub(super) fn is_read(&self) {
         let _ = self.read.set(Instant::now());
+        self.arrived.tell();
+    }
+
+    /// Returns what tells whether all of it has arrived.
+    pub(super) fn arrived(&self) -> Arrived {
+        self.arrived.clone()
     }
 
     /// It comes from a workload.
@@ -93,7 +101,11 @@ where
     let mut work = pin!(AssertUnwindSafe(next(request)).catch_unwind());
     let first = poll_fn(|context| {
         let _in = span.as_ref().map(Span::enter);
-        Poll::Ready(work.as_mut().poll(context))
+        match work.as_mut().poll(context) {
+            // That a sender is slow is told by its deadline alone.
+            Poll::Pending if !steps.arrived.has() => Poll::Pending,
+            step => Poll::Ready(step),
+        }
     });
     let done = match first.await {
         Poll::Ready(done) => done,
