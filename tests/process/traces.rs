@@ -197,9 +197,15 @@ async fn a_refused_call_is_found_in_the_log_by_its_trace_whether_spans_go_out_or
         let mut users = UserServiceClient::new(by);
         let request = traced(pb::GetUserRequest::default(), TRACE, true);
         users.get_user(request).await.unwrap_err();
-        let log = server.log.lock().unwrap().clone();
-        let line = log.lines().find(|line| line.contains("TOKEN_MISSING")).unwrap();
-        let said: serde_json::Value = serde_json::from_str(line).unwrap();
+        // The answer may be here before the line is.
+        let line = loop {
+            let log = server.log.lock().unwrap().clone();
+            if let Some(line) = log.lines().find(|line| line.contains("TOKEN_MISSING")) {
+                break line.to_owned();
+            }
+            tokio::task::yield_now().await;
+        };
+        let said: serde_json::Value = serde_json::from_str(&line).unwrap();
         assert_eq!(said["span"]["trace_id"], TRACE, "{line}");
         assert_eq!(said["span"]["span_id"].is_string(), !settings.is_empty(), "{line}");
         assert!(said["span"]["request_id"].is_string(), "{line}");
