@@ -5,7 +5,6 @@
 //! more threads (`edges.md` §7): what answers at once never stands in line behind it.
 
 use std::fmt;
-use std::future::pending;
 use std::panic::resume_unwind;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -45,6 +44,8 @@ impl Arrived {
 enum Stage<T> {
     Here(Work<T>),
     Behind(JoinHandle<T>),
+    /// The runtime behind has ended, and soon this does.
+    Over,
 }
 
 impl<T> fmt::Debug for Doing<T> {
@@ -73,7 +74,9 @@ impl<T: Send + 'static> Future for Doing<T> {
             if !arrived.has() {
                 return Poll::Pending;
             }
-            let waits: Work<T> = std::mem::replace(work, Box::pin(pending()));
+            let Stage::Here(waits) = std::mem::replace(stage, Stage::Over) else {
+                return Poll::Pending;
+            };
             *stage = Stage::Behind(behind.spawn(waits));
         }
         let Stage::Behind(task) = stage else { return Poll::Pending };
@@ -81,8 +84,11 @@ impl<T: Send + 'static> Future for Doing<T> {
             Ok(done) => Poll::Ready(done),
             Err(ended) => match ended.try_into_panic() {
                 Ok(panic) => resume_unwind(panic),
-                // The runtime ends, and this with it.
-                Err(_) => Poll::Pending,
+                Err(_) => {
+                    // A task that has ended may not be asked again.
+                    *stage = Stage::Over;
+                    Poll::Pending
+                }
             },
         }
     }
@@ -144,6 +150,19 @@ mod tests {
             .await;
             assert_eq!(names, ("behind".to_owned(), "behind".to_owned()));
         });
+    }
+
+    #[tokio::test]
+    async fn where_the_runtime_behind_has_ended_nothing_is_answered_and_nothing_breaks() {
+        let behind = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let arrived = Arrived::default();
+        arrived.tell();
+        let work = Box::pin(std::future::pending::<()>());
+        let mut waiting = Doing::new(work, behind.handle().clone(), arrived);
+        behind.shutdown_background();
+        for _ in 0..3 {
+            assert!(futures::future::poll_immediate(&mut waiting).await.is_none());
+        }
     }
 
     #[tokio::test]

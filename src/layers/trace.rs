@@ -81,7 +81,7 @@ where
     let id = request_id(&request);
     request.headers_mut().insert(REQUEST_ID, id.clone());
     let method = method_label(request.uri().path());
-    let above = request.headers().contains_key("traceparent").then(|| request.headers().clone());
+    let above = above(request.headers());
     let naming = || {
         let span = tracing::info_span!(
             "rpc",
@@ -92,7 +92,7 @@ where
             // The workload that it comes from, once it is known.
             peer = steps.peer.get().map(String::as_str),
         );
-        telemetry::join(&span, above.as_ref().unwrap_or(&HeaderMap::new()));
+        telemetry::join(&span, &above);
         span
     };
     // A span costs more than a decision. What is answered at once says nothing in the log that it would be needed for.
@@ -132,6 +132,17 @@ where
     }
     response.headers_mut().insert(REQUEST_ID, id);
     response
+}
+
+/// Keeps what the headers say of the caller's trace: all of them are not copied for a span that is mostly not made.
+fn above(headers: &HeaderMap) -> HeaderMap {
+    let mut above = HeaderMap::new();
+    for name in ["traceparent", "tracestate"] {
+        for value in headers.get_all(name) {
+            above.append(name, value.clone());
+        }
+    }
+    above
 }
 
 /// What is measured of one method's requests, looked up once and not at each.
@@ -287,9 +298,17 @@ mod tests {
         let log = tracing_subscriber::fmt().with_max_level(Level::INFO).with_ansi(false);
         let log = log.with_writer(move || to.clone()).finish();
         let _held = tracing::subscriber::set_default(log);
+        // The second is one of those that have no span from the beginning.
+        for path in ["UserService/GetUser", "AuthorizationService/Authorize"] {
+            lines.0.lock().unwrap().clear();
+            tells(path, &lines).await;
+        }
+    }
+
+    async fn tells(path: &'static str, lines: &Lines) {
         let sent = |id: &'static str| {
-            let path = "/chancery.v1.UserService/GetUser";
-            Request::builder().uri(path).header(REQUEST_ID, id).body(Body::empty()).unwrap()
+            let uri = format!("/chancery.v1.{path}");
+            Request::builder().uri(uri).header(REQUEST_ID, id).body(Body::empty()).unwrap()
         };
         traced(sent("good"), &Steps::default(), None, async |_| Response::new(Body::empty())).await;
         traced(sent("away"), &Steps::default(), None, async |_| status::unavailable().into_http())
@@ -305,8 +324,8 @@ mod tests {
             ["away", "UNAVAILABLE", "STORE_UNAVAILABLE"],
             ["none", "UNIMPLEMENTED", "UNKNOWN_METHOD"],
         ]) {
-            let all = words.iter().chain(&["UserService/GetUser", "INFO", "ms="]);
-            assert!(all.into_iter().all(|word| line.contains(word)), "{line}");
+            let mut all = words.into_iter().chain([path, "INFO", "ms="]);
+            assert!(all.all(|word| line.contains(word)), "{line}");
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Traces: one runs from the caller through a request down to the store's statements, and names no person.
 
+use std::time::Duration;
+
 use chancery::proto::v1 as pb;
 use envoy_types::pb::envoy::service::auth::v3::attribute_context::{self, HttpRequest};
 use envoy_types::pb::envoy::service::auth::v3::authorization_client::AuthorizationClient;
@@ -198,13 +200,16 @@ async fn a_refused_call_is_found_in_the_log_by_its_trace_whether_spans_go_out_or
         let request = traced(pb::GetUserRequest::default(), TRACE, true);
         users.get_user(request).await.unwrap_err();
         // The answer may be here before the line is.
-        let line = loop {
-            let log = server.log.lock().unwrap().clone();
-            if let Some(line) = log.lines().find(|line| line.contains("TOKEN_MISSING")) {
-                break line.to_owned();
+        let written = async {
+            loop {
+                let log = server.log.lock().unwrap().clone();
+                if let Some(line) = log.lines().find(|line| line.contains("TOKEN_MISSING")) {
+                    break line.to_owned();
+                }
+                tokio::task::yield_now().await;
             }
-            tokio::task::yield_now().await;
         };
+        let line = tokio::time::timeout(Duration::from_secs(30), written).await.unwrap();
         let said: serde_json::Value = serde_json::from_str(&line).unwrap();
         assert_eq!(said["span"]["trace_id"], TRACE, "{line}");
         assert_eq!(said["span"]["span_id"].is_string(), !settings.is_empty(), "{line}");
