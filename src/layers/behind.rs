@@ -82,14 +82,14 @@ impl<T: Send + 'static> Future for Doing<T> {
         let Stage::Behind(task) = stage else { return Poll::Pending };
         match ready!(Pin::new(task).poll(context)) {
             Ok(done) => Poll::Ready(done),
-            Err(ended) => match ended.try_into_panic() {
-                Ok(panic) => resume_unwind(panic),
-                Err(_) => {
-                    // A task that has ended may not be asked again.
-                    *stage = Stage::Over;
-                    Poll::Pending
+            Err(ended) => {
+                // A task that has ended may not be asked again.
+                *stage = Stage::Over;
+                if let Ok(panic) = ended.try_into_panic() {
+                    resume_unwind(panic);
                 }
-            },
+                Poll::Pending
+            }
         }
     }
 }
